@@ -1,0 +1,244 @@
+//! The configuration the program runs on: plain values, compiled and checked once from the file the user wrote.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::core::breaker;
+use crate::core::detect::Rule;
+use crate::core::incident::Class;
+
+/// Everything the sidecar can be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// OTLP in.
+    pub receiver: Receiver,
+    /// OTLP out; `None` forwards nothing.
+    pub exporter: Option<Exporter>,
+    /// Metrics, API, OFREP, log.
+    pub admin: Admin,
+    /// Bind address of the probes.
+    pub health: String,
+    /// Where evidence lives.
+    pub data_dir: PathBuf,
+    /// Feature key.
+    pub features: Features,
+    /// Trace assembly.
+    pub assembly: Assembly,
+    /// Windows and baseline.
+    pub windows: Windows,
+    /// Memory the engine may hold, bytes; checked against all limits above when compiled.
+    pub memory_bytes_max: u64,
+    /// Alert rules.
+    pub rules: Vec<Arc<Rule>>,
+    /// Breakers by class.
+    pub breakers: Vec<Breaker>,
+    /// Alertmanagers to push to; `None` pushes nothing.
+    pub alertmanager: Option<Alertmanager>,
+    /// Redaction.
+    pub redaction: Redaction,
+    /// The log.
+    pub evidence: Evidence,
+    /// Own logs and traces.
+    pub telemetry: Telemetry,
+    /// One deadline for the whole drain.
+    pub shutdown_timeout: Duration,
+}
+
+/// OTLP receivers.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    /// Bind address of OTLP/gRPC.
+    pub grpc: String,
+    /// Bind address of OTLP/HTTP.
+    pub http: String,
+    /// Size of one request after decompression, bytes.
+    pub request_bytes_max: usize,
+    /// Requests being worked on at once, over both receivers.
+    pub in_flight_max: usize,
+    /// The retry hint of a refusal.
+    pub retry_after: Duration,
+}
+
+/// The next OTLP hop.
+#[derive(Clone, Debug)]
+pub struct Exporter {
+    /// `http://host:4317` for gRPC, `http://host:4318` for HTTP (`/v1/traces` and so on are added).
+    pub endpoint: String,
+    /// Transport.
+    pub protocol: Protocol,
+    /// Headers sent with every request.
+    pub headers: Vec<(String, Secret)>,
+    /// TLS settings for an `https` endpoint.
+    pub tls: Tls,
+    /// Whether to gzip.
+    pub gzip: bool,
+    /// Bound of one attempt.
+    pub timeout: Duration,
+    /// Requests held for the next hop at most.
+    pub queue_requests_max: usize,
+    /// Bytes held for the next hop at most.
+    pub queue_bytes_max: usize,
+    /// Attempts in parallel.
+    pub concurrency: usize,
+    /// Backoff.
+    pub retry: Retry,
+}
+
+/// OTLP transports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// OTLP/gRPC
+    Grpc,
+    /// OTLP/HTTP with protobuf bodies
+    Http,
+}
+
+/// TLS of a client.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// PEM file of the roots to trust; the built-in Mozilla roots when `None`.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of the client certificate.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of the client key.
+    pub key_file: Option<PathBuf>,
+    /// Name to verify instead of the endpoint's host.
+    pub server_name: Option<String>,
+}
+
+/// Exponential backoff with jitter (names of the Collector's `retry_on_failure`).
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    /// First pause.
+    pub initial_interval: Duration,
+    /// Longest pause.
+    pub max_interval: Duration,
+    /// After this the request is dropped and counted.
+    pub max_elapsed_time: Duration,
+}
+
+/// The admin listener.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Bind address.
+    pub endpoint: String,
+    /// Bearer token; required off loopback.
+    pub token: Option<Secret>,
+    /// How others reach it, for `frame_url`; the bound address when `None`.
+    pub external_url: Option<String>,
+}
+
+/// A value that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
+/// How requests are grouped.
+#[derive(Clone, Debug)]
+pub struct Features {
+    /// Attribute keys in order of precedence; span name of the root and `service.name` come after them.
+    pub keys: Vec<String>,
+    /// Features at most; later ones fall under `_other`.
+    pub max: usize,
+}
+
+/// Limits of trace assembly.
+#[derive(Clone, Copy, Debug)]
+pub struct Assembly {
+    /// A trace closes this long after its root ended up here, so that late children and log records join it.
+    pub root_grace: Duration,
+    /// A trace without a root closes after this much silence.
+    pub idle_timeout: Duration,
+    /// Open traces at most.
+    pub traces_max: usize,
+    /// Spans of one trace at most.
+    pub spans_per_trace_max: usize,
+    /// Bytes of content held in open traces at most.
+    pub bytes_max: usize,
+    /// Bytes kept of one text (prompt, answer, tool result).
+    pub content_bytes_max: usize,
+}
+
+/// Windows, slots and the flight recorder.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// Length of a slot, and the interval of evaluation.
+    pub slot: Duration,
+    /// The short window.
+    pub short: Duration,
+    /// The long window.
+    pub long: Duration,
+    /// Length of the last-good baseline.
+    pub baseline: Duration,
+    /// Requests of one feature kept for frames.
+    pub records_max: usize,
+}
+
+/// One class's breakers.
+#[derive(Clone, Debug)]
+pub struct Breaker {
+    /// Class.
+    pub class: Class,
+    /// Policy.
+    pub policy: breaker::Policy,
+    /// Where requests should go while open.
+    pub route: Option<Arc<str>>,
+}
+
+/// Direct push to Alertmanager.
+#[derive(Clone, Debug)]
+pub struct Alertmanager {
+    /// Base URLs, every replica.
+    pub urls: Vec<String>,
+    /// Bearer token.
+    pub token: Option<Secret>,
+    /// Interval at which firing alerts are sent again.
+    pub resend_interval: Duration,
+    /// How long resolved alerts are sent again.
+    pub resolved_for: Duration,
+    /// Bound of one attempt.
+    pub timeout: Duration,
+    /// Labels added to every alert.
+    pub labels: Vec<(String, String)>,
+}
+
+/// What is taken out before anything is kept.
+#[derive(Clone, Debug)]
+pub struct Redaction {
+    /// Whether it runs.
+    pub enabled: bool,
+    /// Attribute keys whose values are masked whole (regular expressions, as in the Collector).
+    pub blocked_key_patterns: Vec<String>,
+    /// Additional patterns for values.
+    pub blocked_values: Vec<String>,
+    /// Values that are never masked.
+    pub allowed_values: Vec<String>,
+}
+
+/// The transparency log.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// First part of the log's origin; a volume id is added.
+    pub origin: String,
+    /// File with the 32-byte Ed25519 seed; made in the data directory when `None`.
+    pub key_file: Option<PathBuf>,
+    /// How long an alert waits for its frame before it goes out without.
+    pub commit_timeout: Duration,
+}
+
+/// Own logs and traces.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// `info`, `freezeframe=debug`, ...
+    pub log_filter: String,
+    /// JSON lines instead of text.
+    pub log_json: bool,
+    /// OTLP/gRPC endpoint for own traces; `None` sends none.
+    pub traces_endpoint: Option<String>,
+}

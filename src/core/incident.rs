@@ -1,0 +1,85 @@
+//! The incident classes, the diagnostic patterns and the severities of the contract.
+
+/// What kind of trouble an incident is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// The index answers nothing or not at all.
+    RetrievalOutage,
+    /// Answers got worse.
+    QualityDegradation,
+    /// Answers got slower or fail.
+    PerformanceDegradation,
+    /// Answers got dearer.
+    CostSpike,
+    /// Personal data or secrets where they must not be.
+    DataIncident,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// Page now.
+    Sev1,
+    /// Within the hour.
+    Sev2,
+    /// Next business day.
+    Sev3,
+}
+
+impl Class {
+    /// All classes.
+    pub const ALL: [Self; 5] = [
+        Self::RetrievalOutage,
+        Self::QualityDegradation,
+        Self::PerformanceDegradation,
+        Self::CostSpike,
+        Self::DataIncident,
+    ];
+
+    /// The name in labels and frames.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RetrievalOutage => "RETRIEVAL_OUTAGE",
+            Self::QualityDegradation => "QUALITY_DEGRADATION",
+            Self::PerformanceDegradation => "PERFORMANCE_DEGRADATION",
+            Self::CostSpike => "COST_SPIKE",
+            Self::DataIncident => "DATA_INCIDENT",
+        }
+    }
+}
+
+impl Severity {
+    /// All severities, worst first.
+    pub const ALL: [Self; 3] = [Self::Sev1, Self::Sev2, Self::Sev3];
+
+    /// `SEV-1` and so on, the `sev` label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sev1 => "SEV-1",
+            Self::Sev2 => "SEV-2",
+            Self::Sev3 => "SEV-3",
+        }
+    }
+
+    /// The `severity` label of the Prometheus community.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Sev1 => "critical",
+            Self::Sev2 => "warning",
+            Self::Sev3 => "info",
+        }
+    }
+
+    /// How soon somebody should look.
+    #[must_use]
+    pub fn response_time(self) -> &'static str {
+        match self {
+            Self::Sev1 => "15 min",
+            Self::Sev2 => "1 h",
+            Self::Sev3 => "next business day",
+        }
+    }
+}

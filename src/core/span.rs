@@ -1,0 +1,1 @@
+//! The normalised LLM span: what a dialect makes of one OTLP span.

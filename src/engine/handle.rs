@@ -1,0 +1,177 @@
+//! The door to the engine.
+
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::view::{Notice, View};
+use crate::core::incident::Class;
+use crate::otlp::{Logs, Traces};
+
+/// What the engine can be told. Every variant that expects an answer carries the sender for it.
+#[derive(Debug)]
+pub enum Command {
+    /// One export request of spans.
+    Traces(Traces, oneshot::Sender<Ingested>),
+    /// One export request of log records.
+    Logs(Logs, oneshot::Sender<Ingested>),
+    /// An operator's hand on a breaker.
+    Breaker(BreakerOrder, oneshot::Sender<Result<(), NoSuchBreaker>>),
+    /// An alert that somebody else fires; freezes a frame unless there is one. Answers with the incident.
+    Witness(ForeignAlert, oneshot::Sender<Witnessed>),
+}
+
+/// An operator's hand on a breaker.
+#[derive(Clone, Debug)]
+pub struct BreakerOrder {
+    /// Feature.
+    pub feature: String,
+    /// Incident class.
+    pub class: Class,
+    /// What to do.
+    pub action: BreakerAction,
+    /// Why, in the operator's words.
+    pub comment: String,
+}
+
+/// What an operator can do to a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerAction {
+    /// Force it open.
+    Open,
+    /// Force it closed.
+    Close,
+    /// Give it back to its alerts.
+    Reset,
+}
+
+/// There is no such feature, or it has no breaker of that class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSuchBreaker;
+
+/// A firing alert as an Alertmanager webhook tells of it.
+#[derive(Clone, Debug)]
+pub struct ForeignAlert {
+    /// Alertmanager's fingerprint: 16 hex digits.
+    pub fingerprint: String,
+    /// `startsAt`, RFC 3339, as sent.
+    pub starts_at: String,
+    /// `alertname`
+    pub name: String,
+    /// `feature`, or `_all` when the alert has none.
+    pub feature: String,
+    /// `class`, when the alert has a known one.
+    pub class: Option<Class>,
+    /// `sev` or `severity`, when the alert has a known one.
+    pub severity: Option<crate::core::incident::Severity>,
+}
+
+/// The incident behind a foreign alert.
+#[derive(Clone, Debug)]
+pub struct Witnessed {
+    /// Incident id.
+    pub incident_id: String,
+    /// The committed frame; `None` when the log did not acknowledge it in time.
+    pub frame: Option<super::store::Receipt>,
+    /// Whether this call created the frame.
+    pub created: bool,
+}
+
+/// What became of an export request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// Spans or records taken in, LLM or not.
+    pub accepted: u64,
+    /// Spans or records that can't be used at all, for `partial_success`.
+    pub rejected: u64,
+    /// Why the first of them was rejected.
+    pub reason: Option<&'static str>,
+}
+
+/// The engine can't take more now. The caller answers `UNAVAILABLE` or 503 with a retry hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The queue is full.
+    Busy,
+    /// The process is shutting down.
+    Stopping,
+}
+
+/// A cloneable handle to the engine.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    view: watch::Receiver<Arc<View>>,
+    notices: broadcast::Sender<Notice>,
+}
+
+impl Handle {
+    /// A handle over the engine's three channels: commands in, view and notices out.
+    #[must_use]
+    pub fn new(
+        commands: mpsc::Sender<Command>,
+        view: watch::Receiver<Arc<View>>,
+        notices: broadcast::Sender<Notice>,
+    ) -> Self {
+        Self { commands, view, notices }
+    }
+
+    /// Hands over the spans of one request and waits until they are counted.
+    ///
+    /// # Errors
+    /// [`Refused`] at once when the queue is full or the engine stops: nothing was taken in.
+    pub async fn traces(&self, traces: Traces) -> Result<Ingested, Refused> {
+        self.ask(|reply| Command::Traces(traces, reply)).await
+    }
+
+    /// Hands over the log records of one request and waits until they are counted.
+    ///
+    /// # Errors
+    /// As [`Handle::traces`].
+    pub async fn logs(&self, logs: Logs) -> Result<Ingested, Refused> {
+        self.ask(|reply| Command::Logs(logs, reply)).await
+    }
+
+    /// Forces or resets a breaker.
+    ///
+    /// # Errors
+    /// As [`Handle::traces`]; the inner result says whether there is such a breaker.
+    pub async fn breaker(&self, order: BreakerOrder) -> Result<Result<(), NoSuchBreaker>, Refused> {
+        self.ask(|reply| Command::Breaker(order, reply)).await
+    }
+
+    /// Reports a foreign alert; answers once its frame is durable or the commit deadline has passed.
+    ///
+    /// # Errors
+    /// As [`Handle::traces`].
+    pub async fn witness(&self, alert: ForeignAlert) -> Result<Witnessed, Refused> {
+        self.ask(|reply| Command::Witness(alert, reply)).await
+    }
+
+    /// The state as of the last tick or change.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.view.borrow().clone()
+    }
+
+    /// A receiver that wakes at every newly published view.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+
+    /// Transitions from now on. A receiver that falls behind is told how many it missed.
+    #[must_use]
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Refused> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.try_send(command(reply)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refused::Busy,
+            mpsc::error::TrySendError::Closed(_) => Refused::Stopping,
+        })?;
+        answer.await.map_err(|_| Refused::Stopping)
+    }
+}

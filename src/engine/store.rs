@@ -1,0 +1,76 @@
+//! The seam to the evidence log: what the engine asks of the place where frames become durable.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+/// A log of freeze frames. Two implementations: the log on disk, and the slow or failing one of the tests.
+pub trait Store: Send + Sync + std::fmt::Debug + 'static {
+    /// Makes `frame` durable and returns only then. Blocks: called on the writer thread alone.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; whatever the error, nothing was acknowledged.
+    fn append(&self, frame: &FrameBytes) -> Result<Receipt, StoreError>;
+
+    /// The committed bytes of a frame, exactly.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    fn frame(&self, id: &str) -> Result<Option<Bytes>, StoreError>;
+
+    /// The auditor's bundle of a frame: a tar of frame, proof and instructions.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    fn bundle(&self, id: &str) -> Result<Option<Bytes>, StoreError>;
+
+    /// A file of the transparency log below `/log/` (C2SP tlog-tiles): `checkpoint`, `tile/0/000`, ...
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    fn log_file(&self, path: &str) -> Result<Option<Bytes>, StoreError>;
+
+    /// The log's verifier key (C2SP signed-note vkey).
+    fn vkey(&self) -> String;
+
+    /// Frames committed so far.
+    fn size(&self) -> u64;
+}
+
+/// A frame on its way to the log.
+#[derive(Clone, Debug)]
+pub struct FrameBytes {
+    /// Frame id, a UUIDv7.
+    pub id: String,
+    /// Capture time, RFC 3339.
+    pub captured_at: String,
+    /// Feature the alert belongs to.
+    pub feature: String,
+    /// Fingerprint of the alert.
+    pub fingerprint: String,
+    /// The frame without `origin` and `seq`: the log puts both in and canonicalises (RFC 8785).
+    pub body: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The log's acknowledgement: the frame is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Frame id.
+    pub frame_id: String,
+    /// Leaf index in the log.
+    pub seq: u64,
+    /// SHA-256 of the committed frame bytes, lowercase hex.
+    pub frame_sha256: String,
+    /// One line: `origin size root`.
+    pub checkpoint: String,
+}
+
+/// Why a frame was not made durable.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Try again later: full disk, a busy device.
+    #[error("not stored, will be retried: {0}")]
+    Retry(String),
+    /// The state of the log is unknown; nothing more is signed before a restart has verified it.
+    #[error("the log stopped: {0}")]
+    Fatal(String),
+}

@@ -1,0 +1,195 @@
+//! What the engine publishes: immutable snapshots that the API, the metrics and the notifier read.
+//!
+//! An alert appears here as firing only after its frame is durable, or after the commit deadline with
+//! [`FrameState::NotCommitted`].
+
+use std::sync::Arc;
+
+use super::store::Receipt;
+use crate::core::breaker;
+use crate::core::detect::{Estimate, Rule, Verdict};
+use crate::core::incident::{Class, Severity};
+use crate::core::signal::Signal;
+use crate::core::time::UnixNanos;
+
+/// The engine's state at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// When it was taken.
+    pub at: UnixNanos,
+    /// Every alert instance (rule x feature), inactive ones included.
+    pub alerts: Vec<Alert>,
+    /// Every breaker.
+    pub breakers: Vec<Breaker>,
+    /// Incidents, newest first, bounded.
+    pub incidents: Vec<Arc<Incident>>,
+    /// Features with their current signals.
+    pub features: Vec<Arc<Feature>>,
+}
+
+/// The state of an alert as the outside may know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlertState {
+    /// The condition does not hold.
+    Inactive,
+    /// It holds, not yet for long enough, or its frame is being committed.
+    Pending,
+    /// It fires.
+    Firing,
+}
+
+/// One alert instance.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// The rule it is an instance of.
+    pub rule: Arc<Rule>,
+    /// The feature it watches.
+    pub feature: Arc<str>,
+    /// Alertmanager's fingerprint of its labels.
+    pub fingerprint: String,
+    /// What the outside may know.
+    pub state: AlertState,
+    /// What the rule found at the last tick.
+    pub verdict: Verdict,
+    /// `startsAt`; `None` while inactive and never fired.
+    pub starts_at: Option<UnixNanos>,
+    /// `endsAt` of the last firing, once resolved.
+    pub resolved_at: Option<UnixNanos>,
+    /// The incident it opened.
+    pub incident: Option<Arc<Incident>>,
+}
+
+/// One incident: a firing of an alert with its frame.
+#[derive(Clone, Debug)]
+pub struct Incident {
+    /// Incident id, also the id of its first frame.
+    pub id: String,
+    /// Feature.
+    pub feature: Arc<str>,
+    /// `alertname`
+    pub alertname: String,
+    /// Class.
+    pub class: Class,
+    /// Severity.
+    pub severity: Severity,
+    /// Diagnostic patterns, by name.
+    pub patterns: Vec<&'static str>,
+    /// Fingerprint of the alert.
+    pub fingerprint: String,
+    /// `startsAt` of the alert.
+    pub starts_at: UnixNanos,
+    /// When the alert fired.
+    pub fired_at: UnixNanos,
+    /// When it resolved.
+    pub resolved_at: Option<UnixNanos>,
+    /// Signal that breached, its estimate and limit at capture.
+    pub breach: Breach,
+    /// The frame's fate.
+    pub frame: FrameState,
+    /// The variable the frame suspects first, if any: `variable=value`.
+    pub suspect: Option<String>,
+    /// What breakers did because of it.
+    pub breaker_actions: Vec<(Arc<str>, Class, breaker::Transition)>,
+}
+
+/// What breached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Breach {
+    /// The signal; `None` for a foreign alert.
+    pub signal: Option<Signal>,
+    /// Its estimate.
+    pub estimate: Option<Estimate>,
+    /// The limit it breached.
+    pub limit: Option<f64>,
+}
+
+/// What became of an incident's frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrameState {
+    /// Handed to the log, not acknowledged yet; the alert is not visible outside.
+    Committing,
+    /// Durable.
+    Committed(Receipt),
+    /// The log failed or was too slow; the frame is retried, the alert goes out and says so.
+    NotCommitted {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One breaker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Breaker {
+    /// Feature.
+    pub feature: Arc<str>,
+    /// Class.
+    pub class: Class,
+    /// The machine's state.
+    pub state: breaker::State,
+    /// Its policy; in shadow mode the outside sees `shadow` and the state as what it would be.
+    pub policy: breaker::Policy,
+    /// The last transition.
+    pub last: Option<breaker::Transition>,
+    /// The incident that opened it.
+    pub incident_id: Option<String>,
+    /// Where requests should go while it is open, as configured.
+    pub route: Option<Arc<str>>,
+    /// Requests answered "do not allow", or that would have been in shadow.
+    pub redirected: u64,
+}
+
+/// One feature's signals.
+#[derive(Clone, Debug)]
+pub struct Feature {
+    /// Name.
+    pub name: Arc<str>,
+    /// Every signal with samples in either window.
+    pub signals: Vec<SignalReading>,
+    /// Share of requests that carried each field of the minimum telemetry, in the long window.
+    pub completeness: Vec<(&'static str, f64)>,
+    /// Index name and its freshness lag in seconds, as last reported.
+    pub freshness: Vec<(String, f64)>,
+}
+
+/// One signal of a feature in the short window, beside its baseline.
+#[derive(Clone, Copy, Debug)]
+pub struct SignalReading {
+    /// The signal.
+    pub signal: Signal,
+    /// The short window.
+    pub short: Option<Estimate>,
+    /// The long window.
+    pub long: Option<Estimate>,
+    /// The last-good baseline.
+    pub baseline: Option<Estimate>,
+}
+
+/// One transition, for server-sent events, logs and webhooks.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// An alert changed state, as the outside may know it.
+    Alert {
+        /// The alert after the change.
+        alert: Arc<Alert>,
+        /// When.
+        at: UnixNanos,
+    },
+    /// A breaker changed state.
+    Breaker {
+        /// Feature.
+        feature: Arc<str>,
+        /// Class.
+        class: Class,
+        /// In shadow or enforcing.
+        mode: breaker::Mode,
+        /// The change.
+        transition: breaker::Transition,
+    },
+    /// A frame became durable, or did not.
+    Frame {
+        /// The incident it belongs to.
+        incident: Arc<Incident>,
+        /// When.
+        at: UnixNanos,
+    },
+}

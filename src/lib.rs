@@ -1,0 +1,23 @@
+//! Freezeframe: the freeze frame for LLM applications.
+//!
+//! ```text
+//! main -> cli -> app -> { receiver  exporter  api  notify  evidence  telemetry }   edges: sockets, files, signals
+//!                           \____________\_________\______/
+//!                                        engine                                    one thread, shared registry, the clock
+//!                                          |
+//!                                   otlp  core                                     values in, values out
+//! ```
+//!
+//! `config` holds plain values that every edge may read. Edges never import each other; they meet in [`app`].
+//!
+//! The path of a span: `receiver` takes the request's bytes and clones them by reference into `exporter`;
+//! [`otlp`] checks them once and lends out borrowed spans; [`core::dialect`] turns each into one
+//! [`core::span::LlmSpan`]; `engine::assembly` joins the spans of a trace to one [`core::request::Request`];
+//! its measurements land in the feature's [`core::histogram`]s; every tick [`core::detect`] reads the windows,
+//! [`core::alert`] and [`core::breaker`] step, and an alert that starts firing freezes a [`core::frame`],
+//! which `evidence` makes durable before `notify`, `api` and the metrics say a word about it.
+
+pub mod config;
+pub mod core;
+pub mod engine;
+pub mod otlp;
