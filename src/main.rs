@@ -1,1 +1,3 @@
+//! The `freezeframe` binary.
+
 fn main() {}

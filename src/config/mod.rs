@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::breaker;
 use crate::core::detect::Rule;
 use crate::core::incident::Class;
+use crate::core::{assembly, breaker, window};
 
 /// Everything the sidecar can be told.
 #[derive(Clone, Debug)]
@@ -24,9 +24,11 @@ pub struct Config {
     /// Feature key.
     pub features: Features,
     /// Trace assembly.
-    pub assembly: Assembly,
+    pub assembly: assembly::Limits,
     /// Windows and baseline.
-    pub windows: Windows,
+    pub windows: window::Policy,
+    /// Requests of one feature kept for frames (the flight recorder).
+    pub records_max: usize,
     /// Memory the engine may hold, bytes; checked against all limits above when compiled.
     pub memory_bytes_max: u64,
     /// Alert rules.
@@ -146,38 +148,6 @@ pub struct Features {
     pub keys: Vec<String>,
     /// Features at most; later ones fall under `_other`.
     pub max: usize,
-}
-
-/// Limits of trace assembly.
-#[derive(Clone, Copy, Debug)]
-pub struct Assembly {
-    /// A trace closes this long after its root ended up here, so that late children and log records join it.
-    pub root_grace: Duration,
-    /// A trace without a root closes after this much silence.
-    pub idle_timeout: Duration,
-    /// Open traces at most.
-    pub traces_max: usize,
-    /// Spans of one trace at most.
-    pub spans_per_trace_max: usize,
-    /// Bytes of content held in open traces at most.
-    pub bytes_max: usize,
-    /// Bytes kept of one text (prompt, answer, tool result).
-    pub content_bytes_max: usize,
-}
-
-/// Windows, slots and the flight recorder.
-#[derive(Clone, Copy, Debug)]
-pub struct Windows {
-    /// Length of a slot, and the interval of evaluation.
-    pub slot: Duration,
-    /// The short window.
-    pub short: Duration,
-    /// The long window.
-    pub long: Duration,
-    /// Length of the last-good baseline.
-    pub baseline: Duration,
-    /// Requests of one feature kept for frames.
-    pub records_max: usize,
 }
 
 /// One class's breakers.

@@ -3,6 +3,7 @@
 //! same program.
 
 pub mod alert;
+pub mod assembly;
 pub mod breaker;
 pub mod detect;
 pub mod incident;
@@ -10,3 +11,4 @@ pub mod request;
 pub mod signal;
 pub mod span;
 pub mod time;
+pub mod window;

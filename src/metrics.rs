@@ -1,0 +1,130 @@
+//! The names, help texts and units of Freezeframe's own counters and gauges, in one closed list, recorded through
+//! the `metrics` facade. (The per-feature product metrics are read from `engine::registry` at scrape time.)
+
+use metrics::{KeyName, Label, Unit};
+
+/// A counter or gauge of the process itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Spans by what became of them.
+    Spans,
+    /// Log records by what became of them.
+    LogRecords,
+    /// OTLP requests by transport, signal and result.
+    ReceiverRequests,
+    /// OTLP requests being worked on.
+    ReceiverInFlight,
+    /// Pass-through requests by signal and result.
+    ExporterRequests,
+    /// Bytes waiting for the next hop.
+    ExporterQueueBytes,
+    /// Traces being assembled.
+    AssemblyOpenTraces,
+    /// Traces closed early, by reason.
+    AssemblyEvictions,
+    /// Frames by result.
+    Frames,
+    /// Frames committed to the log.
+    LogSize,
+    /// Alert notifications by result.
+    Notifications,
+    /// Breaker transitions.
+    BreakerTransitions,
+    /// Configuration reloads by result.
+    ConfigReloads,
+}
+
+impl Metric {
+    /// Every metric, for registration and the reference page.
+    pub const ALL: [Self; 13] = [
+        Self::Spans,
+        Self::LogRecords,
+        Self::ReceiverRequests,
+        Self::ReceiverInFlight,
+        Self::ExporterRequests,
+        Self::ExporterQueueBytes,
+        Self::AssemblyOpenTraces,
+        Self::AssemblyEvictions,
+        Self::Frames,
+        Self::LogSize,
+        Self::Notifications,
+        Self::BreakerTransitions,
+        Self::ConfigReloads,
+    ];
+
+    /// The exposed name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Spans => "freezeframe_spans_total",
+            Self::LogRecords => "freezeframe_log_records_total",
+            Self::ReceiverRequests => "freezeframe_receiver_requests_total",
+            Self::ReceiverInFlight => "freezeframe_receiver_in_flight",
+            Self::ExporterRequests => "freezeframe_exporter_requests_total",
+            Self::ExporterQueueBytes => "freezeframe_exporter_queue_bytes",
+            Self::AssemblyOpenTraces => "freezeframe_assembly_open_traces",
+            Self::AssemblyEvictions => "freezeframe_assembly_evictions_total",
+            Self::Frames => "freezeframe_frames_total",
+            Self::LogSize => "freezeframe_log_size",
+            Self::Notifications => "freezeframe_notifications_total",
+            Self::BreakerTransitions => "freezeframe_breaker_transitions_total",
+            Self::ConfigReloads => "freezeframe_config_reloads_total",
+        }
+    }
+
+    /// The `# HELP` text.
+    #[must_use]
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Spans => "Spans received, by result (accepted, rejected, not_llm) and reason.",
+            Self::LogRecords => "Log records received, by result (accepted, rejected, not_llm) and reason.",
+            Self::ReceiverRequests => "OTLP requests received, by transport, signal and result.",
+            Self::ReceiverInFlight => "OTLP requests being worked on.",
+            Self::ExporterRequests => "OTLP requests passed on, by signal and result (sent, failed, dropped).",
+            Self::ExporterQueueBytes => "Bytes waiting to be passed on.",
+            Self::AssemblyOpenTraces => "Traces being assembled.",
+            Self::AssemblyEvictions => "Traces closed before their time, by reason.",
+            Self::Frames => "Freeze frames, by result (committed, retried, failed).",
+            Self::LogSize => "Freeze frames committed to the log.",
+            Self::Notifications => "Alerts sent to Alertmanager, by result.",
+            Self::BreakerTransitions => "Breaker transitions, by feature, class, from, to and reason.",
+            Self::ConfigReloads => "Configuration reloads, by result.",
+        }
+    }
+
+    /// Whether it is a gauge.
+    #[must_use]
+    pub fn is_gauge(self) -> bool {
+        matches!(self, Self::ReceiverInFlight | Self::ExporterQueueBytes | Self::AssemblyOpenTraces | Self::LogSize)
+    }
+
+    /// Adds `n` to the counter with these labels.
+    pub fn add(self, labels: &[(&'static str, &str)], n: u64) {
+        let key = self.key(labels);
+        metrics::with_recorder(|recorder| recorder.register_counter(&key, &METADATA).increment(n));
+    }
+
+    /// Sets the gauge with these labels.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are doubles in Prometheus")]
+    pub fn set(self, labels: &[(&'static str, &str)], value: u64) {
+        let key = self.key(labels);
+        metrics::with_recorder(|recorder| recorder.register_gauge(&key, &METADATA).set(value as f64));
+    }
+
+    /// Tells the recorder what the metric means.
+    pub fn describe(self) {
+        let name = KeyName::from_const_str(self.name());
+        metrics::with_recorder(|recorder| match self.is_gauge() {
+            true => recorder.describe_gauge(name, None::<Unit>, self.help().into()),
+            false => recorder.describe_counter(name, None::<Unit>, self.help().into()),
+        });
+    }
+
+    fn key(self, labels: &[(&'static str, &str)]) -> metrics::Key {
+        let labels: Vec<Label> = labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect();
+        metrics::Key::from_parts(self.name(), labels)
+    }
+}
+
+static METADATA: metrics::Metadata<'static> =
+    metrics::Metadata::new(module_path!(), metrics::Level::INFO, Some(module_path!()));
