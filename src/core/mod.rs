@@ -4,11 +4,15 @@
 
 pub mod alert;
 pub mod assembly;
+pub mod attribution;
 pub mod breaker;
 pub mod detect;
 pub mod incident;
+pub mod ledger;
 pub mod request;
 pub mod signal;
 pub mod span;
+pub mod statistics;
 pub mod time;
+pub mod variable;
 pub mod window;
