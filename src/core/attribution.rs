@@ -166,10 +166,9 @@ fn suspect(evidence: &Evidence, value: &Value, change: &Change) -> Option<Suspec
     if gain < DISTANCE_MIN / 2.0 {
         return None;
     }
-    let (judged, failing) = change.incident;
     let rate_with = rate(value.judged, value.failing);
-    let rate_without = rate(judged.saturating_sub(value.judged), failing.saturating_sub(value.failing));
-    let explained = explained(gain, value, change);
+    let rate_without = rate_without(evidence, value);
+    let explained = explained(gain, rate_with, rate_without, change);
     let standing = match explained {
         Some(part) if part >= EXPLAINED_MIN => Standing::Explains,
         _ => Standing::MovedInnocent,
@@ -188,13 +187,17 @@ fn suspect(evidence: &Evidence, value: &Value, change: &Change) -> Option<Suspec
 
 /// Gain in share times excess failure rate, over the change of the signal. What the rest of the window suffers too
 /// is not this value's doing: the excess is over the higher of baseline rate and rate without the value.
-fn explained(gain: f64, value: &Value, change: &Change) -> Option<f64> {
-    let (judged, failing) = change.incident;
+fn explained(gain: f64, with: Option<f64>, without: Option<f64>, change: &Change) -> Option<f64> {
     let before = change.baseline.and_then(|(judged, failing)| rate(judged, failing))?;
-    let total = rate(judged, failing)? - before;
-    let with = rate(value.judged, value.failing)?;
-    let without = rate(judged.saturating_sub(value.judged), failing.saturating_sub(value.failing)).unwrap_or(before);
-    (total > 0.0).then(|| (gain * (with - without.max(before)) / total).clamp(0.0, 1.0))
+    let total = rate(change.incident.0, change.incident.1)? - before;
+    let excess = with? - without.unwrap_or(before).max(before);
+    (total > 0.0).then(|| (gain * excess / total).clamp(0.0, 1.0))
+}
+
+fn rate_without(evidence: &Evidence, value: &Value) -> Option<f64> {
+    let (judged, failing) =
+        evidence.values.iter().fold((0, 0), |(judged, failing), it| (judged + it.judged, failing + it.failing));
+    rate(judged - value.judged, failing - value.failing)
 }
 
 fn significant(incident: (u32, u32), baseline: (u32, u32)) -> bool {

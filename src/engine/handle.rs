@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::view::{Notice, View};
+use crate::config::Config;
 use crate::core::incident::Class;
+use crate::core::time::UnixNanos;
 use crate::otlp::{Logs, Traces};
 
 /// What the engine can be told. Every variant that expects an answer carries the sender for it.
@@ -19,6 +21,10 @@ pub enum Command {
     Breaker(BreakerOrder, oneshot::Sender<Result<(), NoSuchBreaker>>),
     /// An alert that somebody else fires; freezes a frame unless there is one. Answers with the incident.
     Witness(ForeignAlert, oneshot::Sender<Witnessed>),
+    /// A new configuration.
+    Reload(Arc<Config>, oneshot::Sender<()>),
+    /// Finish what is open and end.
+    Stop(oneshot::Sender<()>),
 }
 
 /// An operator's hand on a breaker.
@@ -54,8 +60,8 @@ pub struct NoSuchBreaker;
 pub struct ForeignAlert {
     /// Alertmanager's fingerprint: 16 hex digits.
     pub fingerprint: String,
-    /// `startsAt`, RFC 3339, as sent.
-    pub starts_at: String,
+    /// `startsAt`
+    pub starts_at: UnixNanos,
     /// `alertname`
     pub name: String,
     /// `feature`, or `_all` when the alert has none.
@@ -82,6 +88,8 @@ pub struct Witnessed {
 pub struct Ingested {
     /// Spans or records taken in, LLM or not.
     pub accepted: u64,
+    /// Those of them that are not about a model.
+    pub not_llm: u64,
     /// Spans or records that can't be used at all, for `partial_success`.
     pub rejected: u64,
     /// Why the first of them was rejected.
@@ -146,6 +154,23 @@ impl Handle {
     /// As [`Handle::traces`].
     pub async fn witness(&self, alert: ForeignAlert) -> Result<Witnessed, Refused> {
         self.ask(|reply| Command::Witness(alert, reply)).await
+    }
+
+    /// Takes up a new configuration without losing windows.
+    ///
+    /// # Errors
+    /// As [`Handle::traces`].
+    pub async fn reload(&self, config: Arc<Config>) -> Result<(), Refused> {
+        self.ask(|reply| Command::Reload(config, reply)).await
+    }
+
+    /// Closes what is open, commits what is frozen, and ends the engine. Waits for room in the queue.
+    pub async fn stop(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.commands.send(Command::Stop(reply)).await.is_ok() {
+            // An engine that ended without an answer has ended all the same.
+            drop(done.await);
+        }
     }
 
     /// The state as of the last tick or change.

@@ -1,0 +1,162 @@
+//! The composition root: binds what listens, opens and verifies the log, starts the engine, serves, and drains.
+//!
+//! ```text
+//! Config -> bind -> ready line -> serve -> SIGTERM -> drain (one deadline) -> exit
+//! ```
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use rand::RngCore;
+use serde_json::json;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{self, Phase, Readiness, Reload, Sources};
+use crate::config::{self, Config, Source};
+use crate::engine::clock::Clock;
+use crate::engine::registry::Registry;
+use crate::engine::{self, Engine, Handle, Store};
+use crate::evidence::Log;
+use crate::exporter::{self, Exporter};
+use crate::metrics::Metric;
+use crate::notify;
+use crate::otlp::Signal;
+use crate::receiver::{self, Tap};
+use crate::shutdown::Signals;
+
+/// The sidecar, every socket bound, the log verified and the engine running; not yet serving.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    receiver: receiver::Bound,
+    api: api::Bound,
+    sources: Sources,
+    exporter: Option<Arc<Exporter>>,
+    signals: Signals,
+}
+
+impl App {
+    /// Binds first, so that a taken port is the first thing a user hears of, then opens and verifies the log.
+    ///
+    /// # Errors
+    /// Whatever can't be bound, opened or verified, named.
+    pub async fn bind(config: Config, source: Source) -> anyhow::Result<Self> {
+        let signals = Signals::listen().context("listening for signals")?;
+        let receiver = receiver::bind(&config.receiver).await.context("binding the OTLP receivers")?;
+        let api = api::bind(&config.admin, &config.health).await.context("binding the admin listener")?;
+        let process_metrics = api::install_recorder().context("installing the metrics recorder")?;
+        Metric::ALL.into_iter().for_each(Metric::describe);
+        let clock = Clock::start();
+        let log = Log::open(&config.data_dir, &config.evidence, clock.now()).context("opening the evidence log")?;
+        let store: Arc<dyn Store> = Arc::new(log);
+        let registry = Arc::new(Registry::new(config.features.max));
+        let shared = Arc::new(config.clone());
+        let engine = Engine::new(shared, registry.clone(), rand::rng().next_u64(), clock.now());
+        let engine = engine::start(engine, clock, store.clone()).context("starting the engine")?;
+        let exporter = config.exporter.as_ref().map(exporter::start).transpose().context("starting the exporter")?;
+        let sources = Sources {
+            reload: reload(engine.clone(), source),
+            engine,
+            store,
+            registry,
+            process_metrics,
+            readiness: Readiness::default(),
+            windows: config.windows,
+            clock,
+        };
+        Ok(Self { config, receiver, api, sources, exporter: exporter.map(Arc::new), signals })
+    }
+
+    /// The one line on stdout that says where everything listens.
+    ///
+    /// # Errors
+    /// When a socket is gone.
+    pub fn ready_line(&self) -> anyhow::Result<String> {
+        let line = json!({
+            "event": "ready",
+            "otlp_grpc": self.receiver.grpc_addr()?.to_string(),
+            "otlp_http": self.receiver.http_addr()?.to_string(),
+            "admin": self.api.admin_addr().to_string(),
+            "health": self.api.health_addr().to_string(),
+        });
+        Ok(line.to_string())
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains within one deadline. A second signal ends it at once.
+    ///
+    /// # Errors
+    /// When the drain did not finish in time.
+    pub async fn serve(self) -> anyhow::Result<()> {
+        let Self { config, receiver, api, sources, exporter, mut signals } = self;
+        let (receiving, serving) = (CancellationToken::new(), CancellationToken::new());
+        let tasks = TaskTracker::new();
+        let (engine, readiness) = (sources.engine.clone(), sources.readiness.clone());
+        let receiver = tasks.spawn(receiver.serve(engine.clone(), tap(exporter.clone()), receiving.clone().cancelled_owned()));
+        if let Some(settings) = &config.alertmanager {
+            let client = notify::Client::new(settings, &config.alerting, &api.base_url(), sources.clock)?;
+            tasks.spawn(client.run(engine.clone(), serving.clone()));
+        }
+        tasks.spawn(reload_on(signals.hangup()?, sources.reload.clone()));
+        let api = tasks.spawn(api.serve(sources, serving.clone().cancelled_owned()));
+        readiness.set(Phase::Ready);
+        signals.stop().await;
+
+        let deadline = Instant::now() + config.shutdown_timeout;
+        readiness.set(Phase::Draining);
+        tracing::info!(timeout = ?config.shutdown_timeout, "draining");
+        let drain = async {
+            receiving.cancel();
+            receiver.await.context("finishing exports in flight")?;
+            engine.stop().await;
+            if let Some(exporter) = &exporter {
+                exporter.drain(deadline).await;
+            }
+            serving.cancel();
+            api.await.context("finishing API requests in flight")
+        };
+        tokio::select! {
+            drained = tokio::time::timeout_at(deadline, drain) => drained.context("the drain took too long")?,
+            () = signals.stop() => anyhow::bail!("a second signal ended the drain"),
+        }
+    }
+}
+
+/// Where accepted requests go next: the exporter, if there is one.
+fn tap(exporter: Option<Arc<Exporter>>) -> Tap {
+    match exporter {
+        Some(exporter) => Arc::new(move |signal: Signal, bytes: Bytes| exporter.offer(signal, bytes)),
+        None => Arc::new(|_, _| {}),
+    }
+}
+
+/// Reads the configuration again and hands it to the engine. Addresses and the data directory keep their old values
+/// until a restart.
+fn reload(engine: Handle, source: Source) -> Reload {
+    Arc::new(move || {
+        let (engine, source) = (engine.clone(), source.clone());
+        Box::pin(async move {
+            let result = match config::load(&source, &config::env::process) {
+                Ok((config, warnings)) => {
+                    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                    engine.reload(Arc::new(config)).await.map_err(|_| "the engine is busy; try again".to_owned())
+                }
+                Err(errors) => Err(errors.to_string()),
+            };
+            let label = if result.is_ok() { "ok" } else { "failed" };
+            Metric::ConfigReloads.add(&[("result", label)], 1);
+            result
+        })
+    })
+}
+
+async fn reload_on(mut hangup: tokio::signal::unix::Signal, reload: Reload) {
+    while hangup.recv().await.is_some() {
+        match reload().await {
+            Ok(()) => tracing::info!("configuration reloaded"),
+            Err(error) => tracing::error!(%error, "configuration not reloaded; the old one stays"),
+        }
+    }
+}

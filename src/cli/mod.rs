@@ -1,0 +1,71 @@
+//! The command line: one file a command, all the same shape (`Args`, `run`). The only place that prints.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line is for")]
+
+mod backtest;
+mod drill;
+mod evidence;
+mod inspect;
+mod output;
+mod print_config;
+mod run;
+mod validate;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The freeze frame for LLM applications.
+///
+/// Without a command it runs the sidecar. Exit status: 0 done and nothing found, 1 done and something found
+/// (altered evidence, invalid config), 2 usage or unexpected error.
+#[derive(Debug, Parser)]
+#[command(name = "freezeframe", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the sidecar (the default)
+    Run(run::Args),
+    /// Report every error and warning of a configuration
+    Validate(validate::Args),
+    /// Print the effective configuration, secrets masked
+    PrintConfig(print_config::Args),
+    /// Feed recorded OTLP through the real engine at the recorded time
+    Backtest(backtest::Args),
+    /// Print the normalised LLM requests of a recording
+    Inspect(inspect::Args),
+    /// Rehearse an incident, end to end, on the real engine
+    Drill(drill::Args),
+    /// Verify a bundle or a store directory offline
+    Verify(verify::Args),
+    /// Look at the evidence log
+    #[command(subcommand)]
+    Evidence(evidence::Args),
+}
+
+/// Parses the arguments and runs the command. The exit status is the contract's.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(args) => run::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::PrintConfig(args) => print_config::run(&args),
+        Command::Backtest(args) => backtest::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Drill(args) => drill::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Evidence(args) => evidence::run(&args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("freezeframe: {error:#}");
+        ExitCode::from(2)
+    })
+}

@@ -1,0 +1,37 @@
+//! How commands print: tables for people, JSON for programs, Markdown for documents.
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value as Json;
+
+/// `--format`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Aligned columns
+    #[default]
+    Table,
+    /// One JSON document
+    Json,
+    /// A Markdown table
+    Markdown,
+}
+
+/// Prints rows under a header as a table or as Markdown.
+pub(super) fn print_table(format: Format, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+    let mut table = Table::new();
+    let preset = if format == Format::Markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING };
+    table.load_preset(preset).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header);
+    table.add_rows(rows.into_iter().map(|row| row.iter().map(|cell| printable(cell)).collect::<Vec<_>>()));
+    println!("{}", table.trim_fmt());
+}
+
+/// Prints one document.
+pub(super) fn print_json(document: &Json) {
+    println!("{document:#}");
+}
+
+/// Text from telemetry without what a terminal would obey: control characters become spaces.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+}

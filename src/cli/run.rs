@@ -1,0 +1,41 @@
+//! `freezeframe run`: the sidecar.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::app::App;
+use crate::config::{self, Source};
+use crate::telemetry;
+
+/// Arguments of `run`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// Configuration: a file, or env:VAR for a variable that holds it; embedded defaults without
+    #[arg(long, value_name = "FILE|env:VAR")]
+    config: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let source = Source::parse(args.config.as_deref());
+    let (config, warnings) = match config::load(&source, &config::process_environment) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(async {
+        telemetry::init(&config.telemetry).context("starting logs and traces")?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let app = App::bind(config, source).await?;
+        println!("{}", app.ready_line());
+        app.serve().await?;
+        telemetry::shutdown();
+        anyhow::Ok(())
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

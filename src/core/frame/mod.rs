@@ -1,0 +1,259 @@
+//! The freeze frame: what the six variables were when an alert fired, incident window beside last-good baseline.
+//!
+//! A frame is a document: [`Frame::body`] is its one form, the JSON object `freezeframe.frame/v1` less `origin` and
+//! `seq`, which the log adds when it commits the canonical bytes (RFC 8785).
+
+mod variables;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
+
+pub use variables::{Side, VariableState};
+
+use super::attribution::{Answer, Standing, Suspect};
+use super::detect::Estimate;
+use super::incident::{Class, Severity};
+use super::request::Request;
+use super::time::UnixNanos;
+use super::trace_record;
+
+/// The schema that [`Frame::body`] follows.
+pub const SCHEMA: &str = "freezeframe.frame/v1";
+
+/// Everything a frame holds.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// UUIDv7.
+    pub id: String,
+    /// When it was taken.
+    pub captured_at: UnixNanos,
+    /// Feature, or `_all`.
+    pub feature: Arc<str>,
+    /// The alert that fired.
+    pub alert: Alert,
+    /// The incident window.
+    pub incident: Window,
+    /// The last-good baseline; `None` before one was learned.
+    pub baseline: Option<Window>,
+    /// The six, in order.
+    pub variables: Vec<VariableState>,
+    /// Values under suspicion, best explanation first.
+    pub suspects: Vec<Suspect>,
+    /// Which variable explains the change.
+    pub answer: Answer,
+    /// Every signal with samples on either side.
+    pub signals: Vec<Signal>,
+    /// `(class, state)` of the feature's breakers.
+    pub breakers: Vec<(Class, &'static str)>,
+    /// Redacted requests that fail the signal, newest first.
+    pub failing: Vec<Arc<Request>>,
+    /// Redacted requests that do not.
+    pub healthy: Vec<Arc<Request>>,
+    /// Share of requests that carried each field of the minimum telemetry.
+    pub completeness: Vec<(&'static str, f64)>,
+    /// Redaction.
+    pub redaction: Redaction,
+    /// Who took it.
+    pub producer: Producer,
+}
+
+/// The alert behind a frame.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// `alertname`
+    pub name: String,
+    /// Alertmanager's fingerprint of its labels.
+    pub fingerprint: String,
+    /// Class.
+    pub class: Class,
+    /// Severity.
+    pub severity: Severity,
+    /// Diagnostic patterns.
+    pub patterns: Vec<&'static str>,
+    /// Name of the signal; `None` for an alert that somebody else raised.
+    pub signal: Option<&'static str>,
+    /// The signal's estimate.
+    pub estimate: Option<Estimate>,
+    /// The limit it breached.
+    pub threshold: Option<f64>,
+    /// Since when the condition holds.
+    pub starts_at: UnixNanos,
+    /// SHA-256 of the rule, lowercase hex; `None` for an alert that somebody else raised.
+    pub rule_sha256: Option<String>,
+}
+
+/// A stretch of time and the requests that ended in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Start.
+    pub from: UnixNanos,
+    /// End.
+    pub to: UnixNanos,
+    /// Requests.
+    pub requests: u64,
+}
+
+/// One signal on both sides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signal {
+    /// Its name.
+    pub name: &'static str,
+    /// In the incident window.
+    pub incident: Option<Reading>,
+    /// In the baseline.
+    pub baseline: Option<Reading>,
+}
+
+/// One signal on one side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// The estimate.
+    pub estimate: Estimate,
+    /// Median, 95th and 99th percentile, where the signal has a distribution.
+    pub quantiles: Option<[f64; 3]>,
+}
+
+/// What was taken out of the texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redaction {
+    /// Version of the rules.
+    pub rules_version: &'static str,
+    /// Findings by entity, in the requests of the feature so far.
+    pub counts: Vec<(String, u64)>,
+}
+
+/// Who took a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Producer {
+    /// Version of Freezeframe.
+    pub version: &'static str,
+    /// SHA-256 of the effective configuration, lowercase hex.
+    pub config_sha256: String,
+}
+
+impl Frame {
+    /// The document, without `origin` and `seq`.
+    #[must_use]
+    pub fn body(&self) -> Map<String, Json> {
+        let records = |requests: &[Arc<Request>]| requests.iter().map(|it| trace_record::of(it)).collect::<Vec<_>>();
+        let object = |pairs: Vec<(String, Json)>| Json::Object(pairs.into_iter().collect());
+        let body = json!({
+            "schema": SCHEMA,
+            "id": self.id,
+            "captured_at": self.captured_at.to_string(),
+            "feature": &*self.feature,
+            "alert": self.alert(),
+            "windows": { "incident": window(&self.incident), "baseline": self.baseline.as_ref().map(window) },
+            "variables": object(self.variables.iter().map(|it| (it.variable.as_str().into(), it.to_json())).collect()),
+            "suspects": self.suspects.iter().map(suspect).collect::<Vec<_>>(),
+            "verdict": verdict(&self.answer),
+            "signals": object(self.signals.iter().map(|it| (it.name.into(), signal(it))).collect()),
+            "breakers": object(self.breakers.iter().map(|(class, state)| (class.as_str().into(), json!(state))).collect()),
+            "samples": { "failing": records(&self.failing), "healthy": records(&self.healthy) },
+            "completeness": object(self.completeness.iter().map(|(name, share)| ((*name).into(), json!(share))).collect()),
+            "redaction": {
+                "rules_version": self.redaction.rules_version,
+                "counts": object(self.redaction.counts.iter().map(|(entity, n)| (entity.clone(), json!(n))).collect()),
+            },
+            "producer": { "version": self.producer.version, "config_sha256": self.producer.config_sha256 },
+        });
+        match body {
+            Json::Object(body) => body,
+            _ => Map::new(),
+        }
+    }
+
+    fn alert(&self) -> Json {
+        let alert = &self.alert;
+        json!({
+            "name": alert.name,
+            "fingerprint": alert.fingerprint,
+            "class": alert.class.as_str(),
+            "severity": alert.severity.as_str(),
+            "patterns": alert.patterns,
+            "signal": alert.signal,
+            "value": alert.estimate.map(|it| it.value),
+            "threshold": alert.threshold,
+            "samples": alert.estimate.map(|it| it.samples),
+            "ci_low": alert.estimate.map(|it| it.ci_low),
+            "ci_high": alert.estimate.map(|it| it.ci_high),
+            "starts_at": alert.starts_at.to_string(),
+            "rule_sha256": alert.rule_sha256,
+        })
+    }
+}
+
+fn window(window: &Window) -> Json {
+    json!({ "from": window.from.to_string(), "to": window.to.to_string(), "requests": window.requests })
+}
+
+fn suspect(suspect: &Suspect) -> Json {
+    json!({
+        "variable": suspect.variable.as_str(),
+        "value": suspect.value,
+        "verdict": match suspect.standing {
+            Standing::Explains => "explains",
+            Standing::MovedInnocent => "moved_innocent",
+            Standing::Unmoved => "unmoved",
+        },
+        "explained": suspect.explained,
+        "confidence": Json::Null,
+        "rate_with": suspect.rate_with,
+        "rate_without": suspect.rate_without,
+        "incident_share": suspect.incident_share,
+        "baseline_share": suspect.baseline_share,
+    })
+}
+
+/// `confidence` stays null until a calibrated model stands behind it.
+fn verdict(answer: &Answer) -> Json {
+    let (name, suspects, evidence): (_, &[Suspect], String) = match answer {
+        Answer::One(best) => ("one", std::slice::from_ref(best), explanation(best)),
+        Answer::Ambiguous(tied) => ("ambiguous", tied, "several variables moved on the same requests".into()),
+        Answer::CannotTell(why) => ("cannot_tell", &[], (*why).into()),
+        Answer::NoSignificantChange => ("no_significant_change", &[], "the signal changed by no more than chance".into()),
+    };
+    let mut variables: Vec<&str> = suspects.iter().map(|it| it.variable.as_str()).collect();
+    variables.dedup();
+    let best = suspects.first().filter(|_| name == "one");
+    json!({
+        "answer": name,
+        "variables": variables,
+        "value": best.map(|it| &it.value),
+        "explained": best.and_then(|it| it.explained),
+        "confidence": Json::Null,
+        "evidence": evidence,
+    })
+}
+
+fn explanation(suspect: &Suspect) -> String {
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "unknown".to_owned(), percent);
+    format!(
+        "{} {} went from {} to {} of requests; it fails {} of the time, the rest {}",
+        suspect.variable.as_str(),
+        suspect.value,
+        percent(suspect.baseline_share),
+        percent(suspect.incident_share),
+        rate(suspect.rate_with),
+        rate(suspect.rate_without),
+    )
+}
+
+fn signal(signal: &Signal) -> Json {
+    json!({ "incident": signal.incident.as_ref().map(reading), "baseline": signal.baseline.as_ref().map(reading) })
+}
+
+fn reading(reading: &Reading) -> Json {
+    let quantile = |n: usize| reading.quantiles.map(|all| all[n]);
+    json!({
+        "count": reading.estimate.samples,
+        "value": reading.estimate.value,
+        "p50": quantile(0),
+        "p95": quantile(1),
+        "p99": quantile(2),
+        "ci_low": reading.estimate.ci_low,
+        "ci_high": reading.estimate.ci_high,
+    })
+}

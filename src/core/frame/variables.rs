@@ -1,0 +1,146 @@
+//! One variable of a frame: its values on both sides, whether it moved, and what only it has.
+
+use serde_json::{Map, Value as Json, json};
+use similar::TextDiff;
+
+use crate::core::attribution::Movement;
+use crate::core::ledger::{Dimension, Ledger, OTHER, Observed, Tally};
+use crate::core::variable::Variable;
+
+/// Values of one side that stand by name; the rest is folded into `other`.
+const VALUES_SHOWN: usize = 10;
+/// Below this share of reporting requests a variable is only partly captured.
+const CAPTURED_SHARE_MIN: f64 = 0.95;
+/// Lines of context in a unified diff.
+const DIFF_CONTEXT: usize = 3;
+
+/// The requests of one side by value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Side {
+    /// `(value, requests)`, most requests first, the rest folded into `other`.
+    pub values: Vec<(String, u32)>,
+    /// Requests whose telemetry names a value.
+    pub reported: u32,
+    /// All requests.
+    pub requests: u32,
+}
+
+/// One variable in a frame.
+#[derive(Clone, Debug)]
+pub struct VariableState {
+    /// Which one.
+    pub variable: Variable,
+    /// The incident window.
+    pub incident: Side,
+    /// The baseline; empty without one.
+    pub baseline: Side,
+    /// Whether it moved.
+    pub movement: Movement,
+    /// What only this variable has.
+    pub detail: Json,
+}
+
+impl Side {
+    /// The values of `dimension` in `tally`.
+    #[must_use]
+    pub fn of(ledger: &Ledger, dimension: Dimension, tally: &Tally) -> Self {
+        let mut values: Vec<(String, u32)> =
+            tally.of(dimension).map(|(value, requests)| (ledger.text(dimension, value).to_owned(), requests)).collect();
+        values.sort_by(|a, b| (a.0 == OTHER).cmp(&(b.0 == OTHER)).then(b.1.cmp(&a.1)).then(a.0.cmp(&b.0)));
+        let rest: u32 = values.iter().skip(VALUES_SHOWN).map(|(_, requests)| requests).sum();
+        values.truncate(VALUES_SHOWN);
+        if rest > 0 {
+            values.push((OTHER.to_owned(), rest));
+        }
+        Self { values, reported: tally.reported(dimension), requests: tally.requests }
+    }
+
+    fn to_json(&self) -> Json {
+        let reported = f64::from(self.reported.max(1));
+        let value = |(value, requests): &(String, u32)| {
+            json!({ "value": value, "requests": requests, "share": f64::from(*requests) / reported })
+        };
+        self.values.iter().map(value).collect()
+    }
+}
+
+impl VariableState {
+    /// Reads one variable out of the ledger.
+    #[must_use]
+    pub fn of(ledger: &Ledger, variable: Variable, incident: &Tally, baseline: &Tally, movement: Movement) -> Self {
+        let dimension = Dimension::Variable(variable);
+        Self {
+            variable,
+            incident: Side::of(ledger, dimension, incident),
+            baseline: Side::of(ledger, dimension, baseline),
+            movement,
+            detail: detail(ledger, variable, incident, baseline),
+        }
+    }
+
+    /// The variable as the frame shows it.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let (state, reason) = self.state();
+        json!({
+            "state": state,
+            "reason": reason,
+            "moved": self.movement.moved,
+            "distance": self.movement.distance,
+            "p_value": self.movement.p_value,
+            "incident": self.incident.to_json(),
+            "baseline": self.baseline.to_json(),
+            "detail": self.detail,
+        })
+    }
+
+    fn state(&self) -> (&'static str, Option<String>) {
+        let side = if self.incident.requests > 0 { &self.incident } else { &self.baseline };
+        if side.reported == 0 {
+            return ("missing", Some(self.variable.instrument().to_owned()));
+        }
+        let share = f64::from(side.reported) / f64::from(side.requests.max(1));
+        if share < CAPTURED_SHARE_MIN {
+            let percent = share * 100.0;
+            return ("partial", Some(format!("reported by {percent:.0} % of requests; {}", self.variable.instrument())));
+        }
+        ("captured", None)
+    }
+}
+
+/// The detail of the most frequent value on each side, and what differs between the two.
+fn detail(ledger: &Ledger, variable: Variable, incident: &Tally, baseline: &Tally) -> Json {
+    let dimension = Dimension::Variable(variable);
+    let dominant = |tally: &Tally| {
+        let (value, _) = tally.of(dimension).max_by_key(|(_, requests)| *requests)?;
+        ledger.observed(dimension, value)
+    };
+    let (now, before) = (dominant(incident), dominant(baseline));
+    let shown = |observed: Option<&Observed>| observed.map(|it| it.detail.clone());
+    let mut detail = Map::new();
+    detail.insert("incident".into(), json!(shown(now)));
+    detail.insert("baseline".into(), json!(shown(before)));
+    let seen: Vec<Json> = incident
+        .of(dimension)
+        .filter_map(|(value, _)| ledger.observed(dimension, value))
+        .map(|it| json!({ "value": &*it.value, "first_seen": it.first_seen.to_string() }))
+        .collect();
+    detail.insert("first_seen".into(), seen.into());
+    if let (Some(now), Some(before)) = (now, before)
+        && now.value != before.value
+    {
+        detail.insert("diff".into(), difference(variable, &before.detail, &now.detail));
+    }
+    Json::Object(detail)
+}
+
+/// A unified diff of the rendered prompt; of everything else, of the detail as indented JSON.
+fn difference(variable: Variable, before: &Json, now: &Json) -> Json {
+    let text = |side: &Json| match variable {
+        Variable::PromptRevision => side.get("rendered").and_then(Json::as_str).map(str::to_owned),
+        _ => serde_json::to_string_pretty(side).ok(),
+    };
+    let (Some(before), Some(now)) = (text(before), text(now)) else { return Json::Null };
+    let diff = TextDiff::from_lines(&before, &now);
+    diff.unified_diff().context_radius(DIFF_CONTEXT).header("baseline", "incident").to_string().into()
+}

@@ -1,0 +1,150 @@
+//! The simple trace record: one JSON object a request, as `inspect` prints, frames sample and `replay` loads.
+//! Absent values are `null`, never a made-up default.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::completeness;
+use super::diagnosis;
+use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval};
+use super::variable::hex;
+
+/// The record of one request. Texts are as the request holds them: redact first.
+#[must_use]
+pub fn of(request: &Request) -> Json {
+    let mut record = identity(request);
+    for part in [model(request), context(request), measures(request), outcome(request)] {
+        if let (Json::Object(record), Json::Object(part)) = (&mut record, part) {
+            record.extend(part);
+        }
+    }
+    record
+}
+
+fn identity(request: &Request) -> Json {
+    json!({
+        "trace_id": request.trace_id.to_string(),
+        "feature": request.feature,
+        "session_id": request.session_id,
+        "user_id": request.user_id,
+        "request_id": request.request_id,
+        "started_at": request.started_at.to_string(),
+        "operation": request.operation,
+        "user_query": request.user_query,
+        "response": request.response,
+        "finish_reason": request.finish_reason.map(|reason| reason.as_str()),
+        "refused": request.outcome == Outcome::Refused,
+        "blocked": request.outcome == Outcome::Blocked,
+    })
+}
+
+fn model(request: &Request) -> Json {
+    let last = request.calls.last();
+    let text = |pick: fn(&ModelCall) -> &Option<Box<str>>| last.and_then(|call| pick(call).as_deref());
+    let prompt = &request.prompt;
+    let components: serde_json::Map<String, Json> =
+        prompt.components.iter().map(|(name, version)| (name.to_string(), json!(version))).collect();
+    json!({
+        "model_requested": text(|call| &call.model_requested),
+        "model": text(|call| &call.model_served),
+        "provider": text(|call| &call.provider),
+        "route": text(|call| &call.route),
+        "temperature": last.and_then(|call| call.temperature),
+        "top_p": last.and_then(|call| call.top_p),
+        "max_tokens": last.and_then(|call| call.max_tokens),
+        "prompt_version": prompt.version,
+        "prompt_sha256": prompt.sha256.map(|digest| hex(&digest)),
+        "prompt_components": components,
+        "system_prompt": prompt.system,
+    })
+}
+
+fn context(request: &Request) -> Json {
+    let first = request.retrievals.first();
+    let text = |pick: fn(&Retrieval) -> &Option<Box<str>>| first.and_then(|retrieval| pick(retrieval).as_deref());
+    let documents: Option<Vec<Json>> = first.and_then(|retrieval| retrieval.documents.as_ref()).map(|documents| {
+        documents
+            .iter()
+            .map(|it| json!({ "id": it.id, "score": it.score, "content": it.content }))
+            .collect()
+    });
+    let tools: Vec<Json> = request
+        .tools
+        .iter()
+        .map(|tool| {
+            let offered = request.tools_offered.iter().find(|schema| schema.name == tool.name);
+            json!({
+                "name": tool.name,
+                "schema_sha256": offered.map(|schema| hex(&schema.sha256)),
+                "outcome": tool.error.as_ref().map_or("ok", |error| if error.timeout { "timeout" } else { "error" }),
+                "duration_ms": tool.duration.map(millis),
+            })
+        })
+        .collect();
+    json!({
+        "index": text(|retrieval| &retrieval.index),
+        "index_version": text(|retrieval| &retrieval.index_version),
+        "freshness_lag_s": first.and_then(|retrieval| retrieval.freshness_lag).map(|lag| lag.as_secs_f64()),
+        "documents": documents,
+        "tools": tools,
+        "tool_path": request.tool_path,
+    })
+}
+
+fn measures(request: &Request) -> Json {
+    let calls = &request.calls;
+    let total = |pick: fn(&ModelCall) -> Option<u64>| {
+        calls.iter().filter_map(pick).fold(None, |sum, part| Some(sum.unwrap_or(0) + part))
+    };
+    let cost = total(|call| call.cost_nano_usd);
+    json!({
+        "latency_ms": millis(request.latency),
+        "time_to_first_token_ms": calls.first().and_then(|call| call.time_to_first_token).map(millis),
+        "retries": total(|call| call.retries.map(u64::from)),
+        "llm_calls": calls.len(),
+        "tool_calls": request.tools.len(),
+        "input_tokens": total(|call| call.input_tokens),
+        "output_tokens": total(|call| call.output_tokens),
+        "cost_usd": cost.map(usd),
+    })
+}
+
+fn outcome(request: &Request) -> Json {
+    let evaluations: Vec<Json> = request.evaluations.iter().map(evaluation).collect();
+    let feedback = request
+        .feedback
+        .as_ref()
+        .map(|it| json!({ "positive": it.positive, "score": it.score, "comment": it.comment }));
+    let error = request.error.as_ref().map(|error| json!({ "type": error.kind, "message": error.message }));
+    let diagnosis = diagnosis::of(request);
+    json!({
+        "evaluations": evaluations,
+        "feedback": feedback,
+        "error": error,
+        "dialects": request.dialects,
+        "spans": request.spans,
+        "missing": completeness::missing(request),
+        "diagnosis": { "mode": diagnosis.mode, "line": diagnosis.line, "evidence": diagnosis.evidence },
+    })
+}
+
+fn evaluation(evaluation: &Evaluation) -> Json {
+    json!({
+        "metric": evaluation.metric,
+        "score": evaluation.score,
+        "label": evaluation.label,
+        "passed": evaluation.passed,
+        "judge_model": evaluation.judge.model,
+        "judge_version": evaluation.judge.version,
+    })
+}
+
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a cost below nine million dollars is exact")]
+fn usd(nano: u64) -> f64 {
+    nano as f64 / 1e9
+}

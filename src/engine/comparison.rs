@@ -1,0 +1,98 @@
+//! One feature's incident window against its last-good baseline: the raw material of a frame.
+
+use std::sync::Arc;
+
+use super::feature::Feature;
+use super::view::Breach;
+use crate::core::attribution::{Change, Evidence, Value};
+use crate::core::detect::Rule;
+use crate::core::frame::{Reading, Signal as FrameSignal};
+use crate::core::ledger::{Dimension, Tally};
+use crate::core::onset;
+use crate::core::request::Request;
+use crate::core::signal::Signal;
+use crate::core::time::UnixNanos;
+use crate::core::variable::Variable;
+use crate::core::window::Window;
+
+/// Whole requests of either kind in a frame.
+const SAMPLES_SHOWN: usize = 5;
+
+impl Feature {
+    /// The start of the trouble that made `rule` fire: the point of the rule's window (and of what came after it) at
+    /// which the excess of failures begins.
+    pub(super) fn onset(&self, rule: &Rule, limit: f64, since: UnixNanos, at: UnixNanos) -> UnixNanos {
+        let slots = self.windows.slots(since.minus(rule.window), at).map(|window| {
+            let (judged, failing) = window.failing(rule.signal, limit).unwrap_or((0, 0));
+            onset::Slot { from: window.from, judged, failing }
+        });
+        onset::of(&slots.collect::<Vec<_>>())
+    }
+
+    /// The failing share of the alerting signal on both sides.
+    pub(super) fn change(&self, breach: &Breach, incident: &Window, baseline: Option<&Window>) -> Change {
+        let failing = |window: &Window| window.failing(breach.signal?, breach.limit?);
+        Change { incident: failing(incident).unwrap_or((0, 0)), baseline: baseline.and_then(failing) }
+    }
+
+    /// One variable's values on both sides, with the failures of the requests that had them.
+    pub(super) fn evidence(&self, variable: Variable, from: UnixNanos, breach: &Breach) -> Evidence {
+        let dimension = Dimension::Variable(variable);
+        let (incident, baseline) = (self.ledger.since(from), self.ledger.baseline());
+        let mut symbols: Vec<u8> = incident.of(dimension).chain(baseline.of(dimension)).map(|(value, _)| value).collect();
+        symbols.sort_unstable();
+        symbols.dedup();
+        let requests = |tally: &Tally, symbol| {
+            tally.of(dimension).find(|(value, _)| *value == symbol).map_or(0, |(_, requests)| requests)
+        };
+        let value = |symbol: u8| {
+            let (judged, failing) = self.judged(dimension, symbol, from, breach);
+            Value {
+                text: self.ledger.text(dimension, symbol).to_owned(),
+                incident: requests(&incident, symbol),
+                baseline: requests(&baseline, symbol),
+                judged,
+                failing,
+            }
+        };
+        Evidence { variable, values: symbols.into_iter().map(value).collect() }
+    }
+
+    fn judged(&self, dimension: Dimension, symbol: u8, from: UnixNanos, breach: &Breach) -> (u32, u32) {
+        let (Some(signal), Some(limit)) = (breach.signal, breach.limit) else { return (0, 0) };
+        let rows = self.recorder.since(from).filter(|row| row.values[dimension.index()] == Some(symbol));
+        rows.filter_map(|row| row.measurements.fails(signal, limit))
+            .fold((0, 0), |(judged, failing), fails| (judged + 1, failing + u32::from(fails)))
+    }
+
+    /// Whole requests that fail the alerting signal, and some that do not.
+    pub(super) fn samples(&self, from: UnixNanos, breach: &Breach) -> (Vec<Arc<Request>>, Vec<Arc<Request>>) {
+        let (Some(signal), Some(limit)) = (breach.signal, breach.limit) else {
+            let newest = self.recorder.newest(from);
+            return (Vec::new(), newest.take(SAMPLES_SHOWN).cloned().collect());
+        };
+        let failing = self.recorder.failing(from, signal, limit).take(SAMPLES_SHOWN).cloned().collect();
+        let healthy = self.recorder.healthy(signal, limit).take(SAMPLES_SHOWN).cloned().collect();
+        (failing, healthy)
+    }
+}
+
+/// Every signal with samples on either side.
+pub(super) fn signals(incident: &Window, baseline: Option<&Window>) -> Vec<FrameSignal> {
+    let reading = |window: &Window, signal: Signal| {
+        let quantiles = signal.measure().and_then(|measure| {
+            let quantile = |q| window.quantile(measure, q).map(|value| value * measure.unit());
+            Some([quantile(0.5)?, quantile(0.95)?, quantile(0.99)?])
+        });
+        window.estimate(signal).map(|estimate| Reading { estimate, quantiles })
+    };
+    Signal::ALL
+        .into_iter()
+        .map(|signal| FrameSignal {
+            name: signal.as_str(),
+            incident: reading(incident, signal),
+            baseline: baseline.and_then(|window| reading(window, signal)),
+        })
+        .filter(|it| it.incident.is_some() || it.baseline.is_some())
+        .collect()
+}

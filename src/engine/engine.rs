@@ -1,0 +1,272 @@
+//! The engine proper: plain synchronous state, driven by spans, records, ticks and orders, with `now` as an argument.
+//! `run`, `backtest`, `drill` and the tests drive it through these same methods.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::effect::Effect;
+use super::feature::Feature;
+use super::handle::{BreakerAction, BreakerOrder, Ingested, NoSuchBreaker};
+use super::registry::{ALL, Registry};
+use super::view::{FrameState, Incident, Notice};
+use crate::config::Config;
+use crate::core::assembly::{Added, Assembly, Closed};
+use crate::core::breaker::{self, Input};
+use crate::core::dialect::Normaliser;
+use crate::core::incident::Class;
+use crate::core::measurement::Measurements;
+use crate::core::redact::{self, Redactor};
+use crate::core::request::Request;
+use crate::core::time::UnixNanos;
+use crate::metrics::Metric;
+use crate::otlp::{LogRecord, Logs, Resource, Scope, Span, Traces};
+
+/// Incidents kept in memory; older ones stay in the log.
+pub const INCIDENTS_MAX: usize = 256;
+
+/// All state of the sidecar but sockets and files.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) config: Arc<Config>,
+    pub(super) config_sha256: String,
+    pub(super) assembly: Assembly,
+    pub(super) redactor: Redactor,
+    pub(super) registry: Arc<Registry>,
+    pub(super) features: HashMap<Arc<str>, Feature>,
+    pub(super) incidents: VecDeque<Arc<Incident>>,
+    /// Frames handed out and not yet durable, by frame id, with the end of the alert's patience.
+    pub(super) committing: HashMap<String, Committing>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) random: StdRng,
+    next_slot: UnixNanos,
+    slot_ended: bool,
+}
+
+/// A frame on its way to the log.
+#[derive(Debug)]
+pub(super) struct Committing {
+    pub(super) deadline: UnixNanos,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet. `seed` drives frame ids.
+    #[must_use]
+    pub fn new(config: Arc<Config>, registry: Arc<Registry>, seed: u64, now: UnixNanos) -> Self {
+        let mut engine = Self {
+            assembly: Assembly::new(config.assembly, Normaliser::new(&config.features.keys)),
+            redactor: redactor(&config),
+            registry,
+            features: HashMap::new(),
+            incidents: VecDeque::new(),
+            committing: HashMap::new(),
+            effects: Vec::new(),
+            random: StdRng::seed_from_u64(seed),
+            next_slot: now.floor(config.windows.slot).plus(config.windows.slot),
+            slot_ended: false,
+            config_sha256: config.sha256(),
+            config,
+        };
+        engine.feature(ALL);
+        engine
+    }
+
+    /// Takes in the spans of one export request.
+    pub fn traces(&mut self, traces: &Traces, now: UnixNanos) -> Ingested {
+        let mut ingested = Ingested::default();
+        for (resource, scope, span) in traces.spans() {
+            tally(&mut ingested, self.span(&resource, &scope, &span, now));
+        }
+        self.close_due(now);
+        count(Metric::Spans, &ingested);
+        ingested
+    }
+
+    /// Takes in the records of one export request.
+    pub fn logs(&mut self, logs: &Logs, now: UnixNanos) -> Ingested {
+        let mut ingested = Ingested::default();
+        for (resource, scope, record) in logs.records() {
+            tally(&mut ingested, self.record(&resource, &scope, &record, now));
+        }
+        self.close_due(now);
+        count(Metric::LogRecords, &ingested);
+        ingested
+    }
+
+    /// Takes in one span.
+    pub fn span(&mut self, resource: &Resource<'_>, scope: &Scope<'_>, span: &Span<'_>, now: UnixNanos) -> Added {
+        self.assembly.span(resource, scope, span, now)
+    }
+
+    /// Takes in one log record.
+    pub fn record(&mut self, resource: &Resource<'_>, scope: &Scope<'_>, record: &LogRecord<'_>, now: UnixNanos) -> Added {
+        self.assembly.log(resource, scope, record, now)
+    }
+
+    /// When the next slot ends: the latest moment at which [`Engine::tick`] is due.
+    #[must_use]
+    pub fn next_tick(&self) -> UnixNanos {
+        self.next_slot
+    }
+
+    /// Lets time pass up to `now`: closes due requests, ends slots, judges rules, steps machines.
+    pub fn tick(&mut self, now: UnixNanos) {
+        self.close_due(now);
+        if now >= self.next_slot {
+            let slot = self.config.windows.slot;
+            self.end_slot(now.floor(slot));
+            self.next_slot = now.floor(slot).plus(slot);
+            self.slot_ended = true;
+        }
+        self.lose_patience(now);
+        Metric::AssemblyOpenTraces.set(&[], self.assembly.open() as u64);
+    }
+
+    /// Closes every open trace at once: the end of a recording, or of the process.
+    pub fn close_all(&mut self, now: UnixNanos) {
+        let closed = self.assembly.close_all(now);
+        closed.into_iter().for_each(|it| self.close(it, now));
+    }
+
+    /// What to do next, in order. Call after every other method.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Whether a slot ended since the last call, so that the view is due.
+    pub fn take_slot_ended(&mut self) -> bool {
+        std::mem::take(&mut self.slot_ended)
+    }
+
+    /// What became of an incident's frame.
+    #[must_use]
+    pub fn frame_state(&self, incident_id: &str) -> Option<&FrameState> {
+        self.incidents.iter().find(|it| it.id == incident_id).map(|it| &it.frame)
+    }
+
+    /// An operator's hand on a breaker.
+    ///
+    /// # Errors
+    /// When there is no such feature or breaker.
+    pub fn order(&mut self, order: &BreakerOrder, now: UnixNanos) -> Result<(), NoSuchBreaker> {
+        let feature = self.features.get(order.feature.as_str()).ok_or(NoSuchBreaker)?;
+        if !feature.breakers.iter().any(|it| it.class == order.class) {
+            return Err(NoSuchBreaker);
+        }
+        let input = match order.action {
+            BreakerAction::Open => Input::Open,
+            BreakerAction::Close => Input::Close,
+            BreakerAction::Reset => Input::Reset,
+        };
+        let name = feature.name.clone();
+        self.step_breaker(&name, order.class, input, None, now);
+        Ok(())
+    }
+
+    /// Takes up a new configuration; windows, baselines, incidents and unchanged rules keep their state.
+    pub fn reconfigure(&mut self, config: Arc<Config>) {
+        self.redactor = redactor(&config);
+        self.assembly.reconfigure(config.assembly, Normaliser::new(&config.features.keys));
+        self.features.values_mut().for_each(|feature| feature.configure(&config));
+        self.config_sha256 = config.sha256();
+        self.config = config;
+    }
+
+    /// Takes in one whole request, as assembled or as recorded.
+    pub fn request(&mut self, mut request: Request, now: UnixNanos) {
+        let found = redact::request(&mut request, &self.redactor);
+        let measurements = Measurements::of(&request, !found.is_empty());
+        let own = self.registry.resolve(&request.feature);
+        let request = Arc::new(request);
+        for name in [&*own, ALL] {
+            let feature = self.feature(name);
+            feature.redactions.merge(&found);
+            feature.record(&request, &measurements, now);
+            let name = feature.name.clone();
+            for (class, transition) in feature.probe(&measurements, now) {
+                self.breaker_moved(&name, class, transition);
+            }
+        }
+    }
+
+    fn close_due(&mut self, now: UnixNanos) {
+        let closed = self.assembly.close_due(now);
+        closed.into_iter().for_each(|it| self.close(it, now));
+    }
+
+    fn close(&mut self, closed: Closed, now: UnixNanos) {
+        match closed {
+            Closed::Request(request) => self.request(*request, now),
+            Closed::Late(late) => {
+                let own = self.registry.resolve(&late.feature);
+                for name in [&*own, ALL] {
+                    self.feature(name).meters.record_late(&late.evaluations, late.feedback.as_ref());
+                }
+            }
+        }
+    }
+
+    pub(super) fn feature(&mut self, name: &str) -> &mut Feature {
+        if !self.features.contains_key(name) {
+            let (name, meters) = self.registry.get_or_insert(name);
+            self.features.insert(name.clone(), Feature::new(name, meters, &self.config));
+        }
+        self.features.get_mut(name).expect("inserted above when it was absent")
+    }
+
+    pub(super) fn breaker_moved(&mut self, feature: &Arc<str>, class: Class, transition: breaker::Transition) {
+        let Some(breaker) = self.features.get(feature).and_then(|it| it.breakers.iter().find(|it| it.class == class))
+        else {
+            return;
+        };
+        Metric::BreakerTransitions.add(
+            &[
+                ("feature", feature),
+                ("class", class.as_str()),
+                ("from", transition.from.as_str()),
+                ("to", transition.to.as_str()),
+                ("reason", transition.reason.as_str()),
+            ],
+            1,
+        );
+        let mode = breaker.policy.mode;
+        if let Some(cause) = breaker.cause.clone()
+            && let Some(incident) = self.incidents.iter_mut().find(|it| it.id == cause.incident)
+        {
+            Arc::make_mut(incident).breaker_actions.push((feature.clone(), class, transition));
+        }
+        self.effects.push(Effect::Notice(Notice::Breaker { feature: feature.clone(), class, mode, transition }));
+    }
+}
+
+fn redactor(config: &Config) -> Redactor {
+    Redactor::new(&config.redaction).expect("the patterns were compiled when the configuration was")
+}
+
+fn tally(ingested: &mut Ingested, added: Added) {
+    match added {
+        Added::Llm => ingested.accepted += 1,
+        Added::NotLlm => {
+            ingested.accepted += 1;
+            ingested.not_llm += 1;
+        }
+        Added::Rejected(reason) => {
+            ingested.rejected += 1;
+            ingested.reason.get_or_insert(reason);
+        }
+    }
+}
+
+fn count(metric: Metric, ingested: &Ingested) {
+    for (result, reason, n) in [
+        ("accepted", "", ingested.accepted - ingested.not_llm),
+        ("not_llm", "", ingested.not_llm),
+        ("rejected", ingested.reason.unwrap_or_default(), ingested.rejected),
+    ] {
+        if n > 0 {
+            metric.add(&[("result", result), ("reason", reason)], n);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The end of a slot: windows move on, rules judge, alerts and breakers step, and what they decide becomes effects.
+
+use std::sync::Arc;
+
+use super::effect::{Acknowledgement, Effect};
+use super::engine::{Engine, INCIDENTS_MAX};
+use super::feature::Cause;
+use super::store::StoreError;
+use super::view::{Breach, FrameState, Incident, Notice};
+use crate::core::breaker::Input;
+use crate::core::detect::{Verdict, judge};
+use crate::core::time::UnixNanos;
+use crate::core::{alert, breaker};
+use crate::metrics::Metric;
+
+impl Engine {
+    /// Ends the slot at `at` for every feature, in order of name so that runs repeat exactly.
+    pub(super) fn end_slot(&mut self, at: UnixNanos) {
+        let mut names: Vec<Arc<str>> = self.features.keys().cloned().collect();
+        names.sort_unstable();
+        for name in names {
+            let Some(feature) = self.features.get_mut(&name) else { continue };
+            let learn = feature.is_learning();
+            feature.windows.close_slot(at, &feature.meters, learn);
+            feature.ledger.close_slot(at, learn);
+            self.judge_rules(&name, at);
+            self.tick_breakers(&name, at);
+        }
+    }
+
+    fn judge_rules(&mut self, name: &Arc<str>, at: UnixNanos) {
+        let Some(feature) = self.features.get_mut(name) else { return };
+        let baseline = feature.windows.baseline();
+        let mut moved = Vec::new();
+        for (index, instance) in feature.alerts.iter_mut().enumerate() {
+            let window = feature.windows.between(at.minus(instance.rule.window), at);
+            instance.verdict = judge(&instance.rule, &window, baseline.as_ref());
+            let step = instance.state.step(&instance.verdict, at, &instance.rule);
+            instance.state = step.state;
+            moved.extend(step.transition.map(|transition| (index, transition)));
+        }
+        for (index, transition) in moved {
+            self.alert_moved(name, index, transition);
+        }
+    }
+
+    fn alert_moved(&mut self, name: &Arc<str>, index: usize, transition: alert::Transition) {
+        match transition.to {
+            alert::State::Firing { since, .. } => self.freeze(name, index, since, transition.at),
+            alert::State::Inactive if matches!(transition.from, alert::State::Firing { .. }) => {
+                self.resolve(name, index, transition.at);
+            }
+            alert::State::Inactive | alert::State::Pending { .. } => self.notice_alert(name, index, transition.at),
+        }
+    }
+
+    fn resolve(&mut self, name: &Arc<str>, index: usize, at: UnixNanos) {
+        let Some(feature) = self.features.get_mut(name) else { return };
+        let instance = &mut feature.alerts[index];
+        instance.resolved_at = Some(at);
+        let (class, id) = (instance.rule.class, instance.incident.clone());
+        if let Some(incident) = self.incidents.iter_mut().find(|it| Some(&it.id) == id.as_ref()) {
+            Arc::make_mut(incident).resolved_at = Some(at);
+        }
+        let still = |it: &super::feature::Instance| it.rule.class == class && it.is_firing();
+        if !feature.alerts.iter().any(still) {
+            self.step_breaker(name, class, Input::AlertResolved, None, at);
+        }
+        self.notice_alert(name, index, at);
+    }
+
+    fn tick_breakers(&mut self, name: &Arc<str>, at: UnixNanos) {
+        let Some(feature) = self.features.get(name) else { return };
+        let classes: Vec<_> = feature.breakers.iter().map(|it| it.class).collect();
+        for class in classes {
+            self.step_breaker(name, class, Input::Tick, None, at);
+        }
+    }
+
+    /// Steps one breaker; `cause` names what opens it.
+    pub(super) fn step_breaker(
+        &mut self,
+        name: &Arc<str>,
+        class: crate::core::incident::Class,
+        input: Input,
+        cause: Option<Cause>,
+        at: UnixNanos,
+    ) -> Option<breaker::Transition> {
+        let breaker = self.features.get_mut(name)?.breakers.iter_mut().find(|it| it.class == class)?;
+        breaker.cause = cause.or(breaker.cause.take());
+        let transition = breaker.step(input, at)?;
+        self.breaker_moved(name, class, transition);
+        Some(transition)
+    }
+
+    /// Remembers a new incident and hands its frame over.
+    pub(super) fn open_incident(&mut self, incident: Incident) {
+        self.incidents.push_front(Arc::new(incident));
+        self.incidents.truncate(INCIDENTS_MAX);
+    }
+
+    /// Takes the log's answer to a frame. The first answer lets the alert out; a later one only updates the incident.
+    pub fn acknowledge(&mut self, acknowledgement: Acknowledgement, at: UnixNanos) {
+        let result = match acknowledgement.result {
+            Ok(receipt) => FrameState::Committed(receipt),
+            Err(error @ (StoreError::Retry(_) | StoreError::Fatal(_))) => {
+                FrameState::NotCommitted { reason: error.to_string() }
+            }
+        };
+        self.settle(&acknowledgement.frame_id, result, at);
+    }
+
+    /// Lets alerts out whose frames took too long, saying so.
+    pub(super) fn lose_patience(&mut self, now: UnixNanos) {
+        let late = self.committing.iter().filter(|(_, it)| it.deadline <= now).map(|(id, _)| id.clone());
+        for id in late.collect::<Vec<_>>() {
+            Metric::Frames.add(&[("result", "late")], 1);
+            let reason = "the log did not acknowledge the frame in time; it is still being written".to_owned();
+            self.settle(&id, FrameState::NotCommitted { reason }, now);
+        }
+    }
+
+    fn settle(&mut self, id: &str, state: FrameState, at: UnixNanos) {
+        let first = self.committing.remove(id).is_some();
+        let Some(incident) = self.incidents.iter_mut().find(|it| it.id == id) else { return };
+        Arc::make_mut(incident).frame = state;
+        let incident = incident.clone();
+        self.effects.push(Effect::Notice(Notice::Frame { incident: incident.clone(), at }));
+        if !first {
+            return;
+        }
+        let index = self.features.get(&incident.feature).and_then(|feature| {
+            feature.alerts.iter().position(|it| it.incident.as_deref() == Some(id))
+        });
+        if let Some(index) = index {
+            self.notice_alert(&incident.feature, index, at);
+        }
+        if let Breach { signal: Some(signal), limit: Some(limit), .. } = incident.breach {
+            let cause = Cause { incident: id.to_owned(), signal, limit };
+            self.step_breaker(&incident.feature, incident.class, Input::AlertFiring, Some(cause), at);
+        }
+    }
+
+    pub(super) fn notice_alert(&mut self, name: &Arc<str>, index: usize, at: UnixNanos) {
+        let alert = self.features.get(name).map(|feature| self.alert_view(feature, &feature.alerts[index]));
+        self.effects.extend(alert.map(|alert| Effect::Notice(Notice::Alert { alert: Arc::new(alert), at })));
+    }
+}
+
+impl super::feature::Instance {
+    pub(super) fn is_firing(&self) -> bool {
+        matches!(self.state, alert::State::Firing { .. })
+    }
+
+    /// The limit that the verdict breached.
+    pub(super) fn breach(&self) -> Breach {
+        let (estimate, limit) = match self.verdict {
+            Verdict::Breached { estimate, limit, .. } => (Some(estimate), Some(limit)),
+            Verdict::Healthy { estimate } => (Some(estimate), None),
+            Verdict::InsufficientData { .. } => (None, None),
+        };
+        Breach { signal: Some(self.rule.signal), estimate, limit }
+    }
+}

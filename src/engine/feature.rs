@@ -1,0 +1,166 @@
+//! Everything the engine knows of one feature.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::core::breaker::{self, Input};
+use crate::core::completeness::Completeness;
+use crate::core::detect::{Rule, Verdict};
+use crate::core::ledger::Ledger;
+use crate::core::measurement::Measurements;
+use crate::core::meters::Meters;
+use crate::core::recorder::{Recorder, Row};
+use crate::core::redact;
+use crate::core::request::Request;
+use crate::core::signal::Signal;
+use crate::core::time::UnixNanos;
+use crate::core::window::Windows;
+use crate::core::{alert, fingerprint, incident::Class};
+
+/// One feature's state. Owned by the engine alone; `meters` is shared with the scrape.
+#[derive(Debug)]
+pub(super) struct Feature {
+    pub(super) name: Arc<str>,
+    pub(super) meters: Arc<Meters>,
+    pub(super) windows: Windows,
+    pub(super) ledger: Ledger,
+    pub(super) recorder: Recorder,
+    pub(super) completeness: Completeness,
+    pub(super) redactions: redact::Counts,
+    pub(super) alerts: Vec<Instance>,
+    pub(super) breakers: Vec<Breaker>,
+}
+
+/// One rule on one feature.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) rule: Arc<Rule>,
+    pub(super) fingerprint: String,
+    pub(super) state: alert::State,
+    pub(super) verdict: Verdict,
+    /// Id of the incident of the current or last firing.
+    pub(super) incident: Option<String>,
+    pub(super) resolved_at: Option<UnixNanos>,
+}
+
+/// One class's breaker.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    pub(super) class: Class,
+    pub(super) state: breaker::State,
+    pub(super) policy: breaker::Policy,
+    pub(super) route: Option<Arc<str>>,
+    pub(super) last: Option<breaker::Transition>,
+    /// What opened it last.
+    pub(super) cause: Option<Cause>,
+}
+
+/// What opened a breaker: its probes are judged by the same signal and limit.
+#[derive(Clone, Debug)]
+pub(super) struct Cause {
+    pub(super) incident: String,
+    pub(super) signal: Signal,
+    pub(super) limit: f64,
+}
+
+impl Feature {
+    pub(super) fn new(name: Arc<str>, meters: Arc<Meters>, config: &Config) -> Self {
+        let mut feature = Self {
+            windows: Windows::new(config.windows),
+            ledger: Ledger::new(config.windows),
+            recorder: Recorder::new(config.records_max),
+            completeness: Completeness::default(),
+            redactions: redact::Counts::default(),
+            alerts: Vec::new(),
+            breakers: Vec::new(),
+            name,
+            meters,
+        };
+        feature.configure(config);
+        feature
+    }
+
+    /// Takes up rules and breaker policies; what is unchanged keeps its state.
+    pub(super) fn configure(&mut self, config: &Config) {
+        let mut old = std::mem::take(&mut self.alerts);
+        let applicable = config.rules.iter().filter(|rule| rule.applies_to(&self.name));
+        self.alerts = applicable
+            .map(|rule| match old.iter().position(|it| it.rule == *rule) {
+                Some(at) => old.swap_remove(at),
+                None => Instance::new(rule.clone(), &self.name),
+            })
+            .collect();
+        let mut old = std::mem::take(&mut self.breakers);
+        self.breakers = config
+            .breakers
+            .iter()
+            .map(|settings| match old.iter().position(|it| it.class == settings.class) {
+                Some(at) => Breaker { policy: settings.policy, route: settings.route.clone(), ..old.swap_remove(at) },
+                None => Breaker::new(settings.class, settings.policy, settings.route.clone()),
+            })
+            .collect();
+    }
+
+    /// Takes in one closed request.
+    pub(super) fn record(&mut self, request: &Arc<Request>, measurements: &Measurements, now: UnixNanos) {
+        self.meters.record(request, measurements);
+        self.completeness.observe(request);
+        let values = self.ledger.observe(request, now);
+        self.recorder.record(Row { at: now, values, measurements: measurements.clone() }, request.clone());
+    }
+
+    /// Whether what happens now may become part of the baseline.
+    pub(super) fn is_learning(&self) -> bool {
+        self.alerts.iter().all(|it| it.state == alert::State::Inactive)
+    }
+
+    /// Lets half-open breakers see one request. Returns the transitions.
+    pub(super) fn probe(&mut self, measurements: &Measurements, now: UnixNanos) -> Vec<(Class, breaker::Transition)> {
+        let probes = self.breakers.iter_mut().filter(|it| matches!(it.state, breaker::State::HalfOpen { .. }));
+        probes
+            .filter_map(|breaker| {
+                let cause = breaker.cause.as_ref()?;
+                let fails = measurements.fails(cause.signal, cause.limit)?;
+                breaker.step(Input::Probe { ok: !fails }, now).map(|transition| (breaker.class, transition))
+            })
+            .collect()
+    }
+}
+
+impl Instance {
+    fn new(rule: Arc<Rule>, feature: &str) -> Self {
+        Self {
+            fingerprint: fingerprint::of(&labels(&rule, feature)),
+            rule,
+            state: alert::State::Inactive,
+            verdict: Verdict::InsufficientData { samples: 0 },
+            incident: None,
+            resolved_at: None,
+        }
+    }
+}
+
+/// The labels of an alert, which its fingerprint is made of.
+pub fn labels<'a>(rule: &'a Rule, feature: &'a str) -> [(&'static str, &'a str); 5] {
+    [
+        ("alertname", &rule.name),
+        ("class", rule.class.as_str()),
+        ("feature", feature),
+        ("sev", rule.severity.as_str()),
+        ("severity", rule.severity.label()),
+    ]
+}
+
+impl Breaker {
+    fn new(class: Class, policy: breaker::Policy, route: Option<Arc<str>>) -> Self {
+        Self { class, state: breaker::State::Closed, policy, route, last: None, cause: None }
+    }
+
+    /// Steps the machine and remembers the transition, if there is one.
+    pub(super) fn step(&mut self, input: Input, now: UnixNanos) -> Option<breaker::Transition> {
+        let step = self.state.step(input, now, &self.policy);
+        self.state = step.state;
+        self.last = step.transition.or(self.last);
+        step.transition
+    }
+}

@@ -1,0 +1,159 @@
+//! The moment an alert fires: onset, both windows, the six variables, suspects and samples, into one frame.
+
+use std::sync::Arc;
+
+use rand::RngCore;
+
+use super::comparison::signals;
+use super::effect::Effect;
+use super::engine::{Committing, Engine};
+use super::feature::Feature;
+use super::handle::ForeignAlert;
+use super::store::FrameBytes;
+use super::view::{Breach, FrameState, Incident};
+use crate::core::attribution::{self, Answer, Evidence};
+use crate::core::frame::{self, Frame, Producer, Redaction, VariableState};
+use crate::core::incident::{Class, Severity};
+use crate::core::redact;
+use crate::core::time::UnixNanos;
+use crate::core::variable::Variable;
+
+/// What asks for a frame: an alert of ours, or one that somebody else raised.
+struct Trigger {
+    alert: frame::Alert,
+    breach: Breach,
+    from: UnixNanos,
+}
+
+impl Engine {
+    /// Freezes the frame of an alert that just started to fire.
+    pub(super) fn freeze(&mut self, name: &Arc<str>, index: usize, since: UnixNanos, at: UnixNanos) {
+        let id = self.frame_id(at);
+        let Some(feature) = self.features.get_mut(name) else { return };
+        let instance = &mut feature.alerts[index];
+        instance.incident = Some(id.clone());
+        instance.resolved_at = None;
+        let (rule, breach) = (instance.rule.clone(), instance.breach());
+        let alert = frame::Alert {
+            name: rule.name.to_string(),
+            fingerprint: instance.fingerprint.clone(),
+            class: rule.class,
+            severity: rule.severity,
+            patterns: Vec::new(),
+            signal: Some(rule.signal.as_str()),
+            estimate: breach.estimate,
+            threshold: breach.limit,
+            starts_at: since,
+            rule_sha256: Some(rule.sha256()),
+        };
+        let from = breach.limit.map_or(since, |limit| feature.onset(&rule, limit, since, at));
+        self.capture(id, name, Trigger { alert, breach, from }, at);
+    }
+
+    /// Freezes the frame of an alert that somebody else fires, unless it has one. Returns the incident's id and
+    /// whether it is new.
+    pub fn witness(&mut self, foreign: &ForeignAlert, at: UnixNanos) -> (String, bool) {
+        let starts_at = foreign.starts_at;
+        let same = |it: &&Arc<Incident>| it.fingerprint == foreign.fingerprint && it.starts_at == starts_at;
+        if let Some(known) = self.incidents.iter().find(same) {
+            return (known.id.clone(), false);
+        }
+        let id = self.frame_id(at);
+        let known = self.features.contains_key(foreign.feature.as_str());
+        let name = self.feature(if known { &foreign.feature } else { super::registry::ALL }).name.clone();
+        let alert = frame::Alert {
+            name: foreign.name.clone(),
+            fingerprint: foreign.fingerprint.clone(),
+            class: foreign.class.unwrap_or(Class::QualityDegradation),
+            severity: foreign.severity.unwrap_or(Severity::Sev2),
+            patterns: Vec::new(),
+            signal: None,
+            estimate: None,
+            threshold: None,
+            starts_at,
+            rule_sha256: None,
+        };
+        let breach = Breach { signal: None, estimate: None, limit: None };
+        let from = starts_at.max(at.minus(self.config.windows.long));
+        self.capture(id.clone(), &name, Trigger { alert, breach, from }, at);
+        (id, true)
+    }
+
+    fn capture(&mut self, id: String, name: &Arc<str>, trigger: Trigger, at: UnixNanos) {
+        let Some(feature) = self.features.get(name) else { return };
+        let frame = self.frame(id.clone(), feature, &trigger, at);
+        let suspect = match &frame.answer {
+            Answer::One(best) => Some(format!("{}={}", best.variable.as_str(), best.value)),
+            Answer::Ambiguous(_) | Answer::CannotTell(_) | Answer::NoSignificantChange => None,
+        };
+        let alert = trigger.alert;
+        let bytes = Arc::new(FrameBytes {
+            id: id.clone(),
+            captured_at: at.to_string(),
+            feature: name.to_string(),
+            fingerprint: alert.fingerprint.clone(),
+            body: frame.body(),
+        });
+        let deadline = at.plus(self.config.evidence.commit_timeout);
+        self.committing.insert(id.clone(), Committing { deadline });
+        self.open_incident(Incident {
+            id,
+            feature: name.clone(),
+            alertname: alert.name,
+            class: alert.class,
+            severity: alert.severity,
+            patterns: alert.patterns,
+            fingerprint: alert.fingerprint,
+            starts_at: alert.starts_at,
+            fired_at: at,
+            resolved_at: None,
+            breach: trigger.breach,
+            frame: FrameState::Committing,
+            suspect,
+            breaker_actions: Vec::new(),
+        });
+        self.effects.push(Effect::Freeze(bytes));
+    }
+
+    fn frame(&self, id: String, feature: &Feature, trigger: &Trigger, at: UnixNanos) -> Frame {
+        let now = feature.windows.between(trigger.from, at);
+        let before = feature.windows.baseline();
+        let (incident, baseline) = (feature.ledger.since(trigger.from), feature.ledger.baseline());
+        let change = feature.change(&trigger.breach, &now, before.as_ref());
+        let evidence: Vec<Evidence> =
+            Variable::ALL.into_iter().map(|it| feature.evidence(it, trigger.from, &trigger.breach)).collect();
+        let suspects = attribution::suspects(&evidence, &change);
+        let variables = evidence.iter().map(|it| {
+            let movement = attribution::movement(it);
+            VariableState::of(&feature.ledger, it.variable, &incident, &baseline, movement)
+        });
+        let (failing, healthy) = feature.samples(trigger.from, &trigger.breach);
+        Frame {
+            id,
+            captured_at: at,
+            feature: feature.name.clone(),
+            alert: trigger.alert.clone(),
+            incident: frame::Window { from: trigger.from, to: at, requests: now.requests() },
+            baseline: before.as_ref().map(|it| frame::Window { from: it.from, to: it.to, requests: it.requests() }),
+            variables: variables.collect(),
+            answer: attribution::answer(&suspects, &change),
+            suspects,
+            signals: signals(&now, before.as_ref()),
+            breakers: feature.breakers.iter().map(|it| (it.class, it.state.seen_as(it.policy.mode))).collect(),
+            failing,
+            healthy,
+            completeness: feature.completeness.shares(),
+            redaction: Redaction {
+                rules_version: redact::RULES_VERSION,
+                counts: feature.redactions.iter().map(|(entity, n)| (entity.to_owned(), n)).collect(),
+            },
+            producer: Producer { version: env!("CARGO_PKG_VERSION"), config_sha256: self.config_sha256.clone() },
+        }
+    }
+
+    fn frame_id(&mut self, at: UnixNanos) -> String {
+        let mut random = [0; 10];
+        self.random.fill_bytes(&mut random);
+        uuid::Builder::from_unix_timestamp_millis(at.0 / 1_000_000, &random).into_uuid().to_string()
+    }
+}

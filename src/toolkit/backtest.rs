@@ -1,0 +1,171 @@
+//! Recordings through the real engine at the recorded time: no sockets, no wall clock, the same result every time.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use super::input::Recording;
+use crate::config::Config;
+use crate::core::assembly::{Assembly, Closed};
+use crate::core::breaker;
+use crate::core::dialect::Normaliser;
+use crate::core::incident::Class;
+use crate::core::redact;
+use crate::core::request::Request;
+use crate::core::time::UnixNanos;
+use crate::core::trace_record;
+use crate::engine::registry::Registry;
+use crate::engine::view::{Alert, Notice};
+use crate::engine::{Acknowledgement, Effect, Engine, FrameBytes, Receipt, StoreError};
+use crate::otlp::{LogRecord, Resource, Scope, Span};
+
+/// What a recording made the engine do, in order of time.
+#[derive(Debug, Default)]
+pub struct Backtest {
+    /// Every change of an alert's state.
+    pub alerts: Vec<(UnixNanos, Arc<Alert>)>,
+    /// Every breaker transition: feature, class, mode, transition.
+    pub breakers: Vec<(Arc<str>, Class, breaker::Mode, breaker::Transition)>,
+    /// Every frame, as it would have been committed.
+    pub frames: Vec<Map<String, Json>>,
+    /// Spans fed.
+    pub spans: u64,
+    /// Requests they made.
+    pub requests: u64,
+    /// Time of the first and the last item; `None` for an empty recording.
+    pub period: Option<(UnixNanos, UnixNanos)>,
+}
+
+/// One thing that happened at a recorded time.
+enum Item<'a> {
+    Span(Resource<'a>, Scope<'a>, Span<'a>),
+    Log(Resource<'a>, Scope<'a>, LogRecord<'a>),
+    Request(Box<Request>),
+}
+
+/// Feeds everything in order of time, each span at its end, and lets the engine settle afterwards.
+///
+/// # Errors
+/// A simple trace record that can't be read.
+pub fn run(recording: &Recording, config: Arc<Config>) -> Result<Backtest, String> {
+    let items = timeline(recording)?;
+    let mut result = Backtest::default();
+    let (Some((from, _)), Some((to, _))) = (items.first(), items.last()) else { return Ok(result) };
+    let (from, to) = (*from, *to);
+    result.period = Some((from, to));
+    let registry = Arc::new(Registry::new(config.features.max));
+    let mut engine = Engine::new(config.clone(), registry.clone(), 0, from);
+    for (at, item) in items {
+        advance(&mut engine, at, &mut result);
+        match item {
+            Item::Span(resource, scope, span) => {
+                result.spans += 1;
+                engine.span(&resource, &scope, &span, at);
+            }
+            Item::Log(resource, scope, record) => drop(engine.record(&resource, &scope, &record, at)),
+            Item::Request(request) => engine.request(*request, at),
+        }
+    }
+    let settled = to.plus(config.assembly.idle_timeout).plus(config.windows.slot);
+    advance(&mut engine, settled, &mut result);
+    result.requests = registry.requests();
+    Ok(result)
+}
+
+/// The requests that a recording makes, redacted, in order of their end, without judging anything.
+///
+/// # Errors
+/// A simple trace record that can't be read.
+pub fn requests(recording: &Recording, config: &Config) -> Result<Vec<Request>, String> {
+    let redactor = config.redactor();
+    let mut assembly = Assembly::new(config.assembly, Normaliser::new(&config.features.keys));
+    let (mut requests, mut now) = (Vec::new(), UnixNanos(0));
+    for (at, item) in timeline(recording)? {
+        now = at;
+        match item {
+            Item::Span(resource, scope, span) => drop(assembly.span(&resource, &scope, &span, at)),
+            Item::Log(resource, scope, record) => drop(assembly.log(&resource, &scope, &record, at)),
+            Item::Request(request) => requests.push(*request),
+        }
+    }
+    let closed = assembly.close_all(now);
+    requests.extend(closed.into_iter().filter_map(|it| match it {
+        Closed::Request(request) => Some(*request),
+        Closed::Late(_) => None,
+    }));
+    requests.iter_mut().for_each(|request| drop(redact::request(request, &redactor)));
+    requests.sort_by_key(|it| (it.ended_at, it.trace_id));
+    Ok(requests)
+}
+
+/// Lets time pass slot by slot, carrying out effects at once.
+fn advance(engine: &mut Engine, at: UnixNanos, result: &mut Backtest) {
+    while engine.next_tick() <= at {
+        let due = engine.next_tick();
+        engine.tick(due);
+        carry_out(engine, due, result);
+    }
+    engine.tick(at);
+    carry_out(engine, at, result);
+}
+
+fn carry_out(engine: &mut Engine, at: UnixNanos, result: &mut Backtest) {
+    loop {
+        let effects = engine.take_effects();
+        if effects.is_empty() {
+            return;
+        }
+        for effect in effects {
+            match effect {
+                Effect::Freeze(frame) => {
+                    let (body, acknowledgement) = commit(&frame, result.frames.len());
+                    result.frames.push(body);
+                    engine.acknowledge(acknowledgement, at);
+                }
+                Effect::Notice(Notice::Alert { alert, at }) => result.alerts.push((at, alert)),
+                Effect::Notice(Notice::Breaker { feature, class, mode, transition }) => {
+                    result.breakers.push((feature, class, mode, transition));
+                }
+                Effect::Notice(Notice::Frame { .. }) => {}
+            }
+        }
+    }
+}
+
+/// Stands in for the log: completes the frame under the origin `backtest` and keeps it in memory.
+fn commit(frame: &FrameBytes, frames: usize) -> (Map<String, Json>, Acknowledgement) {
+    let mut body = frame.body.clone();
+    body.insert("origin".into(), "backtest".into());
+    body.insert("seq".into(), frames.into());
+    let receipt = crate::core::canonical::bytes(&body).map_err(|error| StoreError::Fatal(error.to_string())).map(|bytes| {
+        Receipt {
+            frame_id: frame.id.clone(),
+            seq: frames as u64,
+            frame_sha256: crate::core::canonical::sha256_hex(&bytes),
+            checkpoint: String::new(),
+        }
+    });
+    (body, Acknowledgement { frame_id: frame.id.clone(), result: receipt })
+}
+
+/// Everything in the recording in order of time; ties keep the recorded order.
+fn timeline(recording: &Recording) -> Result<Vec<(UnixNanos, Item<'_>)>, String> {
+    let mut items = Vec::new();
+    for (resource, scope, span) in recording.traces.iter().flat_map(|it| it.spans()) {
+        let at = UnixNanos(span.end_unix_nano.max(span.start_unix_nano));
+        items.push((at, Item::Span(resource, scope, span)));
+    }
+    for (resource, scope, record) in recording.logs.iter().flat_map(|it| it.records()) {
+        let at = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
+        items.push((UnixNanos(at), Item::Log(resource, scope, record)));
+    }
+    for record in &recording.records {
+        let request = trace_record::parse(record.get())?;
+        items.push((request.ended_at, Item::Request(Box::new(request))));
+    }
+    items.sort_by_key(|(at, _)| *at);
+    // Times that were not set would put the start at the epoch; they happen when their successor does.
+    let first = items.iter().map(|(at, _)| *at).find(|at| at.0 > 0).unwrap_or_default();
+    items.iter_mut().for_each(|(at, _)| *at = (*at).max(first));
+    Ok(items)
+}

@@ -1,0 +1,6 @@
+//! What the commands and the API share: recordings in, reports out.
+
+pub mod backtest;
+pub mod input;
+pub mod postmortem;
+pub mod traffic;

@@ -1,0 +1,195 @@
+//! The postmortem of an incident, as far as evidence can write it: Markdown made of the committed frame and the
+//! transitions around it. What only people know stands as a named gap, never as invented text.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value as Json};
+
+/// One line of the timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// RFC 3339.
+    pub at: String,
+    /// What happened.
+    pub line: String,
+}
+
+/// Marks what the author has to add.
+const GAP: &str = "_To be completed by the author._";
+
+/// Renders the postmortem of the incident behind `frame`. `timeline` must be in order of time.
+#[must_use]
+pub fn render(frame: &Map<String, Json>, timeline: &[Entry]) -> String {
+    let frame = Json::Object(frame.clone());
+    let sections = [
+        header(&frame, timeline),
+        summary(&frame),
+        format!("## Impact\n\n{}\n\nBusiness and customer impact: {GAP}\n", impact(&frame)),
+        format!("## Timeline\n\n{}", entries(timeline)),
+        root_cause(&frame),
+        detection(&frame),
+        format!("## Mitigation\n\n{}\nWhat people did: {GAP}\n", breakers(&frame)),
+        format!("## Action items\n\n{}", actions(&frame)),
+        format!("## Lessons learned\n\nWhat went well, what went poorly, where we were lucky: {GAP}\n"),
+        evidence(&frame),
+    ];
+    sections.join("\n")
+}
+
+fn header(frame: &Json, timeline: &[Entry]) -> String {
+    let alert = &frame["alert"];
+    let ended = timeline.last().map_or("ongoing", |entry| &entry.at);
+    format!(
+        "# Postmortem: {} on {}\n\n\
+         | | |\n|---|---|\n\
+         | Incident | `{}` |\n| Class | {} |\n| Severity | {} |\n| Started | {} |\n| Last entry | {ended} |\n\
+         | Author | {GAP} |\n",
+        text(&alert["name"]),
+        text(&frame["feature"]),
+        text(&frame["id"]),
+        text(&alert["class"]),
+        text(&alert["severity"]),
+        text(&alert["starts_at"]),
+    )
+}
+
+fn summary(frame: &Json) -> String {
+    let alert = &frame["alert"];
+    format!(
+        "## Summary\n\n{} of feature {} was {} against a limit of {} ({} samples). {}\n",
+        text(&alert["signal"]),
+        text(&frame["feature"]),
+        text(&alert["value"]),
+        text(&alert["threshold"]),
+        text(&alert["samples"]),
+        verdict(frame),
+    )
+}
+
+fn verdict(frame: &Json) -> String {
+    let verdict = &frame["verdict"];
+    match verdict["answer"].as_str() {
+        Some("one") => format!("One variable explains it: {}.", text(&verdict["evidence"])),
+        Some("ambiguous") => {
+            let names: Vec<String> = verdict["variables"].as_array().into_iter().flatten().map(text).collect();
+            format!("The evidence does not tell {} apart.", names.join(" and "))
+        }
+        Some("no_significant_change") => "The signal changed by no more than chance.".into(),
+        _ => format!("The recorded variables do not tell the cause: {}.", text(&verdict["evidence"])),
+    }
+}
+
+fn impact(frame: &Json) -> String {
+    let window = &frame["windows"]["incident"];
+    format!("{} requests between {} and {}.", text(&window["requests"]), text(&window["from"]), text(&window["to"]))
+}
+
+fn entries(timeline: &[Entry]) -> String {
+    timeline.iter().fold("| Time (UTC) | Event |\n|---|---|\n".to_owned(), |mut table, entry| {
+        writeln!(table, "| {} | {} |", entry.at, cell(&entry.line)).expect("writing to a String cannot fail");
+        table
+    })
+}
+
+fn root_cause(frame: &Json) -> String {
+    let mut section = "## Root cause analysis\n\nThe six variables, incident window beside last-good baseline:\n\n\
+                       | Variable | State | Moved | Incident | Baseline |\n|---|---|---|---|---|\n"
+        .to_owned();
+    for (name, variable) in frame["variables"].as_object().into_iter().flatten() {
+        let row = [
+            name.clone(),
+            text(&variable["state"]),
+            text(&variable["moved"]),
+            values(&variable["incident"]),
+            values(&variable["baseline"]),
+        ];
+        writeln!(section, "| {} |", row.map(|it| cell(&it)).join(" | ")).expect("writing to a String cannot fail");
+    }
+    if let Some(diff) = frame["variables"]["prompt_revision"]["detail"]["diff"].as_str() {
+        write!(section, "\nThe prompt changed:\n\n{}", fenced("diff", diff)).expect("writing to a String cannot fail");
+    }
+    write!(section, "\nWhy the evaluations before release did not catch it: {GAP}\n").expect("writing to a String cannot fail");
+    section
+}
+
+fn detection(frame: &Json) -> String {
+    format!(
+        "## Detection\n\nThe condition held from {}; the trouble began about {}; the frame was taken {}.\n",
+        text(&frame["alert"]["starts_at"]),
+        text(&frame["windows"]["incident"]["from"]),
+        text(&frame["captured_at"]),
+    )
+}
+
+fn breakers(frame: &Json) -> String {
+    let states = frame["breakers"].as_object().into_iter().flatten();
+    states.fold("Breakers when the frame was taken:\n\n".to_owned(), |mut list, (class, state)| {
+        writeln!(list, "- {class}: {}", text(state)).expect("writing to a String cannot fail");
+        list
+    })
+}
+
+fn actions(frame: &Json) -> String {
+    let mut rows = vec![("Add the failing samples below to the regression set".to_owned(), "P1")];
+    for (name, variable) in frame["variables"].as_object().into_iter().flatten() {
+        if variable["state"] != "captured" {
+            rows.push((format!("Instrument {name}: {}", text(&variable["reason"])), "P2"));
+        }
+    }
+    let header = "| Action | Owner | Priority | Due |\n|---|---|---|---|\n".to_owned();
+    rows.iter().fold(header, |mut table, (action, priority)| {
+        writeln!(table, "| {} | {GAP} | {priority} | {GAP} |", cell(action)).expect("writing to a String cannot fail");
+        table
+    })
+}
+
+fn evidence(frame: &Json) -> String {
+    let mut section = "## Trace evidence\n\n| Kind | Trace | Diagnosis |\n|---|---|---|\n".to_owned();
+    for kind in ["failing", "healthy"] {
+        for sample in frame["samples"][kind].as_array().into_iter().flatten() {
+            let line = cell(&text(&sample["diagnosis"]["line"]));
+            writeln!(section, "| {kind} | `{}` | {line} |", text(&sample["trace_id"]))
+                .expect("writing to a String cannot fail");
+        }
+    }
+    section
+}
+
+fn values(side: &Json) -> String {
+    let shown = side.as_array().into_iter().flatten().take(3).map(|it| {
+        let share = it["share"].as_f64().unwrap_or(0.0) * 100.0;
+        format!("{} ({share:.0} %)", text(&it["value"]))
+    });
+    let shown: Vec<String> = shown.collect();
+    if shown.is_empty() { "-".into() } else { shown.join(", ") }
+}
+
+fn text(value: &Json) -> String {
+    match value {
+        Json::Null => "-".into(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Text from telemetry in a Markdown cell: no line ends, no column marks, no markup of its own.
+fn cell(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut cell, it| {
+        match it {
+            '|' | '<' | '>' | '[' | ']' | '`' | '*' => {
+                cell.push('\\');
+                cell.push(it);
+            }
+            it if it.is_control() => cell.push(' '),
+            it => cell.push(it),
+        }
+        cell
+    })
+}
+
+/// A fence longer than any run of backticks in `text`.
+fn fenced(language: &str, text: &str) -> String {
+    let longest = text.split(|it| it != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}{language}\n{}\n{fence}\n", text.trim_end())
+}
