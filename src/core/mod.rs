@@ -10,6 +10,7 @@ pub mod canonical;
 pub mod completeness;
 pub mod detect;
 pub mod diagnosis;
+pub mod facts;
 pub mod frame;
 pub mod incident;
 pub mod ledger;

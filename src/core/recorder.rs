@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::ledger::Values;
-use super::measurement::Measurements;
+use super::facts::Facts;
 use super::request::Request;
 use super::signal::Signal;
 use super::time::UnixNanos;
@@ -21,14 +21,14 @@ pub struct Row {
     /// The values of its variables, interned in the feature's ledger.
     pub values: Values,
     /// What was measured of it.
-    pub measurements: Measurements,
+    pub facts: Facts,
 }
 
 /// A whole request, redacted, with what was measured of it.
 #[derive(Clone, Debug)]
 struct Sample {
     at: UnixNanos,
-    measurements: Measurements,
+    facts: Facts,
     request: Arc<Request>,
 }
 
@@ -50,8 +50,8 @@ impl Recorder {
 
     /// Keeps one request; the oldest makes room.
     pub fn record(&mut self, row: Row, request: Arc<Request>) {
-        let kind = if row.measurements.is_troubled() { &mut self.troubled } else { &mut self.clean };
-        push(kind, SAMPLES_MAX, Sample { at: row.at, measurements: row.measurements.clone(), request });
+        let kind = if row.facts.is_troubled() { &mut self.troubled } else { &mut self.clean };
+        push(kind, SAMPLES_MAX, Sample { at: row.at, facts: row.facts.clone(), request });
         push(&mut self.rows, self.rows_max, row);
     }
 
@@ -62,7 +62,7 @@ impl Recorder {
 
     /// Whole requests that ended after `from` and fail `signal` at `limit`, newest first.
     pub fn failing(&self, from: UnixNanos, signal: Signal, limit: f64) -> impl Iterator<Item = &Arc<Request>> {
-        let fails = move |it: &&Sample| it.at > from && it.measurements.fails(signal, limit) == Some(true);
+        let fails = move |it: &&Sample| it.at > from && it.facts.fails(signal, limit) == Some(true);
         self.troubled.iter().chain(&self.clean).rev().filter(fails).map(|it| &it.request)
     }
 
@@ -73,7 +73,7 @@ impl Recorder {
 
     /// Whole requests without trouble, newest first.
     pub fn healthy(&self, signal: Signal, limit: f64) -> impl Iterator<Item = &Arc<Request>> {
-        let fine = move |it: &&Sample| it.measurements.fails(signal, limit) != Some(true);
+        let fine = move |it: &&Sample| it.facts.fails(signal, limit) != Some(true);
         self.clean.iter().rev().filter(fine).map(|it| &it.request)
     }
 }

@@ -61,7 +61,7 @@ impl Feature {
     fn judged(&self, dimension: Dimension, symbol: u8, from: UnixNanos, breach: &Breach) -> (u32, u32) {
         let (Some(signal), Some(limit)) = (breach.signal, breach.limit) else { return (0, 0) };
         let rows = self.recorder.since(from).filter(|row| row.values[dimension.index()] == Some(symbol));
-        rows.filter_map(|row| row.measurements.fails(signal, limit))
+        rows.filter_map(|row| row.facts.fails(signal, limit))
             .fold((0, 0), |(judged, failing), fails| (judged + 1, failing + u32::from(fails)))
     }
 

@@ -17,7 +17,7 @@ use crate::core::assembly::{Added, Assembly, Closed};
 use crate::core::breaker::{self, Input};
 use crate::core::dialect::Normaliser;
 use crate::core::incident::Class;
-use crate::core::measurement::Measurements;
+use crate::core::facts::Facts;
 use crate::core::redact::{self, Redactor};
 use crate::core::request::Request;
 use crate::core::time::UnixNanos;
@@ -177,15 +177,15 @@ impl Engine {
     /// Takes in one whole request, as assembled or as recorded.
     pub fn request(&mut self, mut request: Request, now: UnixNanos) {
         let found = redact::request(&mut request, &self.redactor);
-        let measurements = Measurements::of(&request, !found.is_empty());
+        let facts = Facts::of(&request, !found.is_empty());
         let own = self.registry.resolve(&request.feature);
         let request = Arc::new(request);
         for name in [&*own, ALL] {
             let feature = self.feature(name);
             feature.redactions.merge(&found);
-            feature.record(&request, &measurements, now);
+            feature.record(&request, &facts, now);
             let name = feature.name.clone();
-            for (class, transition) in feature.probe(&measurements, now) {
+            for (class, transition) in feature.probe(&facts, now) {
                 self.breaker_moved(&name, class, transition);
             }
         }

@@ -7,7 +7,7 @@ use crate::core::breaker::{self, Input};
 use crate::core::completeness::Completeness;
 use crate::core::detect::{Rule, Verdict};
 use crate::core::ledger::Ledger;
-use crate::core::measurement::Measurements;
+use crate::core::facts::Facts;
 use crate::core::meters::Meters;
 use crate::core::recorder::{Recorder, Row};
 use crate::core::redact;
@@ -102,11 +102,11 @@ impl Feature {
     }
 
     /// Takes in one closed request.
-    pub(super) fn record(&mut self, request: &Arc<Request>, measurements: &Measurements, now: UnixNanos) {
-        self.meters.record(request, measurements);
+    pub(super) fn record(&mut self, request: &Arc<Request>, facts: &Facts, now: UnixNanos) {
+        self.meters.record(request, facts);
         self.completeness.observe(request);
         let values = self.ledger.observe(request, now);
-        self.recorder.record(Row { at: now, values, measurements: measurements.clone() }, request.clone());
+        self.recorder.record(Row { at: now, values, facts: facts.clone() }, request.clone());
     }
 
     /// Whether what happens now may become part of the baseline.
@@ -115,12 +115,12 @@ impl Feature {
     }
 
     /// Lets half-open breakers see one request. Returns the transitions.
-    pub(super) fn probe(&mut self, measurements: &Measurements, now: UnixNanos) -> Vec<(Class, breaker::Transition)> {
+    pub(super) fn probe(&mut self, facts: &Facts, now: UnixNanos) -> Vec<(Class, breaker::Transition)> {
         let probes = self.breakers.iter_mut().filter(|it| matches!(it.state, breaker::State::HalfOpen { .. }));
         probes
             .filter_map(|breaker| {
                 let cause = breaker.cause.as_ref()?;
-                let fails = measurements.fails(cause.signal, cause.limit)?;
+                let fails = facts.fails(cause.signal, cause.limit)?;
                 breaker.step(Input::Probe { ok: !fails }, now).map(|transition| (breaker.class, transition))
             })
             .collect()

@@ -1,0 +1,145 @@
+//! What one request counted for, compact: enough to say later whether it fails a signal at a limit.
+
+use super::detect::Direction;
+use super::measurement::{self, Measurement};
+use super::request::Request;
+use super::signal::{Count, Measure, Shape, Signal};
+use super::window::Window;
+
+/// The counts and measures of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    counts: [u8; Count::N],
+    /// In the measure's unit; of several values the worst stands. `u32::MAX` and above are cut.
+    values: [Option<u32>; Measure::N],
+}
+
+impl Facts {
+    /// Reads a request; `leak` says whether personal data or a secret was found in it.
+    #[must_use]
+    pub fn of(request: &Request, leak: bool) -> Self {
+        let mut facts = Self { counts: [0; Count::N], values: [None; Measure::N] };
+        measurement::of_request(request, leak, |measurement| match measurement {
+            Measurement::Count(count) => {
+                let counted = &mut facts.counts[count.index()];
+                *counted = counted.saturating_add(1);
+            }
+            Measurement::Value(measure, value) => {
+                let value = u32::try_from(value).unwrap_or(u32::MAX);
+                let known = &mut facts.values[measure.index()];
+                *known = Some(match (*known, measure) {
+                    (Some(known), Measure::RetrievalScore | Measure::EvaluationScore) => known.min(value),
+                    (Some(known), _) => known.max(value),
+                    (None, _) => value,
+                });
+            }
+        });
+        facts
+    }
+
+    /// Whether the request is on the wrong side of `limit`; `None` when it has nothing to say of the signal.
+    #[must_use]
+    pub fn fails(&self, signal: Signal, limit: f64) -> Option<bool> {
+        let beyond = |value: f64| match signal.worse() {
+            Direction::Above => value > limit,
+            Direction::Below => value < limit,
+        };
+        match signal.shape() {
+            Shape::Ratio => {
+                let (hits, samples) = signal.ratio(|count| u64::from(self.counts[count.index()]))?;
+                (samples > 0).then(|| bad(signal, hits, samples) > 0)
+            }
+            Shape::Quantile(measure, _) => Some(beyond(self.value(measure)?)),
+            Shape::Mean(measures) => {
+                let told: Vec<f64> = measures.iter().filter_map(|measure| self.value(*measure)).collect();
+                (!told.is_empty()).then(|| beyond(told.iter().sum()))
+            }
+        }
+    }
+
+    /// Whether anything at all went wrong.
+    #[must_use]
+    pub fn is_troubled(&self) -> bool {
+        const TROUBLE: [Count; 10] = [
+            Count::Error,
+            Count::Refused,
+            Count::Blocked,
+            Count::Bad,
+            Count::RetrievalEmpty,
+            Count::RetrievalError,
+            Count::ToolError,
+            Count::EvaluationFail,
+            Count::FeedbackBad,
+            Count::Leak,
+        ];
+        TROUBLE.into_iter().any(|count| self.counts[count.index()] > 0)
+    }
+
+    fn value(&self, measure: Measure) -> Option<f64> {
+        self.values[measure.index()].map(|value| f64::from(value) / measure.per_unit())
+    }
+}
+
+/// `(judged, failing)` of a signal in a whole window, by the same rule as [`Facts::fails`]. `None` for a mean over
+/// several measures: a window does not know their sum a request.
+#[must_use]
+pub fn failing(window: &Window, signal: Signal, limit: f64) -> Option<(u32, u32)> {
+    let (judged, failing) = match signal.shape() {
+        Shape::Ratio => {
+            let (hits, samples) = window.ratio(signal)?;
+            (samples, bad(signal, hits, samples))
+        }
+        Shape::Quantile(measure, _) | Shape::Mean(&[measure]) => {
+            let (above, values) = window.exceedance(measure, units(limit, measure));
+            (values, bad(signal, above, values))
+        }
+        Shape::Mean(_) => return None,
+    };
+    Some((u32::try_from(judged).unwrap_or(u32::MAX), u32::try_from(failing).unwrap_or(u32::MAX)))
+}
+
+/// How many of `samples` are on the wrong side, when `hits` are high.
+fn bad(signal: Signal, hits: u64, samples: u64) -> u64 {
+    match signal.worse() {
+        Direction::Above => hits,
+        Direction::Below => samples.saturating_sub(hits),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limits are checked to be positive and finite; `as` saturates")]
+fn units(limit: f64, measure: Measure) -> u64 {
+    (limit * measure.per_unit()).max(0.0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::request::tests::request;
+    use crate::core::request::{Outcome, Retrieval};
+
+    /// Proves that a request is judged by what it tells and by nothing else.
+    #[test]
+    fn a_request_fails_only_what_it_tells() {
+        let mut slow = request();
+        slow.latency = Duration::from_secs(12);
+        let facts = Facts::of(&slow, false);
+        assert_eq!(facts.fails(Signal::LatencyP95, 5.0), Some(true));
+        assert_eq!(facts.fails(Signal::LatencyP95, 15.0), Some(false));
+        assert_eq!(facts.fails(Signal::ErrorRatio, 0.1), Some(false));
+        assert_eq!(facts.fails(Signal::ToolSuccessRatio, 0.9), None);
+        assert_eq!(facts.fails(Signal::TokensPerRequest, 1.0), None);
+        assert!(!facts.is_troubled());
+
+        let mut failed = request();
+        failed.outcome = Outcome::Error;
+        failed.retrievals = vec![Retrieval { documents: Some(Vec::new()), ..Retrieval::default() }];
+        let facts = Facts::of(&failed, true);
+        assert_eq!(facts.fails(Signal::ErrorRatio, 0.1), Some(true));
+        assert_eq!(facts.fails(Signal::EmptyRetrievalRatio, 0.1), Some(true));
+        assert_eq!(facts.fails(Signal::LeakRatio, 0.0), Some(true));
+        assert_eq!(facts.fails(Signal::Quality, 0.8), None, "a failed request gave no answer");
+        assert!(facts.is_troubled());
+    }
+}
