@@ -4,6 +4,7 @@ use super::detect::Direction;
 use super::measurement::{self, Measurement};
 use super::request::Request;
 use super::signal::{Count, Measure, Shape, Signal};
+use super::time::UnixNanos;
 use super::window::Window;
 
 /// The counts and measures of one request.
@@ -46,7 +47,8 @@ impl Facts {
         };
         match signal.shape() {
             Shape::Ratio => {
-                let (hits, samples) = signal.ratio(|count| u64::from(self.counts[count.index()]))?;
+                let counts = self.counts.map(u64::from);
+                let (hits, samples) = Window::new(UnixNanos(0), UnixNanos(0), counts, Default::default()).ratio(signal)?;
                 (samples > 0).then(|| bad(signal, hits, samples) > 0)
             }
             Shape::Quantile(measure, _) => Some(beyond(self.value(measure)?)),

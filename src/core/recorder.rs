@@ -51,7 +51,7 @@ impl Recorder {
     /// Keeps one request; the oldest makes room.
     pub fn record(&mut self, row: Row, request: Arc<Request>) {
         let kind = if row.facts.is_troubled() { &mut self.troubled } else { &mut self.clean };
-        push(kind, SAMPLES_MAX, Sample { at: row.at, facts: row.facts.clone(), request });
+        push(kind, SAMPLES_MAX, Sample { at: row.at, facts: row.facts, request });
         push(&mut self.rows, self.rows_max, row);
     }
 

@@ -1,16 +1,18 @@
 //! One feature's incident window against its last-good baseline: the raw material of a frame.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::feature::Feature;
 use super::view::Breach;
 use crate::core::attribution::{Change, Evidence, Value};
 use crate::core::detect::Rule;
+use crate::core::facts::failing;
 use crate::core::frame::{Reading, Signal as FrameSignal};
 use crate::core::ledger::{Dimension, Tally};
 use crate::core::onset;
 use crate::core::request::Request;
-use crate::core::signal::Signal;
+use crate::core::signal::{Measure, Shape, Signal};
 use crate::core::time::UnixNanos;
 use crate::core::variable::Variable;
 use crate::core::window::Window;
@@ -21,18 +23,20 @@ const SAMPLES_SHOWN: usize = 5;
 impl Feature {
     /// The start of the trouble that made `rule` fire: the point of the rule's window (and of what came after it) at
     /// which the excess of failures begins.
-    pub(super) fn onset(&self, rule: &Rule, limit: f64, since: UnixNanos, at: UnixNanos) -> UnixNanos {
-        let slots = self.windows.slots(since.minus(rule.window), at).map(|window| {
-            let (judged, failing) = window.failing(rule.signal, limit).unwrap_or((0, 0));
-            onset::Slot { from: window.from, judged, failing }
+    pub(super) fn onset(&self, rule: &Rule, limit: f64, since: UnixNanos, at: UnixNanos, slot: Duration) -> UnixNanos {
+        let starts = std::iter::successors(Some(since.minus(rule.window).floor(slot)), |from| Some(from.plus(slot)));
+        let slots = starts.take_while(|from| *from < at).map(|from| {
+            let window = self.windows.between(from, from.plus(slot));
+            let (judged, failing) = failing(&window, rule.signal, limit).unwrap_or((0, 0));
+            onset::Slot { from, judged, failing }
         });
         onset::of(&slots.collect::<Vec<_>>())
     }
 
     /// The failing share of the alerting signal on both sides.
     pub(super) fn change(&self, breach: &Breach, incident: &Window, baseline: Option<&Window>) -> Change {
-        let failing = |window: &Window| window.failing(breach.signal?, breach.limit?);
-        Change { incident: failing(incident).unwrap_or((0, 0)), baseline: baseline.and_then(failing) }
+        let side = |window: &Window| failing(window, breach.signal?, breach.limit?);
+        Change { incident: side(incident).unwrap_or((0, 0)), baseline: baseline.and_then(side) }
     }
 
     /// One variable's values on both sides, with the failures of the requests that had them.
@@ -80,10 +84,10 @@ impl Feature {
 /// Every signal with samples on either side.
 pub(super) fn signals(incident: &Window, baseline: Option<&Window>) -> Vec<FrameSignal> {
     let reading = |window: &Window, signal: Signal| {
-        let quantiles = signal.measure().and_then(|measure| {
-            let quantile = |q| window.quantile(measure, q).map(|value| value * measure.unit());
-            Some([quantile(0.5)?, quantile(0.95)?, quantile(0.99)?])
-        });
+        let quantiles = match signal.shape() {
+            Shape::Quantile(measure, _) | Shape::Mean(&[measure]) => quantiles(window, measure),
+            Shape::Ratio | Shape::Mean(_) => None,
+        };
         window.estimate(signal).map(|estimate| Reading { estimate, quantiles })
     };
     Signal::ALL
@@ -95,4 +99,10 @@ pub(super) fn signals(incident: &Window, baseline: Option<&Window>) -> Vec<Frame
         })
         .filter(|it| it.incident.is_some() || it.baseline.is_some())
         .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a measure is far below 2^52 in its unit")]
+fn quantiles(window: &Window, measure: Measure) -> Option<[f64; 3]> {
+    let quantile = |q| window.quantile(measure, q).map(|value| value as f64 / measure.per_unit());
+    Some([quantile(0.5)?, quantile(0.95)?, quantile(0.99)?])
 }

@@ -15,7 +15,7 @@ use super::view::{FrameState, Incident, Notice};
 use crate::config::Config;
 use crate::core::assembly::{Added, Assembly, Closed};
 use crate::core::breaker::{self, Input};
-use crate::core::dialect::Normaliser;
+use crate::core::dialect::{Normaliser, Settings};
 use crate::core::incident::Class;
 use crate::core::facts::Facts;
 use crate::core::redact::{self, Redactor};
@@ -33,7 +33,7 @@ pub struct Engine {
     pub(super) config: Arc<Config>,
     pub(super) config_sha256: String,
     pub(super) assembly: Assembly,
-    pub(super) redactor: Redactor,
+    pub(super) redactor: Option<Redactor>,
     pub(super) registry: Arc<Registry>,
     pub(super) features: HashMap<Arc<str>, Feature>,
     pub(super) incidents: VecDeque<Arc<Incident>>,
@@ -56,7 +56,7 @@ impl Engine {
     #[must_use]
     pub fn new(config: Arc<Config>, registry: Arc<Registry>, seed: u64, now: UnixNanos) -> Self {
         let mut engine = Self {
-            assembly: Assembly::new(config.assembly, Normaliser::new(&config.features.keys)),
+            assembly: Assembly::new(config.assembly, normaliser(&config)),
             redactor: redactor(&config),
             registry,
             features: HashMap::new(),
@@ -97,12 +97,12 @@ impl Engine {
 
     /// Takes in one span.
     pub fn span(&mut self, resource: &Resource<'_>, scope: &Scope<'_>, span: &Span<'_>, now: UnixNanos) -> Added {
-        self.assembly.span(resource, scope, span, now)
+        self.assembly.span(now, resource, *scope, span)
     }
 
     /// Takes in one log record.
     pub fn record(&mut self, resource: &Resource<'_>, scope: &Scope<'_>, record: &LogRecord<'_>, now: UnixNanos) -> Added {
-        self.assembly.log(resource, scope, record, now)
+        self.assembly.log(now, resource, *scope, record)
     }
 
     /// When the next slot ends: the latest moment at which [`Engine::tick`] is due.
@@ -121,7 +121,7 @@ impl Engine {
             self.slot_ended = true;
         }
         self.lose_patience(now);
-        Metric::AssemblyOpenTraces.set(&[], self.assembly.open() as u64);
+        Metric::AssemblyOpenTraces.set(&[], self.assembly.open_traces() as u64);
     }
 
     /// Closes every open trace at once: the end of a recording, or of the process.
@@ -168,7 +168,7 @@ impl Engine {
     /// Takes up a new configuration; windows, baselines, incidents and unchanged rules keep their state.
     pub fn reconfigure(&mut self, config: Arc<Config>) {
         self.redactor = redactor(&config);
-        self.assembly.reconfigure(config.assembly, Normaliser::new(&config.features.keys));
+        self.assembly.reconfigure(config.assembly, normaliser(&config));
         self.features.values_mut().for_each(|feature| feature.configure(&config));
         self.config_sha256 = config.sha256();
         self.config = config;
@@ -176,14 +176,15 @@ impl Engine {
 
     /// Takes in one whole request, as assembled or as recorded.
     pub fn request(&mut self, mut request: Request, now: UnixNanos) {
-        let found = redact::request(&mut request, &self.redactor);
-        let facts = Facts::of(&request, !found.is_empty());
+        let found = self.redactor.as_ref().map(|redactor| redact::request(&mut request, redactor)).unwrap_or_default();
+        let leak = !found.is_empty();
+        let facts = Facts::of(&request, leak);
         let own = self.registry.resolve(&request.feature);
         let request = Arc::new(request);
         for name in [&*own, ALL] {
             let feature = self.feature(name);
             feature.redactions.merge(&found);
-            feature.record(&request, &facts, now);
+            feature.record(&request, facts, leak, now);
             let name = feature.name.clone();
             for (class, transition) in feature.probe(&facts, now) {
                 self.breaker_moved(&name, class, transition);
@@ -199,10 +200,10 @@ impl Engine {
     fn close(&mut self, closed: Closed, now: UnixNanos) {
         match closed {
             Closed::Request(request) => self.request(*request, now),
-            Closed::Late(late) => {
-                let own = self.registry.resolve(&late.feature);
+            Closed::Late { feature, evaluations, feedback, .. } => {
+                let own = self.registry.resolve(&feature);
                 for name in [&*own, ALL] {
-                    self.feature(name).meters.record_late(&late.evaluations, late.feedback.as_ref());
+                    self.feature(name).meters.record_late(None, &evaluations, feedback.as_ref());
                 }
             }
         }
@@ -241,8 +242,14 @@ impl Engine {
     }
 }
 
-fn redactor(config: &Config) -> Redactor {
-    Redactor::new(&config.redaction).expect("the patterns were compiled when the configuration was")
+fn redactor(config: &Config) -> Option<Redactor> {
+    let settings = &config.redaction;
+    let redactor = Redactor::new(&settings.blocked_key_patterns, &settings.blocked_values, &settings.allowed_values);
+    settings.enabled.then(|| redactor.expect("the patterns were compiled when the configuration was checked"))
+}
+
+fn normaliser(config: &Config) -> Normaliser {
+    Normaliser::new(&Settings { feature: config.features.keys.clone(), fields: Vec::new() })
 }
 
 fn tally(ingested: &mut Ingested, added: Added) {

@@ -8,7 +8,7 @@ use super::feature::Cause;
 use super::store::StoreError;
 use super::view::{Breach, FrameState, Incident, Notice};
 use crate::core::breaker::Input;
-use crate::core::detect::{Verdict, judge};
+use crate::core::detect::{Verdict, judge_nested};
 use crate::core::time::UnixNanos;
 use crate::core::{alert, breaker};
 use crate::metrics::Metric;
@@ -33,8 +33,8 @@ impl Engine {
         let baseline = feature.windows.baseline();
         let mut moved = Vec::new();
         for (index, instance) in feature.alerts.iter_mut().enumerate() {
-            let window = feature.windows.between(at.minus(instance.rule.window), at);
-            instance.verdict = judge(&instance.rule, &window, baseline.as_ref());
+            let windows = feature.windows.nested(instance.rule.window);
+            instance.verdict = judge_nested(&instance.rule, &windows, baseline.as_ref());
             let step = instance.state.step(&instance.verdict, at, &instance.rule);
             instance.state = step.state;
             moved.extend(step.transition.map(|transition| (index, transition)));

@@ -8,6 +8,7 @@ use crate::core::completeness::Completeness;
 use crate::core::detect::{Rule, Verdict};
 use crate::core::ledger::Ledger;
 use crate::core::facts::Facts;
+use crate::core::fingerprint::{alert_labels, fingerprint};
 use crate::core::meters::Meters;
 use crate::core::recorder::{Recorder, Row};
 use crate::core::redact;
@@ -15,7 +16,7 @@ use crate::core::request::Request;
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
 use crate::core::window::Windows;
-use crate::core::{alert, fingerprint, incident::Class};
+use crate::core::{alert, incident::Class};
 
 /// One feature's state. Owned by the engine alone; `meters` is shared with the scrape.
 #[derive(Debug)]
@@ -82,12 +83,13 @@ impl Feature {
 
     /// Takes up rules and breaker policies; what is unchanged keeps its state.
     pub(super) fn configure(&mut self, config: &Config) {
+        let extra = config.alertmanager.as_ref().map_or(&[][..], |it| &it.labels);
         let mut old = std::mem::take(&mut self.alerts);
         let applicable = config.rules.iter().filter(|rule| rule.applies_to(&self.name));
         self.alerts = applicable
             .map(|rule| match old.iter().position(|it| it.rule == *rule) {
                 Some(at) => old.swap_remove(at),
-                None => Instance::new(rule.clone(), &self.name),
+                None => Instance::new(rule.clone(), &self.name, extra),
             })
             .collect();
         let mut old = std::mem::take(&mut self.breakers);
@@ -102,11 +104,11 @@ impl Feature {
     }
 
     /// Takes in one closed request.
-    pub(super) fn record(&mut self, request: &Arc<Request>, facts: &Facts, now: UnixNanos) {
-        self.meters.record(request, facts);
+    pub(super) fn record(&mut self, request: &Arc<Request>, facts: Facts, leak: bool, now: UnixNanos) {
+        self.meters.record(request, leak);
         self.completeness.observe(request);
         let values = self.ledger.observe(request, now);
-        self.recorder.record(Row { at: now, values, facts: facts.clone() }, request.clone());
+        self.recorder.record(Row { at: now, values, facts }, request.clone());
     }
 
     /// Whether what happens now may become part of the baseline.
@@ -128,9 +130,9 @@ impl Feature {
 }
 
 impl Instance {
-    fn new(rule: Arc<Rule>, feature: &str) -> Self {
+    fn new(rule: Arc<Rule>, feature: &str, extra: &[(String, String)]) -> Self {
         Self {
-            fingerprint: fingerprint::of(&labels(&rule, feature)),
+            fingerprint: fingerprint(&alert_labels(&rule, feature, extra)),
             rule,
             state: alert::State::Inactive,
             verdict: Verdict::InsufficientData { samples: 0 },
@@ -138,17 +140,6 @@ impl Instance {
             resolved_at: None,
         }
     }
-}
-
-/// The labels of an alert, which its fingerprint is made of.
-pub fn labels<'a>(rule: &'a Rule, feature: &'a str) -> [(&'static str, &'a str); 5] {
-    [
-        ("alertname", &rule.name),
-        ("class", rule.class.as_str()),
-        ("feature", feature),
-        ("sev", rule.severity.as_str()),
-        ("severity", rule.severity.label()),
-    ]
 }
 
 impl Breaker {

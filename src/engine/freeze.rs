@@ -29,6 +29,7 @@ impl Engine {
     /// Freezes the frame of an alert that just started to fire.
     pub(super) fn freeze(&mut self, name: &Arc<str>, index: usize, since: UnixNanos, at: UnixNanos) {
         let id = self.frame_id(at);
+        let slot = self.config.windows.slot;
         let Some(feature) = self.features.get_mut(name) else { return };
         let instance = &mut feature.alerts[index];
         instance.incident = Some(id.clone());
@@ -46,7 +47,7 @@ impl Engine {
             starts_at: since,
             rule_sha256: Some(rule.sha256()),
         };
-        let from = breach.limit.map_or(since, |limit| feature.onset(&rule, limit, since, at));
+        let from = breach.limit.map_or(since, |limit| feature.onset(&rule, limit, since, at, slot));
         self.capture(id, name, Trigger { alert, breach, from }, at);
     }
 

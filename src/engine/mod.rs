@@ -1,9 +1,27 @@
 //! The engine: one thread owns all state, everyone else holds a [`Handle`] or reads the published [`View`].
+//!
+//! [`Engine`] is plain synchronous state with `now` as an argument; [`start`] gives it a thread, a clock and the writer
+//! of frames. `run` uses both, `backtest`, `drill` and the tests only the first.
 
+pub mod clock;
+mod comparison;
+mod effect;
+#[expect(clippy::module_inception, reason = "the engine proper, beside what surrounds it")]
+mod engine;
+mod evaluate;
+mod feature;
+mod freeze;
 pub mod handle;
+mod publish;
+pub mod registry;
+mod run;
 pub mod store;
 pub mod view;
+mod writer;
 
+pub use effect::{Acknowledgement, Effect};
+pub use engine::{Engine, INCIDENTS_MAX};
 pub use handle::{Handle, Ingested, Refused};
-pub use store::{Receipt, Store, StoreError};
+pub use run::start;
+pub use store::{FrameBytes, Receipt, Store, StoreError};
 pub use view::View;

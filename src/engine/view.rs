@@ -134,8 +134,6 @@ pub struct Breaker {
     pub incident_id: Option<String>,
     /// Where requests should go while it is open, as configured.
     pub route: Option<Arc<str>>,
-    /// Requests answered "do not allow", or that would have been in shadow.
-    pub redirected: u64,
 }
 
 /// One feature's signals.

@@ -1,0 +1,191 @@
+//! The engine in virtual time: what becomes visible when, whatever the log does, and the same result every time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use freezeframe::config::{self, Config, Source};
+use freezeframe::core::time::UnixNanos;
+use freezeframe::engine::registry::Registry;
+use freezeframe::engine::view::{AlertState, FrameState, Notice};
+use freezeframe::engine::{Acknowledgement, Effect, Engine, FrameBytes, Receipt, StoreError};
+use freezeframe::otlp::Traces;
+use freezeframe::toolkit::traffic::Exchange;
+
+const START: UnixNanos = UnixNanos(1_795_300_000_000_000_000);
+
+fn config() -> Arc<Config> {
+    Arc::new(config::load(&Source::Default, &|_| None).expect("the defaults are valid").0)
+}
+
+/// An engine with a hand on the clock and on the log's answers.
+struct Sim {
+    engine: Engine,
+    now: UnixNanos,
+    sent: u64,
+    /// Frames handed over and not answered yet.
+    frames: Vec<Arc<FrameBytes>>,
+    notices: Vec<Notice>,
+}
+
+impl Sim {
+    fn start() -> Self {
+        let config = config();
+        let registry = Arc::new(Registry::new(config.features.max));
+        let engine = Engine::new(config, registry, 1, START);
+        Self { engine, now: START, sent: 0, frames: Vec::new(), notices: Vec::new() }
+    }
+
+    fn advance(&mut self, by: Duration) {
+        let until = self.now.plus(by);
+        while self.now < until {
+            self.now = self.engine.next_tick().min(until).max(self.now.plus(Duration::from_millis(1)));
+            self.engine.tick(self.now);
+            self.collect();
+        }
+    }
+
+    fn collect(&mut self) {
+        for effect in self.engine.take_effects() {
+            match effect {
+                Effect::Freeze(frame) => self.frames.push(frame),
+                Effect::Notice(notice) => self.notices.push(notice),
+            }
+        }
+    }
+
+    /// Ten requests a minute for `minutes`, each as `shape` makes it of a healthy one.
+    fn traffic(&mut self, minutes: u32, shape: impl Fn(Exchange) -> Exchange) {
+        for _ in 0..minutes * 10 {
+            let exchange = shape(Exchange::healthy(self.sent, self.now));
+            self.sent += 1;
+            self.advance(Duration::from_secs(6));
+            let traces = Traces::parse(exchange.export()).expect("synthetic traffic is OTLP");
+            self.engine.traces(&traces, self.now);
+            self.collect();
+        }
+    }
+
+    fn answer(&mut self, result: impl Fn(&FrameBytes) -> Result<Receipt, StoreError>) {
+        for frame in std::mem::take(&mut self.frames) {
+            let acknowledgement = Acknowledgement { frame_id: frame.id.clone(), result: result(&frame) };
+            self.engine.acknowledge(acknowledgement, self.now);
+        }
+        self.collect();
+    }
+
+    fn firing(&self) -> Vec<freezeframe::engine::view::Alert> {
+        self.engine.view(self.now).alerts.into_iter().filter(|it| it.state == AlertState::Firing).collect()
+    }
+
+    fn told_firing(&self) -> usize {
+        let firing = |it: &&Notice| matches!(it, Notice::Alert { alert, .. } if alert.state == AlertState::Firing);
+        self.notices.iter().filter(firing).count()
+    }
+}
+
+fn failing(exchange: Exchange) -> Exchange {
+    Exchange { documents: &[], relevance: 0.1, index_version: "broken", ..exchange }
+}
+
+fn receipt(frame: &FrameBytes) -> Result<Receipt, StoreError> {
+    Ok(Receipt { frame_id: frame.id.clone(), seq: 1, frame_sha256: "00".into(), checkpoint: "o 1 r".into() })
+}
+
+/// Proves that no alert is visible as firing, in view, notices or breakers, before its frame is durable.
+#[test]
+fn the_frame_is_durable_before_the_alert_is_visible() {
+    let mut sim = Sim::start();
+    sim.traffic(10, |it| it);
+    while sim.frames.is_empty() {
+        sim.traffic(1, failing);
+        assert!(sim.now < START.plus(Duration::from_secs(1800)), "no frame within 20 minutes of failures");
+        if sim.frames.is_empty() {
+            assert!(sim.firing().is_empty());
+        }
+    }
+    assert!(sim.firing().is_empty(), "an alert is out before its frame is durable");
+    assert_eq!(sim.told_firing(), 0);
+    assert!(!sim.notices.iter().any(|it| matches!(it, Notice::Breaker { .. })), "a breaker told before the frame");
+    sim.answer(receipt);
+    let firing = sim.firing();
+    assert!(!firing.is_empty());
+    for alert in firing {
+        let incident = alert.incident.expect("a firing alert has an incident");
+        assert!(matches!(incident.frame, FrameState::Committed(_)), "{:?}", incident.frame);
+    }
+    assert!(sim.notices.iter().any(|it| matches!(it, Notice::Breaker { .. })));
+}
+
+/// Proves that a failing log does not silence the alert: it goes out and says that the frame is not committed.
+#[test]
+fn a_failing_log_does_not_silence_the_alert() {
+    let mut sim = Sim::start();
+    sim.traffic(10, |it| it);
+    while sim.frames.is_empty() {
+        sim.traffic(1, failing);
+    }
+    let frames = sim.frames.clone();
+    sim.answer(|_| Err(StoreError::Retry("disk full".into())));
+    let firing = sim.firing();
+    assert!(!firing.is_empty());
+    let reasons = firing.iter().filter_map(|it| match &it.incident.as_ref()?.frame {
+        FrameState::NotCommitted { reason } => Some(reason.clone()),
+        FrameState::Committing | FrameState::Committed(_) => None,
+    });
+    assert!(reasons.collect::<Vec<_>>().iter().all(|it| it.contains("disk full")));
+    sim.frames = frames;
+    sim.answer(receipt);
+    let committed = |it: &freezeframe::engine::view::Alert| {
+        matches!(it.incident.as_ref().map(|it| &it.frame), Some(FrameState::Committed(_)))
+    };
+    assert!(sim.firing().iter().all(committed), "a frame committed on the second try is known as such");
+}
+
+/// Proves that a log that never answers holds an alert back for the commit timeout and no longer.
+#[test]
+fn a_silent_log_holds_the_alert_only_until_the_deadline() {
+    let mut sim = Sim::start();
+    sim.traffic(10, |it| it);
+    while sim.frames.is_empty() {
+        sim.traffic(1, failing);
+    }
+    assert!(sim.firing().is_empty());
+    sim.advance(config().evidence.commit_timeout + Duration::from_secs(10));
+    let firing = sim.firing();
+    assert!(!firing.is_empty());
+    assert!(firing.iter().all(|it| matches!(it.incident.as_ref().map(|it| &it.frame), Some(FrameState::NotCommitted { .. }))));
+}
+
+/// Proves that the same traffic makes the same frames, byte for byte.
+#[test]
+fn runs_repeat_exactly() {
+    let run = || {
+        let mut sim = Sim::start();
+        sim.traffic(10, |it| it);
+        sim.traffic(8, failing);
+        sim.frames.iter().map(|it| serde_json::to_string(&it.body).expect("a frame is JSON")).collect::<Vec<_>>()
+    };
+    let (first, second) = (run(), run());
+    assert!(!first.is_empty());
+    assert_eq!(first, second);
+}
+
+/// Proves the shape of a frame: six variables, the guilty one named, both windows, samples of both kinds.
+#[test]
+fn a_frame_names_what_moved() {
+    let mut sim = Sim::start();
+    sim.traffic(20, |it| it);
+    while sim.frames.is_empty() {
+        sim.traffic(1, failing);
+    }
+    let frame = &sim.frames[0].body;
+    let names: Vec<&String> = frame["variables"].as_object().expect("an object").keys().collect();
+    assert_eq!(names.len(), 6);
+    assert_eq!(frame["variables"]["retrieval_index"]["moved"], true, "{}", frame["variables"]["retrieval_index"]);
+    assert_eq!(frame["verdict"]["answer"], "one", "{}", frame["verdict"]);
+    assert_eq!(frame["verdict"]["variables"][0], "retrieval_index");
+    assert!(frame["windows"]["baseline"]["requests"].as_u64().expect("a baseline") > 50);
+    for kind in ["failing", "healthy"] {
+        assert!(!frame["samples"][kind].as_array().expect("a list").is_empty(), "no {kind} samples");
+    }
+}
