@@ -111,14 +111,12 @@ impl Metric {
 
     /// A handle to the counter with these labels, for hot paths. One taken before the recorder is installed stays
     /// dead.
-    #[must_use]
     pub fn counter(self, labels: &[(&'static str, &str)]) -> metrics::Counter {
         let key = self.key(labels);
         metrics::with_recorder(|recorder| recorder.register_counter(&key, &METADATA))
     }
 
     /// A handle to the gauge with these labels; see [`Metric::counter`].
-    #[must_use]
     pub fn gauge(self, labels: &[(&'static str, &str)]) -> metrics::Gauge {
         let key = self.key(labels);
         metrics::with_recorder(|recorder| recorder.register_gauge(&key, &METADATA))

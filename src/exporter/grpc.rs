@@ -4,6 +4,7 @@
 //! `grpc-status-details-bin` that is not base64, which the next hop is free to send.
 
 use ::http::header::{CONTENT_TYPE, TE};
+use ::http::uri::Scheme;
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -19,7 +20,7 @@ use tower::ServiceExt;
 
 use super::failure::Failure;
 use super::tls::Pem;
-use super::{ExporterError, REPLY_BYTES_MAX, USER_AGENT, chain, gzip, headers};
+use super::{ExporterError, REPLY_BYTES_MAX, USER_AGENT, chain, endpoint, gzip, headers};
 use crate::config;
 use crate::otlp::{ExportReply, PartialSuccess, RpcStatus, Signal};
 
@@ -41,19 +42,20 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(config: &config::Exporter) -> Result<Self, ExporterError> {
-        let unusable = |reason: String| ExporterError::Endpoint(config.endpoint.clone(), reason);
-        let endpoint = Endpoint::from_shared(config.endpoint.clone()).map_err(|error| unusable(error.to_string()))?;
-        let endpoint = match endpoint.uri().scheme_str() {
-            Some("http") => endpoint,
-            Some("https") => endpoint
-                .tls_config(Pem::read(&config.tls)?.tonic()?)
-                .map_err(|error| ExporterError::Tls(error.to_string()))?,
-            other => return Err(unusable(format!("scheme {other:?}"))),
-        };
-        let endpoint = endpoint
+        let uri = endpoint(config)?;
+        let secure = uri.scheme() == Some(&Scheme::HTTPS);
+        // A ping goes out when an attempt hears nothing for half its time: a peer that vanished is found, and the next
+        // attempt connects anew. Servers that count pings never see one from an idle channel.
+        let patience = config.timeout / 2;
+        let mut endpoint = Endpoint::from(uri)
             .connect_timeout(config.timeout)
-            .user_agent(USER_AGENT)
-            .map_err(|error| unusable(error.to_string()))?;
+            .http2_keep_alive_interval(patience)
+            .keep_alive_timeout(patience);
+        if secure {
+            let tls = Pem::read(&config.tls)?.tonic()?;
+            endpoint = endpoint.tls_config(tls).map_err(|error| ExporterError::Tls(chain(&error)))?;
+        }
+        let endpoint = endpoint.user_agent(USER_AGENT).expect("a version is a valid header value");
         let mut headers = headers(config)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -127,4 +129,46 @@ fn code_of(http: StatusCode) -> Code {
 /// The connection failed, before or while the next hop answered.
 fn lost(error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::connection(chain(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The outcome of a reply with these trailers, under this HTTP status.
+    fn answer(http: u16, trailers: &[(&'static str, &str)]) -> Result<Option<PartialSuccess>, Failure> {
+        let trailers = trailers.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap()));
+        outcome(&trailers.collect(), StatusCode::from_u16(http).unwrap(), &[])
+    }
+
+    /// A `RetryInfo` is found with and without padding; what is not one is no hint, and no panic.
+    #[test]
+    fn retry_info_is_read_from_the_details() {
+        let pause = Duration::from_millis(1_250);
+        let details = BASE64.encode(RpcStatus::new(8, "later".to_owned(), Some(pause)).encode_to_vec());
+        let table = [
+            (details.as_str(), Some(pause)),
+            (details.trim_end_matches('='), Some(pause)),
+            ("not base64 !", None),
+            ("AAAA", None),
+            ("", None),
+        ];
+        for (details, hint) in table {
+            let failure = answer(200, &[("grpc-status", "8"), ("grpc-status-details-bin", details)]).unwrap_err();
+            assert_eq!(failure, Failure::grpc(Code::ResourceExhausted, failure.detail.clone(), hint), "{details}");
+        }
+    }
+
+    /// A proxy's answer without a gRPC status is read by its HTTP status.
+    #[test]
+    fn http_statuses_stand_in() {
+        for (http, reason) in [(503, "unavailable"), (401, "unauthenticated"), (404, "unimplemented"), (200, "unknown")]
+        {
+            assert_eq!(answer(http, &[]).unwrap_err().reason, reason);
+        }
+        assert_eq!(answer(200, &[("grpc-status", "0")]), Ok(None));
+        assert_eq!(answer(200, &[("grpc-status", "nonsense")]).unwrap_err().reason, "unknown");
+    }
 }

@@ -10,7 +10,7 @@ use reqwest::{Response, Url, redirect};
 
 use super::failure::Failure;
 use super::tls::Pem;
-use super::{ExporterError, REPLY_BYTES_MAX, USER_AGENT, chain, gzip, headers};
+use super::{ExporterError, REPLY_BYTES_MAX, USER_AGENT, chain, endpoint, gzip, headers};
 use crate::config;
 use crate::otlp::{ExportReply, PartialSuccess, RpcStatus, Signal};
 
@@ -27,27 +27,33 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(config: &config::Exporter) -> Result<Self, ExporterError> {
-        let unusable = |reason: String| ExporterError::Endpoint(config.endpoint.clone(), reason);
-        let base = config.endpoint.trim_end_matches('/');
-        let url = |signal: Signal| Url::parse(&format!("{base}{}", signal.http_path())).map_err(|e| unusable(e.to_string()));
+        let base = endpoint(config)?.to_string();
+        let url = |signal: Signal| {
+            Url::parse(&format!("{}{}", base.trim_end_matches('/'), signal.http_path()))
+                .map_err(|error| ExporterError::Endpoint(config.endpoint.clone(), error.to_string()))
+        };
         let urls = [url(Signal::Traces)?, url(Signal::Logs)?, url(Signal::Metrics)?];
-        if !matches!(urls[0].scheme(), "http" | "https") {
-            return Err(unusable(format!("scheme {:?}", urls[0].scheme())));
-        }
+        let mut tls = Pem::read(&config.tls)?.rustls()?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(Pem::read(&config.tls)?.rustls()?)
+            .tls_backend_preconfigured(tls)
             .redirect(redirect::Policy::none())
             .no_proxy()
+            .http2_keep_alive_interval(config.timeout / 2)
+            .http2_keep_alive_timeout(config.timeout / 2)
             .user_agent(USER_AGENT)
             .build()
-            .map_err(|error| ExporterError::Tls(error.to_string()))?;
+            .map_err(|error| ExporterError::Tls(chain(&error)))?;
         Ok(Self { client, urls, headers: headers(config)?, gzip: config.gzip })
     }
 
     /// One attempt.
     pub(super) async fn send(&self, signal: Signal, message: Bytes) -> Result<Option<PartialSuccess>, Failure> {
-        let mut request =
-            self.client.post(self.urls[signal as usize].clone()).headers(self.headers.clone()).header(CONTENT_TYPE, PROTOBUF);
+        let mut request = self
+            .client
+            .post(self.urls[signal as usize].clone())
+            .headers(self.headers.clone())
+            .header(CONTENT_TYPE, PROTOBUF);
         request = match self.gzip {
             true => request.header(CONTENT_ENCODING, "gzip").body(gzip(&message)),
             false => request.body(message),

@@ -29,7 +29,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::http::{HeaderMap, HeaderName, HeaderValue};
+use ::http::uri::InvalidUri;
+use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -111,7 +112,11 @@ impl Exporter {
         let drained = tokio::time::timeout_at(deadline, self.workers.wait()).await;
         let left = self.queue.held();
         if drained.is_err() {
-            tracing::error!(requests = left.requests, bytes = left.bytes, "dropped what the next hop did not take in time");
+            tracing::error!(
+                requests = left.requests,
+                bytes = left.bytes,
+                "dropped what the next hop did not take in time"
+            );
         }
         self.stop.cancel();
         self.workers.wait().await;
@@ -154,14 +159,14 @@ fn count(signal: Signal, result: &str, reason: &str) {
 /// The next hop behind its transport.
 enum NextHop {
     Grpc(grpc::Client),
-    Http(http::Client),
+    Http(Box<http::Client>),
 }
 
 impl NextHop {
     fn new(config: &config::Exporter) -> Result<Self, ExporterError> {
         Ok(match config.protocol {
             Protocol::Grpc => Self::Grpc(grpc::Client::new(config)?),
-            Protocol::Http => Self::Http(http::Client::new(config)?),
+            Protocol::Http => Self::Http(Box::new(http::Client::new(config)?)),
         })
     }
 
@@ -171,6 +176,17 @@ impl NextHop {
             Self::Grpc(client) => client.send(signal, bytes).await,
             Self::Http(client) => client.send(signal, bytes).await,
         }
+    }
+}
+
+/// The endpoint, if it is one: `http` or `https` and a host.
+fn endpoint(config: &config::Exporter) -> Result<Uri, ExporterError> {
+    let unusable = |reason: String| ExporterError::Endpoint(config.endpoint.clone(), reason);
+    let uri: Uri = config.endpoint.parse().map_err(|error: InvalidUri| unusable(error.to_string()))?;
+    match uri.scheme_str() {
+        Some("http" | "https") => Ok(uri),
+        Some(other) => Err(unusable(format!("its scheme is {other}"))),
+        None => Err(unusable("it has no scheme".to_owned())),
     }
 }
 

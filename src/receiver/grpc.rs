@@ -63,7 +63,13 @@ fn refusal(rejection: &Rejection) -> Response<Body> {
             *response.status_mut() = rejection.http_status();
             response
         }
-        _ => status(rejection).into_http(),
+        _ => {
+            let mut response: Response<Body> = status(rejection).into_http();
+            if let Rejection::Encoding(_) = rejection {
+                response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static("identity,gzip"));
+            }
+            response
+        }
     }
 }
 
@@ -122,7 +128,7 @@ async fn only_message(mut stream: Streaming<Bytes>) -> Result<Bytes, Status> {
 fn unreadable(status: &Status, bytes_max: usize) -> Rejection {
     match status.code() {
         Code::OutOfRange | Code::ResourceExhausted => Rejection::TooLarge(bytes_max),
-        Code::Internal => Rejection::Corrupt(status.message().to_owned()),
+        Code::Internal => Rejection::Framing(status.message().to_owned()),
         _ => Rejection::Gone,
     }
 }

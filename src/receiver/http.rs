@@ -10,7 +10,7 @@ use ::http::request::Parts;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use prost::Message;
@@ -150,8 +150,13 @@ fn refuse(rejection: &Rejection, format: Format) -> Response<Full<Bytes>> {
     if let Some(pause) = rejection.retry_after() {
         headers.insert(RETRY_AFTER, retry_seconds(pause).into());
     }
-    if let Rejection::Method = rejection {
-        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+    let hint = match rejection {
+        Rejection::Method => Some((ALLOW, "POST")),
+        Rejection::Encoding(_) => Some((ACCEPT_ENCODING, "gzip, zstd, deflate")),
+        _ => None,
+    };
+    if let Some((name, value)) = hint {
+        headers.insert(name, HeaderValue::from_static(value));
     }
     response
 }

@@ -137,9 +137,10 @@ fn is_too_large(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::FileTooLarge
 }
 
-/// The decoder's window may not be larger than what it can decode to; RFC 8878 3.1.1.1.2 allows far more.
+/// log2 of the zstd window, which the decoder allocates when the frame asks for it: 8 MiB, as RFC 8878 3.1.1.1.2 wants
+/// supported and level 19 uses, or what the largest body can use.
 fn window_log_max(bytes_max: usize) -> u32 {
-    bytes_max.checked_next_power_of_two().map_or(usize::BITS - 1, usize::ilog2).clamp(10, 27)
+    bytes_max.checked_next_power_of_two().map_or(27, usize::ilog2).clamp(23, 27)
 }
 
 /// A buffer that refuses the byte after the last one allowed, and whose capacity stops there too.
@@ -164,5 +165,100 @@ impl Write for Bounded {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn compress(encoding: Encoding, bytes: &[u8]) -> Vec<u8> {
+        let mut compressed = Vec::new();
+        match encoding {
+            Encoding::Identity => compressed.extend_from_slice(bytes),
+            Encoding::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(&mut compressed, flate2::Compression::fast());
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap();
+            }
+            Encoding::Deflate => {
+                let mut encoder = flate2::write::ZlibEncoder::new(&mut compressed, flate2::Compression::fast());
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap();
+            }
+            Encoding::Zstd => compressed = zstd::encode_all(bytes, 1).unwrap(),
+        }
+        compressed
+    }
+
+    fn inflate(encoding: Encoding, compressed: &[u8], chunk: usize, bytes_max: usize) -> Result<Bytes, Rejection> {
+        let mut inflate = Inflate::new(encoding, 0, bytes_max)?;
+        compressed.chunks(chunk).try_for_each(|chunk| inflate.write(chunk))?;
+        inflate.finish()
+    }
+
+    fn encoding() -> impl Strategy<Value = Encoding> {
+        proptest::sample::select(vec![Encoding::Identity, Encoding::Gzip, Encoding::Deflate, Encoding::Zstd])
+    }
+
+    proptest! {
+        /// However it is cut into frames, a body comes out as it went in exactly when it is within the limit.
+        #[test]
+        fn bodies_survive_and_the_limit_is_exact(
+            encoding in encoding(),
+            bytes in proptest::collection::vec(0..4u8, 1..5_000),
+            chunk in 1..600usize,
+            margin in 0..2usize,
+        ) {
+            let compressed = compress(encoding, &bytes);
+            let bytes_max = bytes.len() - 1 + margin;
+            match inflate(encoding, &compressed, chunk, bytes_max) {
+                Ok(inflated) => prop_assert!(margin == 1 && inflated == bytes),
+                Err(Rejection::TooLarge(max)) => prop_assert!(margin == 0 && max == bytes_max),
+                Err(other) => prop_assert!(false, "{other}"),
+            }
+        }
+
+        /// A compressed body that was cut short is never taken for a whole one.
+        #[test]
+        fn truncation_is_noticed(
+            encoding in encoding().prop_filter("plain bytes have no end of their own", |it| *it != Encoding::Identity),
+            bytes in proptest::collection::vec(any::<u8>(), 0..5_000),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let compressed = compress(encoding, &bytes);
+            let compressed = &compressed[..cut.index(compressed.len())];
+            prop_assert!(matches!(inflate(encoding, compressed, 512, 1 << 20), Err(Rejection::Corrupt(_))));
+        }
+    }
+
+    /// The buffer never has room for more than the limit.
+    #[test]
+    fn capacity_stops_at_the_limit() {
+        let mut bounded = Bounded { bytes: Vec::new(), bytes_max: 1_000 };
+        while bounded.write_all(&[0; 33]).is_ok() {
+            assert!(bounded.bytes.capacity() <= 1_000);
+        }
+        assert_eq!(bounded.bytes.len(), 990);
+    }
+
+    /// A body that never ends is given up after [`BODY_READ_TIMEOUT`].
+    #[tokio::test(start_paused = true)]
+    async fn slow_bodies_are_given_up() {
+        let drip = tokio_stream::StreamExt::throttle(
+            tokio_stream::iter(std::iter::repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))))),
+            Duration::from_secs(1),
+        );
+        let mut body = Box::pin(StreamBody::new(drip));
+        let started = tokio::time::Instant::now();
+        let read = read(&mut body, Encoding::Identity, 1 << 20).await;
+        assert!(matches!(read, Err(Rejection::Slow)), "{read:?}");
+        assert_eq!(started.elapsed().as_secs(), BODY_READ_TIMEOUT.as_secs());
     }
 }

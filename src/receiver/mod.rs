@@ -4,9 +4,9 @@
 //! engine has taken them, lent to the [`Tap`] by reference. Nothing is decoded into owned messages here.
 //!
 //! Memory: `in_flight_max` requests are worked on at once, over both transports; each holds at most
-//! `request_bytes_max` bytes of message. Beside the message a gzip gRPC request holds its compressed form, a JSON
-//! request its text while it is turned into protobuf, and zstd a window of at most the next power of two: so the
-//! bound is `in_flight_max * request_bytes_max`, and twice that when every client compresses or sends JSON.
+//! `request_bytes_max` bytes of message: the bound is `in_flight_max * request_bytes_max`. Up to as much again is held
+//! for a moment where a message has two forms: by gzip over gRPC (the compressed one), by JSON (the text), and by zstd
+//! (its window, which may be 8 MiB even where requests are smaller).
 //! Requests beyond are refused at once, before their body is read, with a hint when to come back.
 //!
 //! Delivery is at least once: a client that gives up between the engine's yes and the reply sends again.

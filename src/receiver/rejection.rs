@@ -12,8 +12,8 @@ use crate::otlp::{Malformed, RpcStatus};
 ///
 /// | variant | `result` label | gRPC | HTTP | client may retry |
 /// |---|---|---|---|---|
-/// | `Malformed`, `Json` | `malformed` | `INVALID_ARGUMENT` | 400 | no |
-/// | `Corrupt` | `malformed` | `INTERNAL` (gRPC compression.md) | 400 | no |
+/// | `Malformed`, `Json`, `Corrupt` | `malformed` | `INVALID_ARGUMENT` | 400 | no |
+/// | `Framing` | `malformed` | `INTERNAL`, as gRPC's compression.md wants | - | no |
 /// | `TooLarge` | `too_large` | `RESOURCE_EXHAUSTED` without `RetryInfo` | 413 | no |
 /// | `Encoding` | `unsupported` | `UNIMPLEMENTED` | 415 | no |
 /// | `ContentType` | `unsupported` | HTTP 415 | 415 | no |
@@ -28,15 +28,17 @@ pub(super) enum Rejection {
     Malformed(#[from] Malformed),
     #[error("not OTLP/JSON: {0}")]
     Json(String),
-    #[error("cannot be read: {0}")]
+    #[error("cannot be decompressed: {0}")]
     Corrupt(String),
+    #[error("not a gRPC message: {0}")]
+    Framing(String),
     #[error("larger than {0} bytes after decompression")]
     TooLarge(usize),
-    #[error("content encoding {0:?} is not supported; send identity, gzip, zstd or deflate")]
+    #[error("content encoding {0:?} is not supported")]
     Encoding(String),
     #[error("content type {0:?} is not supported; send application/x-protobuf or application/json")]
     ContentType(String),
-    #[error("no such path; POST to /v1/traces, /v1/logs or /v1/metrics")]
+    #[error("no such path; POST to /v1/traces, /v1/logs or /v1/metrics, or call Export of the same services by gRPC")]
     Path,
     #[error("method not allowed; POST")]
     Method,
@@ -54,7 +56,7 @@ impl Rejection {
     /// The value of the `result` label.
     pub(super) fn result(&self) -> &'static str {
         match self {
-            Self::Malformed(_) | Self::Json(_) | Self::Corrupt(_) => "malformed",
+            Self::Malformed(_) | Self::Json(_) | Self::Corrupt(_) | Self::Framing(_) => "malformed",
             Self::TooLarge(_) => "too_large",
             Self::Encoding(_) | Self::ContentType(_) => "unsupported",
             Self::Path | Self::Method => "not_found",
@@ -74,8 +76,8 @@ impl Rejection {
 
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::Malformed(_) | Self::Json(_) => Code::InvalidArgument,
-            Self::Corrupt(_) => Code::Internal,
+            Self::Malformed(_) | Self::Json(_) | Self::Corrupt(_) => Code::InvalidArgument,
+            Self::Framing(_) => Code::Internal,
             Self::TooLarge(_) => Code::ResourceExhausted,
             Self::Encoding(_) | Self::ContentType(_) | Self::Path | Self::Method => Code::Unimplemented,
             Self::Slow => Code::DeadlineExceeded,
@@ -86,7 +88,9 @@ impl Rejection {
 
     pub(super) fn http_status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) | Self::Json(_) | Self::Corrupt(_) | Self::Gone => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::Json(_) | Self::Corrupt(_) | Self::Framing(_) | Self::Gone => {
+                StatusCode::BAD_REQUEST
+            }
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Encoding(_) | Self::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Path => StatusCode::NOT_FOUND,
