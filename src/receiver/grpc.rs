@@ -105,13 +105,13 @@ impl ClientStreamingService<Bytes> for Export {
     }
 }
 
-async fn answer(intake: &Intake, signal: Signal, stream: Streaming<Bytes>) -> Result<Ingested, Rejection> {
-    let _admitted = intake.admit()?;
+async fn answer(intake: &Arc<Intake>, signal: Signal, stream: Streaming<Bytes>) -> Result<Ingested, Rejection> {
+    let admitted = intake.admit()?;
     let message = tokio::time::timeout(BODY_READ_TIMEOUT, only_message(stream))
         .await
         .map_err(|_| Rejection::Slow)?
         .map_err(|status| unreadable(&status, intake.request_bytes_max))?;
-    intake.receive(signal, message).await
+    intake.receive(admitted, signal, message).await
 }
 
 /// The one message of a unary call, read to the end of the stream so that the client is not reset while it sends.

@@ -24,6 +24,8 @@ use crate::otlp::{ExportReply, RpcStatus, Signal, json};
 
 /// How long the rest of a refused HTTP/1 body is read and thrown away.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of it, bytes.
+const DISCARD_BYTES_MAX: usize = 64 << 20;
 
 /// Answers one request.
 pub(super) async fn export(intake: Arc<Intake>, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -34,7 +36,7 @@ pub(super) async fn export(intake: Arc<Intake>, request: Request<Incoming>) -> R
         Err(rejection) => (None, Err(rejection)),
     };
     if result.is_err() && head.version < Version::HTTP_2 && !body.is_end_stream() {
-        tokio::spawn(discard(body, intake.request_bytes_max));
+        tokio::spawn(discard(body));
     }
     intake.count(Transport::Http, signal, &result);
     let format = format.unwrap_or(Format::Json);
@@ -51,20 +53,20 @@ fn signal(head: &Parts) -> Result<Signal, Rejection> {
 }
 
 async fn answer(
-    intake: &Intake,
+    intake: &Arc<Intake>,
     signal: Signal,
     headers: &HeaderMap,
     body: &mut Incoming,
 ) -> Result<Ingested, Rejection> {
     let format = Format::of(headers)?;
     let encoding = Encoding::of(headers)?;
-    let _admitted = intake.admit()?;
+    let admitted = intake.admit()?;
     let bytes = limits::read(body, encoding, intake.request_bytes_max).await?;
     let message = match format {
         Format::Protobuf => bytes,
         Format::Json => transcode(signal, &bytes)?,
     };
-    intake.receive(signal, message).await
+    intake.receive(admitted, signal, message).await
 }
 
 fn transcode(signal: Signal, text: &[u8]) -> Result<Bytes, Rejection> {
@@ -76,10 +78,10 @@ fn transcode(signal: Signal, text: &[u8]) -> Result<Bytes, Rejection> {
     message.map_err(|error| Rejection::Json(error.to_string()))
 }
 
-/// Reads on after an HTTP/1 refusal, up to one request's size: closing a socket that has unread bytes resets it, and
+/// Reads on after an HTTP/1 refusal: closing a socket that has unread bytes resets it, and
 /// the reset can overtake the reply on its way to the client. (HTTP/2 resets the stream alone.)
-async fn discard(mut body: Incoming, bytes_max: usize) {
-    let mut left = bytes_max;
+async fn discard(mut body: Incoming) {
+    let mut left = DISCARD_BYTES_MAX;
     let read = async {
         while let Some(Ok(frame)) = body.frame().await {
             match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {

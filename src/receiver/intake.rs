@@ -79,8 +79,24 @@ impl Intake {
 
     /// Checks `bytes`, hands them to the engine and then to the tap. Metrics go to the tap alone.
     ///
+    /// Runs as a task of its own: a client that hangs up meanwhile cancels the call, but what the engine takes must
+    /// still reach the tap.
+    pub(super) async fn receive(
+        self: &Arc<Self>,
+        admitted: Admitted,
+        signal: Signal,
+        bytes: Bytes,
+    ) -> Result<Ingested, Rejection> {
+        let intake = self.clone();
+        let taken = tokio::spawn(async move {
+            let _admitted = admitted;
+            intake.take(signal, bytes).await
+        });
+        taken.await.unwrap_or(Err(Rejection::Stopping(self.retry_after)))
+    }
+
     /// The engine decides first: what it refuses has reached nobody, so the client's retry duplicates nothing.
-    pub(super) async fn receive(&self, signal: Signal, bytes: Bytes) -> Result<Ingested, Rejection> {
+    async fn take(&self, signal: Signal, bytes: Bytes) -> Result<Ingested, Rejection> {
         let ingested = match signal {
             Signal::Traces => self.engine.traces(Traces::parse(bytes.clone())?).await,
             Signal::Logs => self.engine.logs(Logs::parse(bytes.clone())?).await,

@@ -9,7 +9,7 @@
 //! (its window, which may be 8 MiB even where requests are smaller).
 //! Requests beyond are refused at once, before their body is read, with a hint when to come back.
 //!
-//! Delivery is at least once: a client that gives up between the engine's yes and the reply sends again.
+//! Delivery is at least once: a client that gives up before the reply sends again what may have been taken.
 //! Deliberately absent: TLS and authentication (a sidecar listens on loopback), CORS, compression of replies (they
 //! are a few bytes).
 

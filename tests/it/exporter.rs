@@ -190,6 +190,7 @@ fn counters(recorder: &PrometheusRecorder) -> String {
     lines.join("\n")
 }
 
+/// Made once with openssl: P-256, valid for a hundred years, the CA's key thrown away. The server is `collector.test`.
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls")).join(name)
 }

@@ -200,6 +200,27 @@ async fn requests_in_flight_are_bounded() {
     assert_eq!(receiver.tapped.take().len(), 2);
 }
 
+/// What the engine takes reaches the tap even when the client has hung up meanwhile.
+#[tokio::test]
+async fn a_client_that_hangs_up_loses_nothing() {
+    let (engine, mut inbox) = stub::engine(8);
+    let receiver = stub::receiver(&stub::config(), engine).await;
+    let calls = [
+        tokio::spawn(post(&receiver, "/v1/traces", "application/x-protobuf", TRACES.to_vec())),
+        tokio::spawn(grpc(&receiver, Signal::Traces.grpc_path(), &[], framed(0, TRACES))),
+    ];
+    let taken = [inbox.recv().await.unwrap(), inbox.recv().await.unwrap()];
+    for call in &calls {
+        call.abort();
+    }
+    receiver.stop.cancel();
+    receiver.served.await.unwrap();
+    for command in taken {
+        stub::answer(command, 0);
+    }
+    assert_eq!(receiver.tapped.wait(2).await.len(), 2);
+}
+
 /// Shutdown closes the ports, answers what is in flight, and then ends.
 #[tokio::test]
 async fn shutdown_finishes_exports_in_flight() {
