@@ -46,12 +46,12 @@ pub(crate) fn grpc(
 
 pub(crate) fn http1() -> reqwest::Client {
     provide_crypto();
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap()
 }
 
 pub(crate) fn http2() -> reqwest::Client {
     provide_crypto();
-    reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap()
+    reqwest::Client::builder().no_proxy().tls_certs_only([]).http2_prior_knowledge().build().unwrap()
 }
 
 /// reqwest wants a provider even where it speaks no TLS; a second installation is refused, and that is fine.
