@@ -1,4 +1,4 @@
-//! OTLP in: gRPC and HTTP, protobuf and JSON, over one [`intake`] and one accept loop.
+//! OTLP in: gRPC and HTTP, protobuf and JSON, over one `intake` and one accept loop.
 //!
 //! A request's bytes are received once into one contiguous buffer, checked, handed to the engine, and, once the
 //! engine has taken them, lent to the [`Tap`] by reference. Nothing is decoded into owned messages here.
