@@ -20,5 +20,7 @@
 pub mod config;
 pub mod core;
 pub mod engine;
+pub mod exporter;
 pub mod metrics;
 pub mod otlp;
+pub mod receiver;

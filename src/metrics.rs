@@ -100,15 +100,26 @@ impl Metric {
 
     /// Adds `n` to the counter with these labels.
     pub fn add(self, labels: &[(&'static str, &str)], n: u64) {
-        let key = self.key(labels);
-        metrics::with_recorder(|recorder| recorder.register_counter(&key, &METADATA).increment(n));
+        self.counter(labels).increment(n);
     }
 
     /// Sets the gauge with these labels.
     #[expect(clippy::cast_precision_loss, reason = "gauges are doubles in Prometheus")]
     pub fn set(self, labels: &[(&'static str, &str)], value: u64) {
+        self.gauge(labels).set(value as f64);
+    }
+
+    /// A handle to the counter with these labels, for hot paths. One taken before the recorder is installed stays
+    /// dead.
+    pub fn counter(self, labels: &[(&'static str, &str)]) -> metrics::Counter {
         let key = self.key(labels);
-        metrics::with_recorder(|recorder| recorder.register_gauge(&key, &METADATA).set(value as f64));
+        metrics::with_recorder(|recorder| recorder.register_counter(&key, &METADATA))
+    }
+
+    /// A handle to the gauge with these labels; see [`Metric::counter`].
+    pub fn gauge(self, labels: &[(&'static str, &str)]) -> metrics::Gauge {
+        let key = self.key(labels);
+        metrics::with_recorder(|recorder| recorder.register_gauge(&key, &METADATA))
     }
 
     /// Tells the recorder what the metric means.
