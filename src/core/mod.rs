@@ -7,6 +7,7 @@ pub mod assembly;
 pub mod breaker;
 pub mod detect;
 pub mod incident;
+pub mod redact;
 pub mod request;
 pub mod signal;
 pub mod span;
