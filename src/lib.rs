@@ -17,6 +17,7 @@
 //! [`core::alert`] and [`core::breaker`] step, and an alert that starts firing freezes a [`core::frame`],
 //! which `evidence` makes durable before `notify`, `api` and the metrics say a word about it.
 
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod engine;

@@ -1,4 +1,31 @@
 //! The configuration the program runs on: plain values, compiled and checked once from the file the user wrote.
+//!
+//! ```text
+//! text --yaml--> tree --env--> tree --read (fields)--> Draft --compile--> Config
+//! ```
+//!
+//! One table, `fields`, says which fields there are; reading, `print-config`, the reference page and the annotated
+//! default file all walk it, so none of them can know a field that another does not. There are no serde types of the
+//! file on purpose: serde stops at the first mistake, and we owe the user all of them with their places.
+
+mod breakers;
+mod built_in;
+mod compile;
+mod defaults;
+pub mod env;
+mod error;
+mod fields;
+mod load;
+mod memory;
+mod named;
+pub mod reference;
+mod rules;
+mod slot;
+mod units;
+mod yaml;
+
+pub use error::{ConfigErrors, Place, Problem, Warning};
+pub use load::{Outside, Source, load, load_from};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +36,7 @@ use crate::core::incident::Class;
 use crate::core::{assembly, breaker, window};
 
 /// Everything the sidecar can be told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// OTLP in.
     pub receiver: Receiver,
@@ -33,6 +60,8 @@ pub struct Config {
     pub memory_bytes_max: u64,
     /// Alert rules.
     pub rules: Vec<Arc<Rule>>,
+    /// What every alert carries.
+    pub alerting: Alerting,
     /// Breakers by class.
     pub breakers: Vec<Breaker>,
     /// Alertmanagers to push to; `None` pushes nothing.
@@ -48,7 +77,7 @@ pub struct Config {
 }
 
 /// OTLP receivers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Receiver {
     /// Bind address of OTLP/gRPC.
     pub grpc: String,
@@ -63,7 +92,7 @@ pub struct Receiver {
 }
 
 /// The next OTLP hop.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Exporter {
     /// `http://host:4317` for gRPC, `http://host:4318` for HTTP (`/v1/traces` and so on are added).
     pub endpoint: String,
@@ -97,7 +126,7 @@ pub enum Protocol {
 }
 
 /// TLS of a client.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tls {
     /// PEM file of the roots to trust; the built-in Mozilla roots when `None`.
     pub ca_file: Option<PathBuf>,
@@ -110,7 +139,7 @@ pub struct Tls {
 }
 
 /// Exponential backoff with jitter (names of the Collector's `retry_on_failure`).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retry {
     /// First pause.
     pub initial_interval: Duration,
@@ -121,7 +150,7 @@ pub struct Retry {
 }
 
 /// The admin listener.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
     /// Bind address.
     pub endpoint: String,
@@ -137,12 +166,15 @@ pub struct Secret(pub String);
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[REDACTED]")
+        f.write_str(MASK)
     }
 }
 
+/// What stands where a secret would.
+const MASK: &str = "[REDACTED]";
+
 /// How requests are grouped.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Features {
     /// Attribute keys in order of precedence; span name of the root and `service.name` come after them.
     pub keys: Vec<String>,
@@ -151,7 +183,7 @@ pub struct Features {
 }
 
 /// One class's breakers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Breaker {
     /// Class.
     pub class: Class,
@@ -161,8 +193,15 @@ pub struct Breaker {
     pub route: Option<Arc<str>>,
 }
 
+/// What every alert carries, whoever delivers it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alerting {
+    /// Base of `runbook_url`: the lowercased class and a `.md` are added. `None` leaves the annotation out.
+    pub runbook_url_base: Option<String>,
+}
+
 /// Direct push to Alertmanager.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Alertmanager {
     /// Base URLs, every replica.
     pub urls: Vec<String>,
@@ -179,7 +218,7 @@ pub struct Alertmanager {
 }
 
 /// What is taken out before anything is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Redaction {
     /// Whether it runs.
     pub enabled: bool,
@@ -192,7 +231,7 @@ pub struct Redaction {
 }
 
 /// The transparency log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// First part of the log's origin; a volume id is added.
     pub origin: String,
@@ -203,7 +242,7 @@ pub struct Evidence {
 }
 
 /// Own logs and traces.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Telemetry {
     /// `info`, `freezeframe=debug`, ...
     pub log_filter: String,

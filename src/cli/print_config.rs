@@ -1,0 +1,30 @@
+//! `freezeframe print-config`: the configuration in effect, as YAML that loads back to it, secrets masked.
+
+use std::io::{self, Write};
+
+use crate::config::{Source, load, reference};
+
+/// Prints to `out`; mistakes go to `errors`. Answers the exit status: 0 printed, 1 the configuration is invalid.
+///
+/// # Errors
+/// When writing fails.
+pub fn print_config(
+    source: &Source,
+    env: &dyn Fn(&str) -> Option<String>,
+    out: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> io::Result<u8> {
+    match load(source, env) {
+        Ok((config, warnings)) => {
+            for warning in warnings {
+                errors.write_all(warning.render(&source.name(), "warning").as_bytes())?;
+            }
+            out.write_all(reference::effective(&config).as_bytes())?;
+            Ok(0)
+        }
+        Err(problems) => {
+            writeln!(errors, "{problems}")?;
+            Ok(1)
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The memory budget: the worst case of everything that is held, as a sum of the configured limits.
+
+use super::Config;
+
+/// Ids, times and counters of an open trace, without its content.
+const TRACE_BYTES: u64 = 1 << 10;
+
+/// Counts and sparse histograms of one feature and slot.
+const SLOT_BYTES: u64 = 2 << 10;
+
+/// A kept request holds about this many full texts: system prompt, question, answer, documents, tool arguments, tool
+/// results.
+const RECORD_TEXTS: u64 = 6;
+
+/// Everything of a kept request but its texts.
+const RECORD_BYTES: u64 = 2 << 10;
+
+/// `_all` and `_other`.
+const OWN_FEATURES: u64 = 2;
+
+/// How each part of [`worst_case`] comes about, for the reference.
+pub(super) const FORMULAS: [&str; 5] = [
+    "`in_flight_max` x `request_bytes_max`",
+    "`sending_queue.bytes_max`, when forwarding",
+    "`assembly.bytes_max` + `traces_max` x 1 KiB",
+    "(`features.max` + 2) x (`long` + `baseline`) / `slot` x 2 KiB",
+    "(`features.max` + 2) x `records_max` x (6 x `content_bytes_max` + 2 KiB)",
+];
+
+/// The parts of the worst case, `(what, bytes)`.
+pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 5] {
+    let product = |factors: &[u64]| factors.iter().fold(1_u64, |all, factor| all.saturating_mul(*factor));
+    let features = (config.features.max as u64).saturating_add(OWN_FEATURES);
+    let slots = (config.windows.long + config.windows.baseline).as_nanos() / config.windows.slot.as_nanos().max(1);
+    let traces = product(&[config.assembly.traces_max as u64, TRACE_BYTES]);
+    let record = product(&[RECORD_TEXTS, config.assembly.content_bytes_max as u64]).saturating_add(RECORD_BYTES);
+    [
+        ("receiver", product(&[config.receiver.in_flight_max as u64, config.receiver.request_bytes_max as u64])),
+        ("forward queue", config.exporter.as_ref().map_or(0, |exporter| exporter.queue_bytes_max as u64)),
+        ("assembly", traces.saturating_add(config.assembly.bytes_max as u64)),
+        ("windows", product(&[features, u64::try_from(slots).unwrap_or(u64::MAX), SLOT_BYTES])),
+        ("records", product(&[features, config.records_max as u64, record])),
+    ]
+}

@@ -1,0 +1,130 @@
+//! The walk over JSON: every string of every depth, JSON inside strings too, so that tool arguments and results of
+//! every role are covered. Edits in place: what is not taken out keeps its bytes, its order and its spacing.
+
+use std::borrow::Cow;
+
+use super::{BLOCKED_KEY, Counts, Redactor};
+
+/// JSON in a string in JSON is followed this deep; deeper text is redacted as text.
+pub(super) const NESTING_MAX: usize = 8;
+
+/// Whether `text` is one JSON object, array or string.
+pub(super) fn is_document(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[', '"']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// Redacts a valid JSON document. `None` when nothing was found.
+pub(super) fn redact(redactor: &Redactor, text: &str, depth: usize, counts: &mut Counts) -> Option<String> {
+    Walk { redactor, text, depth, counts, out: String::new(), copied: 0, blocked: vec![false], pending: false }.run()
+}
+
+struct Walk<'a> {
+    redactor: &'a Redactor,
+    text: &'a str,
+    depth: usize,
+    counts: &'a mut Counts,
+    out: String,
+    /// Bytes of `text` that are in `out` already.
+    copied: usize,
+    /// Whether each open container stands under a blocked key.
+    blocked: Vec<bool>,
+    /// Whether the next value does.
+    pending: bool,
+}
+
+impl Walk<'_> {
+    fn run(mut self) -> Option<String> {
+        let bytes = self.text.as_bytes();
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'"' => {
+                    let end = string_end(bytes, at);
+                    self.string(at, end);
+                    at = end;
+                    continue;
+                }
+                b'{' | b'[' => self.blocked.push(self.pending),
+                b'}' | b']' => {
+                    self.blocked.pop();
+                    self.pending = self.inherited();
+                }
+                b',' => self.pending = self.inherited(),
+                b'0'..=b'9' | b'-' => {
+                    let length = bytes[at..].iter().take_while(|byte| is_number(**byte)).count();
+                    self.number(at, at + length);
+                    at += length;
+                    continue;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        (self.copied > 0).then(|| self.out + &self.text[self.copied..])
+    }
+
+    fn inherited(&self) -> bool {
+        self.blocked.last().copied().unwrap_or_default()
+    }
+
+    fn string(&mut self, start: usize, end: usize) {
+        let Ok(value) = serde_json::from_str::<Text<'_>>(&self.text[start..end]) else { return };
+        let is_key = self.text[end..].trim_start().starts_with(':');
+        if is_key {
+            self.pending = self.inherited() || self.redactor.is_blocked_key(&value.0);
+        } else if self.pending {
+            self.block(start, end, &value.0);
+            return;
+        }
+        let redacted = self.redactor.redact_at(&value.0, self.depth + 1, self.counts);
+        if let Some(text) = redacted {
+            self.put(start, end, &text);
+        }
+    }
+
+    /// Numbers hold cards and phone numbers too; short ones can't.
+    fn number(&mut self, start: usize, end: usize) {
+        let text = self.text;
+        let number = &text[start..end];
+        if self.pending {
+            self.block(start, end, number);
+        } else if number.len() >= 12
+            && let Some(redacted) = self.redactor.redact_at(number, NESTING_MAX, self.counts)
+        {
+            self.put(start, end, &redacted);
+        }
+    }
+
+    fn block(&mut self, start: usize, end: usize, value: &str) {
+        if !value.is_empty() && !self.redactor.is_done(value) && !self.redactor.is_allowed(value) {
+            self.counts.add(BLOCKED_KEY);
+            self.put(start, end, &format!("<{BLOCKED_KEY}>"));
+        }
+    }
+
+    fn put(&mut self, start: usize, end: usize, text: &str) {
+        self.out.push_str(&self.text[self.copied..start]);
+        self.out.push_str(&serde_json::Value::from(text).to_string());
+        self.copied = end;
+    }
+}
+
+/// A JSON string, borrowed where it has no escapes.
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn string_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+fn is_number(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E')
+}

@@ -1,0 +1,239 @@
+//! Takes secrets and personal data out of text before anything is kept. Pure and linear in the length of the text.
+//!
+//! | found by | what | placeholder |
+//! |---|---|---|
+//! | key | values under `password`, `authorization`, ... in JSON | `<BLOCKED_KEY>` |
+//! | keyword, pattern, entropy | secrets ([`secret`]) | `<GITHUB_TOKEN>`, ... |
+//! | pattern, neighbourhood, checksum | personal data ([`personal`]) | `<EMAIL_ADDRESS>`, ... |
+//! | the user's patterns | whatever they match | `<BLOCKED_VALUE>` |
+//!
+//! What an allowed pattern matches whole is left alone, whoever found it. Deliberately absent: names of people and
+//! places, which no pattern can tell; hashing, which would let equal short values be guessed.
+
+mod check;
+mod counts;
+mod json;
+mod personal;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+use regex::{Regex, RegexBuilder};
+use thiserror::Error;
+
+pub use counts::Counts;
+use personal::Shape;
+
+/// Version of the built-in rules; changes with every change of what they find. Frames record it.
+pub const RULES_VERSION: &str = "2026-11-22";
+
+const BLOCKED_KEY: &str = "BLOCKED_KEY";
+const BLOCKED_VALUE: &str = "BLOCKED_VALUE";
+
+/// Keys whose values are secrets by their name alone. `token` is not among them: to a language model it is a word.
+const BLOCKED_KEYS: &str = r"(?i)^(?:.*[_. -])?(?:password|passwd|pwd|passphrase|authorization|cookie|set-cookie|credentials?|ssn)$|(?:secret|api[_-]?key|access[_-]?key|private[_-]?key|(?:access|refresh|id|auth|bearer|session|api)[_-]?token)$";
+
+/// A key and its value in JSON that is cut off or inside other text.
+const LOOSE_PAIR: &str = r#"["']\s?([\w.-]{1,64})\s?["']\s{0,3}:\s{0,3}["']\s?([^"']{1,4000})"#;
+
+/// Passes over a text until nothing more is found. Taking one thing out can uncover another, rarely twice.
+const PASSES_MAX: usize = 4;
+
+/// A compiled set of rules.
+#[derive(Debug)]
+pub struct Redactor {
+    /// Finds the keywords of [`secret::KINDS`] in any case.
+    keywords: AhoCorasick,
+    /// The kind each keyword belongs to.
+    keyword_kinds: Vec<usize>,
+    secrets: Vec<Regex>,
+    personal: Vec<Regex>,
+    loose_pair: Regex,
+    blocked_keys: Vec<Regex>,
+    blocked_values: Vec<Regex>,
+    allowed_values: Vec<Regex>,
+    /// Every entity, to know a placeholder when it stands in the text.
+    entities: Vec<&'static str>,
+}
+
+/// A text without what must not be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redacted<'a> {
+    /// Borrowed when nothing was found.
+    pub text: Cow<'a, str>,
+    /// What was taken out.
+    pub counts: Counts,
+}
+
+/// A pattern of the user's can't be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{pattern:?}: {reason}")]
+pub struct PatternError {
+    /// The pattern.
+    pub pattern: String,
+    /// What the regex crate says of it.
+    pub reason: String,
+}
+
+impl Redactor {
+    /// Compiles the built-in rules and the user's regular expressions.
+    ///
+    /// # Errors
+    /// The first pattern of the user's that is no regular expression or too large a one.
+    pub fn new<S: AsRef<str>>(
+        blocked_key_patterns: &[S],
+        blocked_values: &[S],
+        allowed_values: &[S],
+    ) -> Result<Self, PatternError> {
+        let keyword_kinds: Vec<(&str, usize)> = (secret::KINDS.iter().enumerate())
+            .flat_map(|(index, kind)| kind.keywords.iter().map(move |keyword| (*keyword, index)))
+            .collect();
+        let keywords = AhoCorasick::builder().ascii_case_insensitive(true).build(keyword_kinds.iter().map(|(word, _)| word));
+        let entities = secret::KINDS.iter().map(|kind| kind.entity).chain(personal::KINDS.iter().map(|kind| kind.entity));
+        let mut blocked_keys = vec![built_in(BLOCKED_KEYS)];
+        blocked_keys.extend(compile(blocked_key_patterns, str::to_owned)?);
+        Ok(Self {
+            keywords: keywords.expect("a few short literal keywords always compile"),
+            keyword_kinds: keyword_kinds.into_iter().map(|(_, kind)| kind).collect(),
+            secrets: secret::KINDS.iter().map(|kind| built_in(kind.pattern)).collect(),
+            personal: personal::KINDS.iter().map(|kind| built_in(kind.pattern)).collect(),
+            loose_pair: built_in(LOOSE_PAIR),
+            blocked_keys,
+            blocked_values: compile(blocked_values, str::to_owned)?,
+            allowed_values: compile(allowed_values, |pattern| format!("^(?:{pattern})$"))?,
+            entities: entities.chain([BLOCKED_KEY, BLOCKED_VALUE]).collect(),
+        })
+    }
+
+    /// Takes out what must not be kept. A JSON document is walked string by string, at any depth.
+    #[must_use]
+    pub fn redact<'a>(&self, text: &'a str) -> Redacted<'a> {
+        let mut counts = Counts::default();
+        let text = self.redact_at(text, 0, &mut counts).map_or(Cow::Borrowed(text), Cow::Owned);
+        Redacted { text, counts }
+    }
+
+    /// Whether a value under this key is masked whole.
+    #[must_use]
+    pub fn is_blocked_key(&self, key: &str) -> bool {
+        self.blocked_keys.iter().any(|pattern| pattern.is_match(key))
+    }
+
+    /// The text without what was found, or `None` when nothing was.
+    fn redact_at(&self, text: &str, depth: usize, counts: &mut Counts) -> Option<String> {
+        if depth < json::NESTING_MAX && json::is_document(text) {
+            return json::redact(self, text, depth, counts);
+        }
+        let mut redacted = self.pass(text, counts)?;
+        for _ in 1..PASSES_MAX {
+            match self.pass(&redacted, counts) {
+                Some(again) => redacted = again,
+                None => break,
+            }
+        }
+        Some(redacted)
+    }
+
+    fn pass(&self, text: &str, counts: &mut Counts) -> Option<String> {
+        let shape = Shape::of(text);
+        let plain = if shape.backslashes > 0 { Cow::Owned(without_escapes(text)) } else { Cow::Borrowed(text) };
+        let mut found = self.secrets_in(&plain);
+        for (kind, pattern) in personal::KINDS.iter().zip(&self.personal).filter(|(kind, _)| (kind.needs)(&shape)) {
+            let candidates = pattern.find_iter(&plain).filter_map(|one| (kind.check)(&plain, one.range()));
+            found.extend(candidates.map(|range| (kind.entity, range)));
+        }
+        if shape.colons > 0 {
+            found.extend(self.loose_pairs_in(&plain));
+        }
+        for pattern in &self.blocked_values {
+            found.extend(pattern.find_iter(&plain).map(|one| (BLOCKED_VALUE, one.range())));
+        }
+        self.replace(text, found, counts)
+    }
+
+    fn secrets_in(&self, text: &str) -> Vec<(&'static str, Range<usize>)> {
+        let mut wanted = [false; secret::KINDS.len()];
+        for hit in self.keywords.find_overlapping_iter(text) {
+            wanted[self.keyword_kinds[hit.pattern().as_usize()]] = true;
+        }
+        let mut found = Vec::new();
+        for ((kind, pattern), _) in secret::KINDS.iter().zip(&self.secrets).zip(wanted).filter(|(_, wanted)| *wanted) {
+            let caught = pattern.captures_iter(text).filter_map(|groups| groups.get(1).or(groups.get(0)));
+            found.extend(caught.filter(|one| (kind.check)(one.as_str())).map(|one| (kind.entity, one.range())));
+        }
+        found
+    }
+
+    fn loose_pairs_in(&self, text: &str) -> Vec<(&'static str, Range<usize>)> {
+        let pairs = self.loose_pair.captures_iter(text).filter_map(|groups| Some((groups.get(1)?, groups.get(2)?)));
+        pairs.filter(|(key, _)| self.is_blocked_key(key.as_str())).map(|(_, value)| (BLOCKED_KEY, value.range())).collect()
+    }
+
+    /// Puts placeholders where something was found; the earlier finding wins where two overlap.
+    fn replace(&self, text: &str, mut found: Vec<(&'static str, Range<usize>)>, counts: &mut Counts) -> Option<String> {
+        found.retain(|(_, range)| !range.is_empty() && !self.touches_placeholder(text, range) && !self.is_allowed(&text[range.clone()]));
+        found.sort_by_key(|(_, range)| (range.start, std::cmp::Reverse(range.end)));
+        let mut out = String::new();
+        let mut copied = 0;
+        for (entity, range) in found {
+            if range.start >= copied {
+                out.push_str(&text[copied..range.start]);
+                out.push_str(&format!("<{entity}>"));
+                copied = range.end;
+                counts.add(entity);
+            }
+        }
+        (copied > 0).then(|| out + &text[copied..])
+    }
+
+    /// Whether a finding lies in, on or across a placeholder: what was taken out is not looked at again.
+    fn touches_placeholder(&self, text: &str, range: &Range<usize>) -> bool {
+        let before = text[..range.start].rfind(['<', '>']).filter(|at| text[*at..].starts_with('<'));
+        let start = before.unwrap_or(range.start);
+        let end = text[range.end..].find(['<', '>']).map_or(range.end, |at| range.end + at + 1);
+        self.entities.iter().any(|entity| text[start..end].contains(&format!("<{entity}>")))
+    }
+
+    /// Whether a value is nothing but a placeholder.
+    fn is_done(&self, value: &str) -> bool {
+        let inside = value.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+        inside.is_some_and(|inside| self.entities.contains(&inside))
+    }
+
+    fn is_allowed(&self, value: &str) -> bool {
+        self.allowed_values.iter().any(|pattern| pattern.is_match(value))
+    }
+}
+
+fn compile<S: AsRef<str>>(patterns: &[S], form: impl Fn(&str) -> String) -> Result<Vec<Regex>, PatternError> {
+    let one = |pattern: &str| {
+        let built = RegexBuilder::new(&form(pattern)).size_limit(1 << 20).build();
+        built.map_err(|error| PatternError { pattern: pattern.to_owned(), reason: error.to_string() })
+    };
+    patterns.iter().map(|pattern| one(pattern.as_ref())).collect()
+}
+
+fn built_in(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a built-in pattern; the tests compile them all")
+}
+
+/// The text with backslash escapes blanked, byte for byte as long, so that `\nAKIA...` starts a word.
+fn without_escapes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match (c, rest.peek()) {
+            ('\\', Some('n' | 'r' | 't' | 'b' | 'f' | '/' | '\\')) => {
+                rest.next();
+                out.push_str("  ");
+            }
+            ('\\', _) => out.push(' '),
+            (c, _) => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,195 @@
+//! Personal data, under the names of Microsoft Presidio's entities. Conservative: a pattern, a look at what stands
+//! before and after, and a checksum where there is one, so that ids, versions and times stay readable.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+
+use super::check::{luhn, mod97};
+
+/// One kind of personal data.
+pub(super) struct Kind {
+    /// Presidio's name.
+    pub(super) entity: &'static str,
+    /// Whether a text of this shape can hold one at all.
+    pub(super) needs: fn(&Shape) -> bool,
+    /// Candidates.
+    pub(super) pattern: &'static str,
+    /// The part of a candidate to take out, if it is one: the whole text and where the candidate stands.
+    pub(super) check: fn(&str, Range<usize>) -> Option<Range<usize>>,
+}
+
+/// What one cheap pass over a text tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shape {
+    pub(super) digits: usize,
+    pub(super) ats: usize,
+    pub(super) dots: usize,
+    pub(super) colons: usize,
+    pub(super) backslashes: usize,
+}
+
+impl Shape {
+    pub(super) fn of(text: &str) -> Self {
+        let count = |wanted: u8| text.bytes().filter(|byte| *byte == wanted).count();
+        Self {
+            digits: text.bytes().filter(u8::is_ascii_digit).count(),
+            ats: count(b'@'),
+            dots: count(b'.'),
+            colons: count(b':'),
+            backslashes: count(b'\\'),
+        }
+    }
+}
+
+/// Every kind. Where two catch the same text, the earlier row names it.
+pub(super) const KINDS: &[Kind] = &[
+    Kind {
+        entity: "EMAIL_ADDRESS",
+        needs: |shape| shape.ats > 0 && shape.dots > 0,
+        pattern: r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.[A-Za-z]{2,24}\b",
+        check: email,
+    },
+    Kind {
+        entity: "IBAN_CODE",
+        needs: |shape| shape.digits >= 10,
+        pattern: r"\b[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}",
+        check: iban,
+    },
+    Kind {
+        entity: "CREDIT_CARD",
+        needs: |shape| shape.digits >= 14,
+        pattern: r"[2-6][0-9]{3}(?:[0-9]{10,12}|[0-9]{15}|([ -])[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}|[ -][0-9]{6}[ -][0-9]{4,5})",
+        check: card,
+    },
+    Kind {
+        entity: "US_SSN",
+        needs: |shape| shape.digits >= 9,
+        pattern: r"[0-8][0-9]{2}-[0-9]{2}-[0-9]{4}",
+        check: ssn,
+    },
+    Kind {
+        entity: "PHONE_NUMBER",
+        needs: |shape| shape.digits >= 8,
+        pattern: r"\+[1-9](?:[ .-]?\(?[0-9]{1,4}\)?){2,7}|\([2-9][0-9]{2}\) ?[2-9][0-9]{2}[ -][0-9]{4}|[2-9][0-9]{2}([.-])[2-9][0-9]{2}[.-][0-9]{4}",
+        check: phone,
+    },
+    Kind {
+        entity: "IP_ADDRESS",
+        needs: |shape| shape.digits >= 4 && shape.dots >= 3,
+        pattern: r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}",
+        check: ipv4,
+    },
+    Kind {
+        entity: "IP_ADDRESS",
+        needs: |shape| shape.digits >= 1 && shape.colons >= 2,
+        pattern: r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}",
+        check: ipv6,
+    },
+];
+
+fn email(text: &str, at: Range<usize>) -> Option<Range<usize>> {
+    let (local, domain) = text[at.clone()].split_once('@')?;
+    let versioned = domain.split('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
+    // `package@1.0.0-beta.x` and `git@host:path` are no people.
+    (!versioned && local != "git" && !local.ends_with('.')).then_some(at)
+}
+
+/// Lengths of IBANs by country (SWIFT IBAN registry).
+const IBAN_LENGTHS: &[(&str, usize)] = &[
+    ("AD", 24), ("AE", 23), ("AL", 28), ("AT", 20), ("AZ", 28), ("BA", 20), ("BE", 16), ("BG", 22), ("BH", 22),
+    ("BR", 29), ("CH", 21), ("CR", 22), ("CY", 28), ("CZ", 24), ("DE", 22), ("DK", 18), ("DO", 28), ("EE", 20),
+    ("EG", 29), ("ES", 24), ("FI", 18), ("FO", 18), ("FR", 27), ("GB", 22), ("GE", 22), ("GI", 23), ("GL", 18),
+    ("GR", 27), ("GT", 28), ("HR", 21), ("HU", 28), ("IE", 22), ("IL", 23), ("IS", 26), ("IT", 27), ("JO", 30),
+    ("KW", 30), ("KZ", 20), ("LB", 28), ("LI", 21), ("LT", 20), ("LU", 20), ("LV", 21), ("MC", 27), ("MD", 24),
+    ("ME", 22), ("MK", 19), ("MT", 31), ("MU", 30), ("NL", 18), ("NO", 15), ("PK", 24), ("PL", 28), ("PT", 25),
+    ("QA", 29), ("RO", 24), ("RS", 22), ("SA", 24), ("SE", 24), ("SI", 19), ("SK", 24), ("SM", 27), ("TN", 24),
+    ("TR", 26), ("UA", 29), ("VG", 24), ("XK", 20),
+];
+
+fn iban(text: &str, at: Range<usize>) -> Option<Range<usize>> {
+    let country = text.get(at.start..at.start + 2)?;
+    let (_, length) = IBAN_LENGTHS.iter().find(|(code, _)| *code == country)?;
+    let mut plain = String::with_capacity(*length);
+    let mut end = at.start;
+    for (index, c) in text[at.start..].char_indices() {
+        match c {
+            'A'..='Z' | '0'..='9' => plain.push(c),
+            ' ' if !plain.len().is_multiple_of(4) || text[at.start + index..].starts_with("  ") => return None,
+            ' ' => continue,
+            _ => return None,
+        }
+        if plain.len() == *length {
+            end = at.start + index + 1;
+            break;
+        }
+    }
+    (plain.len() == *length && !word_after(text, end) && mod97(&plain)).then_some(at.start..end)
+}
+
+fn card(text: &str, at: Range<usize>) -> Option<Range<usize>> {
+    let found = &text[at.clone()];
+    let digits: String = found.chars().filter(char::is_ascii_digit).collect();
+    let issuer = match (digits.get(..2)?.parse::<u32>().ok()?, digits.len()) {
+        (40..=49, 16 | 19) | (51..=55 | 22..=27 | 60 | 64 | 65 | 35, 16) | (34 | 37, 15) | (30 | 36 | 38, 14) => true,
+        _ => false,
+    };
+    let alone = !joined_before(text, at.start) && !joined_after(text, at.end);
+    (issuer && alone && luhn(&digits)).then_some(at)
+}
+
+fn ssn(text: &str, at: Range<usize>) -> Option<Range<usize>> {
+    let found = &text[at.clone()];
+    let possible = !matches!(&found[..3], "000" | "666") && &found[4..6] != "00" && &found[7..] != "0000";
+    (possible && !joined_before(text, at.start) && !joined_after(text, at.end)).then_some(at)
+}
+
+fn phone(text: &str, at: Range<usize>) -> Option<Range<usize>> {
+    let found = &text[at.clone()];
+    let digits = found.bytes().filter(u8::is_ascii_digit).count();
+    let balanced = found.matches('(').count() == found.matches(')').count();
+    let fits = if found.starts_with('+') { (8..=15).contains(&digits) && balanced } else { digits == 10 };
+    (fits && !joined_before(text, at.start) && !joined_after(text, at.end)).then_some(at)
+}
+
+fn ipv4(text: &str, at: Range<usize>) -> Option<Range<usize>> {
+    let address: Ipv4Addr = text[at.clone()].parse().ok()?;
+    let before = text[..at.start].trim_end_matches([' ', ':', '=', '"']);
+    let version = ["v", "version", "ver", "release", "build"].iter().any(|word| ends_with_word(before, word));
+    let alone = !joined_before(text, at.start) && !joined_after(text, at.end);
+    // Addresses that every machine has say nothing about anybody.
+    (alone && !version && !address.is_loopback() && !address.is_unspecified()).then_some(at)
+}
+
+fn ipv6(text: &str, at: Range<usize>) -> Option<Range<usize>> {
+    let found = &text[at.clone()];
+    let address: Ipv6Addr = found.parse().ok()?;
+    let hex = found.bytes().filter(u8::is_ascii_hexdigit).count();
+    let digit = found.bytes().any(|byte| byte.is_ascii_digit());
+    let alone = !joined_before(text, at.start) && !joined_after(text, at.end) && !text[at.end..].starts_with(':');
+    // `a::b` is a path in many languages; an address has a digit and more than four hex digits.
+    (alone && digit && hex > 4 && !address.is_loopback() && !text[..at.start].ends_with(':')).then_some(at)
+}
+
+fn ends_with_word(text: &str, word: &str) -> bool {
+    let Some(start) = text.len().checked_sub(word.len()) else { return false };
+    text.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(word))
+        && !text[..start].ends_with(|c: char| c.is_alphanumeric())
+}
+
+/// Whether what ends at `at` goes on into it: a letter, a digit, or a joiner as in `1.2` and `a-1`.
+fn joined_before(text: &str, at: usize) -> bool {
+    text[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '#' | '$' | '+'))
+}
+
+/// Whether what starts at `at` goes on from before it. A dot or dash counts only with a letter or digit behind it.
+fn joined_after(text: &str, at: usize) -> bool {
+    let mut rest = text[at..].chars();
+    match rest.next() {
+        Some('.' | '-') => rest.next().is_some_and(char::is_alphanumeric),
+        _ => word_after(text, at),
+    }
+}
+
+fn word_after(text: &str, at: usize) -> bool {
+    text[at..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
+}

@@ -1,0 +1,225 @@
+//! Tables of what is found and what must not be, and the properties of the whole.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn redactor() -> Redactor {
+    Redactor::new::<&str>(&[], &[], &[]).unwrap()
+}
+
+/// Keys are put together here so that no scanner takes this file for a leak.
+fn secrets() -> Vec<(&'static str, String)> {
+    let body = "q8Zr2LxW0vTn5KfYb1HsJd7PmC3gRtE9uQwXzAo4";
+    let long = body.repeat(4);
+    vec![
+        ("AWS_ACCESS_KEY", format!("AKIA{}", "Q3EGTWV5ZLMN7XK2")),
+        ("GCP_API_KEY", format!("AIza{}", &body[..35])),
+        ("GCP_OAUTH_TOKEN", format!("ya29.{body}")),
+        ("GITHUB_TOKEN", format!("ghp_{}", &body[..36])),
+        ("GITHUB_TOKEN", format!("github_pat_{}", &long[..82])),
+        ("GITLAB_TOKEN", format!("glpat-{}", &body[..20])),
+        ("SLACK_TOKEN", format!("xoxb-{}-{}", "123456789012", &body[..24])),
+        ("SLACK_TOKEN", format!("https://hooks.slack.com/services/T0123/B0456/{}", &body[..24])),
+        ("STRIPE_KEY", format!("sk_live_{}", &body[..24])),
+        ("ANTHROPIC_API_KEY", format!("sk-ant-api03-{}", &long[..90])),
+        ("OPENAI_API_KEY", format!("sk-proj-{body}")),
+        ("OPENAI_API_KEY", format!("sk-{}", long[..48].to_owned())),
+        ("LLM_PROVIDER_KEY", format!("gsk_{}", &long[..52])),
+        ("PACKAGE_REGISTRY_TOKEN", format!("npm_{}", &body[..36])),
+        ("JWT", format!("eyJ{}.eyJ{}.{}", &body[..20], &body[..30], &body[..30])),
+        ("AZURE_CLIENT_SECRET", format!("abc8Q~{}", &body[..34])),
+    ]
+}
+
+/// Proves that every kind of token is found in running text, alone, quoted and after a newline, and named rightly.
+#[test]
+fn tokens_are_found_wherever_they_stand() {
+    let redactor = redactor();
+    for (entity, secret) in secrets() {
+        for (before, after) in [("", ""), ("use ", " please"), ("key: \"", "\","), ("a\n", "\nb"), ("(", ")."), ("\\n", "\\n")] {
+            let redacted = redactor.redact(&format!("{before}{secret}{after}")).text.into_owned();
+            assert!(redacted.contains(&format!("<{entity}>")), "{entity}: {before}{secret}{after} -> {redacted}");
+            assert!(!redacted.contains(&secret), "{redacted}");
+        }
+    }
+}
+
+/// Proves secrets that are known by their surroundings: only the secret part goes.
+#[test]
+fn surroundings_stay_readable() {
+    let redactor = redactor();
+    for (text, redacted) in [
+        ("Authorization: Bearer q8Zr2LxW0vTn5KfYb1Hs", "Authorization: Bearer <AUTHORIZATION>"),
+        ("postgres://app:hunter2@db.internal:5432/x", "postgres://app:<URL_PASSWORD>@db.internal:5432/x"),
+        ("redis://:s3cret@cache:6379", "redis://:<URL_PASSWORD>@cache:6379"),
+        ("password=hunter2;", "password=<PASSWORD>;"),
+        ("PWD: 'corr3ct-horse'", "PWD: '<PASSWORD>'"),
+        ("api_key = q8Zr2LxW0vTn5KfYb1Hs", "api_key = <GENERIC_SECRET>"),
+        ("secret_token=\"Zk81-qpL0-vmX9-77aQ\"", "secret_token=\"<GENERIC_SECRET>\""),
+        (
+            "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKEY",
+            "AWS_SECRET_ACCESS_KEY=<AWS_SECRET_KEY>",
+        ),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- x", "<PRIVATE_KEY> x"),
+        ("-----BEGIN PRIVATE KEY-----\\nMIIE cut of", "<PRIVATE_KEY>"),
+        ("AccountKey=q8Zr2LxW0vTn5KfYb1HsJd7PmC3gRtE9uQwXzAo4abc=;x", "AccountKey=<AZURE_STORAGE_KEY>;x"),
+    ] {
+        assert_eq!(redactor.redact(text).text, redacted);
+    }
+}
+
+/// Proves each kind of personal data, with the text around it untouched.
+#[test]
+fn personal_data_is_found() {
+    let redactor = redactor();
+    for (text, redacted) in [
+        ("write to jane.doe+x@mail.example.co.uk.", "write to <EMAIL_ADDRESS>."),
+        ("call +49 30 901820 now", "call <PHONE_NUMBER> now"),
+        ("call +14155552671", "call <PHONE_NUMBER>"),
+        ("(415) 555-2671 or 415-555-2671", "<PHONE_NUMBER> or <PHONE_NUMBER>"),
+        ("card 4111 1111 1111 1111, thanks", "card <CREDIT_CARD>, thanks"),
+        ("5555555555554444", "<CREDIT_CARD>"),
+        ("3782-822463-10005", "<CREDIT_CARD>"),
+        ("SSN 123-45-6789.", "SSN <US_SSN>."),
+        ("to DE89 3704 0044 0532 0130 00 today", "to <IBAN_CODE> today"),
+        ("GB82WEST12345698765432", "<IBAN_CODE>"),
+        ("from 203.0.113.7:443", "from <IP_ADDRESS>:443"),
+        ("from 2001:db8:85a3::8a2e:370:7334 on", "from <IP_ADDRESS> on"),
+    ] {
+        assert_eq!(redactor.redact(text).text, redacted);
+    }
+}
+
+/// Proves that what only looks like it stays: ids, versions, times, amounts, words.
+#[test]
+fn near_misses_stay() {
+    let redactor = redactor();
+    for text in [
+        "order 4111111111111112",
+        "Order 112-7654321-1234567, invoice 2026-11-000123",
+        "trace 4bf92f3577b34da6a3ce929d0e0e4736 span 00f067aa0ba902b7",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "12345678-1234-4123-8123-123456789012",
+        "at 2026-11-22T02:45:11.123456789+00:00, 1795313940123456789 ns, 1795313940123 ms",
+        "v1.2.3.4 and version 10.0.0.1 and 1.2.3, kernel 5.15.0.1-2",
+        "node react@18.2.0 pkg@1.0.0-beta.rc git@github.com:org/repo.git @types/node",
+        "listening on 127.0.0.1:4317 and 0.0.0.0:4318 and ::1",
+        "std::vec::Vec, a::b, 12:34:56, dead::beef",
+        "max_tokens: 4096, total_tokens=123456789012, token: continuation, tokens per second",
+        "password: required. Reset your password: click here",
+        "the secret: patience and practice",
+        "task-1234567890, risk-averse, ask-me-anything-about-this-long-word",
+        "Bearer authentication required; Basic understanding of things",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "https://example.com:8443/path?x=1&y=2",
+        "costs $1,234,567.89 or 0.000001234567890123",
+        "000-12-3456 666-12-3456 900-12-3456 123-00-4567",
+        "call 123-456-7890 or 555-0199",
+        "DE00 3704 0044 0532 0130 00",
+        "gen_ai.usage.input_tokens",
+    ] {
+        assert_eq!(redactor.redact(text).text, text);
+    }
+}
+
+/// Proves that a canary is found in every role, in tool arguments and in JSON inside strings inside JSON, and that
+/// everything else keeps its bytes.
+#[test]
+fn no_canary_survives_nested_json() {
+    let redactor = redactor();
+    let canary = "canary.7@leak.example";
+    let mut nested = format!("mail {canary}\nnow");
+    for depth in 0..6 {
+        let document = format!(
+            r#"[{{"role": "system", "content": {0}}},{{"role":"assistant","tool_calls":[{{"function":{{"name":"f{depth}","arguments":{0}}}}}]}},  {{"role":"tool","parts":[{{"type":"text","text":{0}}}], "n": 1.50}}]"#,
+            serde_json::Value::from(nested.as_str())
+        );
+        let redacted = redactor.redact(&document);
+        assert!(!redacted.text.contains("canary"), "depth {depth}");
+        assert_eq!(redacted.counts.iter().collect::<Vec<_>>(), [("EMAIL_ADDRESS", 3_u64.pow(depth + 1))]);
+        assert_eq!(redacted.text, document.replace(canary, "<EMAIL_ADDRESS>"));
+        nested = document;
+    }
+    let cut = &nested[..nested.len() * 2 / 3];
+    assert!(!redactor.redact(cut).text.contains(canary));
+}
+
+/// Proves that values under secret keys go whole, at any depth, in cut-off JSON and as numbers, and that keys about
+/// model tokens do not count.
+#[test]
+fn blocked_keys_mask_their_values() {
+    let redactor = Redactor::new(&["^x-internal$"], &[], &["^public$"]).unwrap();
+    for (text, redacted) in [
+        (r#"{"password":"a","n":1}"#, r#"{"password":"<BLOCKED_KEY>","n":1}"#),
+        (r#"{"clientSecret": ["a", {"b": 7}], "c": "d"}"#, r#"{"clientSecret": ["<BLOCKED_KEY>", {"b": "<BLOCKED_KEY>"}], "c": "d"}"#),
+        (r#"{"Authorization":"Basic abc"}"#, r#"{"Authorization":"<BLOCKED_KEY>"}"#),
+        (r#"{"x-internal":"abc","password":"public"}"#, r#"{"x-internal":"<BLOCKED_KEY>","password":"public"}"#),
+        (r#"{"access_token":null,"api_key":true,"auth_token":""}"#, r#"{"access_token":null,"api_key":true,"auth_token":""}"#),
+        (r#"{"max_tokens":100,"token":"hello","tokens":["a"]}"#, r#"{"max_tokens":100,"token":"hello","tokens":["a"]}"#),
+        (r#"{"card":4111111111111111}"#, r#"{"card":"<CREDIT_CARD>"}"#),
+        (r#"{"db_password":"pa ss", "x"#, r#"{"db_password":"<BLOCKED_KEY>", "x"#),
+        (r#"args: {\"password\":\"hunter\"}"#, r#"args: {\"password\":\"<BLOCKED_KEY>\"}"#),
+    ] {
+        assert_eq!(redactor.redact(text).text, redacted);
+    }
+}
+
+/// Proves that the user's patterns count, that allowed values win, and that a bad pattern is named.
+#[test]
+fn the_users_patterns() {
+    let redactor = Redactor::new(&[], &["ACME-[0-9]+"], &[r".+@example\.com"]).unwrap();
+    let redacted = redactor.redact("ACME-17 for a@example.com and a@example.org");
+    assert_eq!(redacted.text, "<BLOCKED_VALUE> for a@example.com and <EMAIL_ADDRESS>");
+    assert_eq!(redacted.counts.total(), 2);
+    let error = Redactor::new(&[], &["(open"], &[]).unwrap_err();
+    assert_eq!(error.pattern, "(open");
+}
+
+/// Proves that clean text is handed back borrowed.
+#[test]
+fn clean_text_is_borrowed() {
+    let redactor = redactor();
+    for text in ["", "Hello there.", r#"[{"role":"user","content":"Hi, 42 please."}]"#] {
+        let redacted = redactor.redact(text);
+        assert!(matches!(redacted.text, Cow::Borrowed(_)) && redacted.counts.is_empty());
+    }
+}
+
+/// Proves that counts add up.
+#[test]
+fn counts_merge() {
+    let redactor = redactor();
+    let mut counts = redactor.redact("a@b.de c@d.de").counts;
+    counts.merge(&redactor.redact("e@f.de 123-45-6789").counts);
+    assert_eq!(counts.iter().collect::<Vec<_>>(), [("EMAIL_ADDRESS", 3), ("US_SSN", 1)]);
+}
+
+/// Pieces that stick together in awkward ways.
+fn soup() -> impl Strategy<Value = String> {
+    let mut pieces: Vec<String> = secrets().into_iter().map(|(_, secret)| secret).collect();
+    pieces.extend(
+        [
+            "jane@example.org", "4111111111111111", "123-45-6789", "+14155552671", "203.0.113.7", "GB82WEST12345698765432",
+            "password", "token", "=", ":", " ", "\n", "\"", "\\", "\\n", "{", "}", "[", "]", ",", "<", ">", "-", ".", "@", "x", "7",
+            "<EMAIL_ADDRESS>", "<PASSWORD", "bearer ", "://", "a:", "key", "-----BEGIN PRIVATE KEY-----", "2001:db8::8a2e:370",
+        ]
+        .map(str::to_owned),
+    );
+    proptest::collection::vec(prop_oneof![3 => proptest::sample::select(pieces), 1 => "[ -~]{0,6}", 1 => "\\PC{0,3}"], 0..12)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    /// Proves that redacting twice is redacting once, for text and for JSON that holds it.
+    #[test]
+    fn redaction_is_idempotent(text in soup()) {
+        let redactor = redactor();
+        let once = redactor.redact(&text).text.into_owned();
+        prop_assert_eq!(&redactor.redact(&once).text, &once);
+        let document = serde_json::json!([{"content": text, "password": text}]).to_string();
+        let once = redactor.redact(&document).text.into_owned();
+        prop_assert!(serde_json::from_str::<serde_json::Value>(&once).is_ok());
+        prop_assert_eq!(&redactor.redact(&once).text, &once);
+    }
+}
