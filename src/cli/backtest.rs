@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::output::{Format, print_json, print_table};
-use crate::config::{self, Source};
+use crate::config;
 use crate::toolkit::backtest::{self, Backtest};
 use crate::toolkit::input::Recording;
 
@@ -25,8 +25,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let source = Source::parse(args.config.as_deref());
-    let (config, _) = config::load(&source, &config::process_environment).map_err(anyhow::Error::msg)?;
+    let source = super::source(args.config.as_deref());
+    let (config, _) = config::load(&source, &config::env::process).map_err(anyhow::Error::msg)?;
     let recording = Recording::read(&args.input)?;
     let result = backtest::run(&recording, Arc::new(config)).map_err(anyhow::Error::msg)?;
     match args.format {

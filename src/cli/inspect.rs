@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::output::{Format, print_json, print_table};
-use crate::config::{self, Source};
+use crate::config;
 use crate::core::trace_record;
 use crate::toolkit::backtest;
 use crate::toolkit::input::Recording;
@@ -26,8 +26,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let source = Source::parse(args.config.as_deref());
-    let (config, _) = config::load(&source, &config::process_environment).map_err(anyhow::Error::msg)?;
+    let source = super::source(args.config.as_deref());
+    let (config, _) = config::load(&source, &config::env::process).map_err(anyhow::Error::msg)?;
     let recording = Recording::read(&args.input)?;
     let requests = backtest::requests(&recording, &Arc::new(config)).map_err(anyhow::Error::msg)?;
     let records: Vec<Json> = requests.iter().map(trace_record::of).collect();

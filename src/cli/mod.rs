@@ -7,14 +7,18 @@ mod drill;
 mod evidence;
 mod inspect;
 mod output;
-mod print_config;
+pub mod print_config;
 mod run;
-mod validate;
+pub mod validate;
 mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+pub use output::Format;
+
+use crate::config::Source;
 
 /// The freeze frame for LLM applications.
 ///
@@ -68,4 +72,9 @@ pub fn main() -> ExitCode {
         eprintln!("freezeframe: {error:#}");
         ExitCode::from(2)
     })
+}
+
+/// Where `--config` points; the embedded defaults without.
+fn source(config: Option<&str>) -> Source {
+    config.map_or(Source::Default, Source::parse)
 }

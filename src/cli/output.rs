@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 /// `--format`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub enum Format {
     /// Aligned columns
     #[default]
     Table,

@@ -1,8 +1,23 @@
 //! `freezeframe print-config`: the configuration in effect, as YAML that loads back to it, secrets masked.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
-use crate::config::{Source, load, reference};
+use crate::config::{Source, env, load, reference};
+
+/// Arguments of `print-config`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Configuration: a file, or env:VAR for a variable that holds it; embedded defaults without
+    #[arg(long, value_name = "FILE|env:VAR")]
+    config: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let source = super::source(args.config.as_deref());
+    let status = print_config(&source, &env::process, &mut io::stdout(), &mut io::stderr())?;
+    Ok(ExitCode::from(status))
+}
 
 /// Prints to `out`; mistakes go to `errors`. Answers the exit status: 0 printed, 1 the configuration is invalid.
 ///

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::app::App;
-use crate::config::{self, Source};
+use crate::config;
 use crate::telemetry;
 
 /// Arguments of `run`.
@@ -17,8 +17,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let source = Source::parse(args.config.as_deref());
-    let (config, warnings) = match config::load(&source, &config::process_environment) {
+    let source = super::source(args.config.as_deref());
+    let (config, warnings) = match config::load(&source, &config::env::process) {
         Ok(loaded) => loaded,
         Err(errors) => {
             eprintln!("{errors}");

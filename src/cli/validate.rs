@@ -1,11 +1,27 @@
 //! `freezeframe validate`: everything that is wrong or doubtful in a configuration, in one run.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
 use super::Format;
-use crate::config::{Problem, Source, load};
+use crate::config::{Problem, Source, env, load};
+
+/// Arguments of `validate`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Configuration: a file, or env:VAR for a variable that holds it
+    #[arg(long, value_name = "FILE|env:VAR")]
+    config: String,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let status = validate(&Source::parse(&args.config), &env::process, args.format, &mut io::stdout())?;
+    Ok(ExitCode::from(status))
+}
 
 /// Prints every error and warning to `out`. Answers the exit status: 0 valid, 1 invalid.
 ///

@@ -76,6 +76,14 @@ pub struct Config {
     pub shutdown_timeout: Duration,
 }
 
+impl Config {
+    /// SHA-256 of the effective configuration with secrets masked, lowercase hex.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        crate::core::canonical::sha256_hex(reference::effective(self).as_bytes())
+    }
+}
+
 /// OTLP receivers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Receiver {
