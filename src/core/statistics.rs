@@ -1,7 +1,7 @@
 //! The few statistics that everything else stands on.
 
 /// 97.5 % quantile of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
+pub const Z: f64 = 1.959_963_984_540_054;
 
 /// The 95 % score interval of a proportion (Wilson 1927): `successes` of `trials`. No trials: `(0, 1)`.
 #[must_use]
