@@ -136,6 +136,15 @@ pub struct Step {
 }
 
 impl State {
+    /// The name as the outside sees it: `shadow` for a breaker that only observes.
+    #[must_use]
+    pub fn seen_as(self, mode: Mode) -> &'static str {
+        match mode {
+            Mode::Shadow => "shadow",
+            Mode::Enforce => self.as_str(),
+        }
+    }
+
     /// The name in labels, before the mode is considered.
     #[must_use]
     pub fn as_str(self) -> &'static str {

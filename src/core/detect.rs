@@ -44,6 +44,32 @@ pub struct Rule {
     pub summary: Box<str>,
 }
 
+impl Rule {
+    /// Whether the rule watches `feature`; the whole service counts as a feature called `_all`.
+    #[must_use]
+    pub fn applies_to(&self, feature: &str) -> bool {
+        self.features.is_empty() || self.features.iter().any(|glob| matches(glob.as_bytes(), feature.as_bytes()))
+    }
+
+    /// SHA-256 of everything that makes the rule, lowercase hex: two frames with the same digest were raised by the
+    /// same rule.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        super::canonical::sha256_hex(format!("{self:?}").as_bytes())
+    }
+}
+
+/// Whether `text` matches a glob of `*`, `?` and plain characters.
+fn matches(glob: &[u8], text: &[u8]) -> bool {
+    match (glob, text) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => matches(rest, text) || (!text.is_empty() && matches(glob, &text[1..])),
+        ([b'?', glob @ ..], [_, text @ ..]) => matches(glob, text),
+        ([one, glob @ ..], [other, text @ ..]) if one == other => matches(glob, text),
+        _ => false,
+    }
+}
+
 /// Which side of a limit is bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
