@@ -20,5 +20,6 @@
 pub mod config;
 pub mod core;
 pub mod engine;
+pub mod evidence;
 pub mod metrics;
 pub mod otlp;
