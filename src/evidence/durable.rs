@@ -91,6 +91,7 @@ impl Disk {
         let mut offset = 0;
         for part in parts {
             self.write_at(&file, part, offset)?;
+            self.read_back(&file, part, offset)?;
             offset += part.len() as u64;
         }
         self.step(&Step::Sync { file: &file }, || file.sync_all())?;

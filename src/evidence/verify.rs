@@ -132,7 +132,7 @@ fn parse_remembered(text: &str, key: &VerifierKey) -> Result<Checkpoint, String>
 }
 
 impl Verification {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (checked, not_checked, findings) = Default::default();
         Self { outcome: Outcome::Verified, level: None, checkpoint: None, frames: 0, checked, not_checked, findings }
     }
@@ -155,7 +155,7 @@ impl Verification {
         push(&mut self.not_checked, what.into());
     }
 
-    fn bundle(&mut self, bytes: &[u8], key: &VerifierKey, remembered: Option<&Checkpoint>) {
+    pub(super) fn bundle(&mut self, bytes: &[u8], key: &VerifierKey, remembered: Option<&Checkpoint>) {
         match check_bundle(bytes) {
             Ok(bundle) => {
                 self.level = Some(Level::L0);

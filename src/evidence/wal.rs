@@ -207,10 +207,9 @@ pub(super) fn segment_path(dir: &Path, number: u64) -> PathBuf {
     dir.join("wal").join(format!("{number:06}.seg"))
 }
 
-/// Largest frame a segment can hold beside manifest, commit and header, bytes.
-pub(super) fn frame_bytes_max(segment_bytes: u64) -> usize {
-    let overhead = crate::core::manifest::MANIFEST_BYTES_MAX + 4 * BLOCK;
-    usize::try_from(segment_bytes).unwrap_or(usize::MAX).saturating_sub(overhead)
+/// Whether a leaf with its commit fits an empty segment.
+pub(super) fn fits(segment_bytes: u64, leaf: usize, commit: usize) -> bool {
+    (BLOCK + Record::padded(leaf) + Record::padded(commit)) as u64 <= segment_bytes
 }
 
 /// A leaf read back from its segment.

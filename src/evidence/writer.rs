@@ -64,6 +64,12 @@ struct Pending {
     location: Option<Location>,
 }
 
+impl Pending {
+    fn payload(&self) -> Vec<u8> {
+        wal::leaf_payload(&self.manifest, &self.frame)
+    }
+}
+
 impl Writer {
     /// A writer at the end of what was read. Changes nothing yet but the head's slots and the spare segment.
     pub(super) fn recover(
@@ -147,13 +153,17 @@ impl Writer {
         }
         let (manifest, bytes) = self.manifest(frame, self.frontier.size(), self.frontier.root())?;
         let encoded = manifest.encode().map_err(refused)?;
-        self.pending = Some(self.pending(frame.id.clone(), encoded, bytes));
-        let Leaf::Frame(leaf) = manifest.leaf else { unreachable!("made above") };
+        let frame_sha256 = sha256_hex(&bytes);
+        let length = bytes.len();
+        let pending = self.pending(frame.id.clone(), encoded, bytes);
+        if !wal::fits(self.segment_bytes, pending.payload().len(), pending.note.len()) {
+            return Err(refused(format!("a frame of {length} bytes does not fit a segment of {}", self.segment_bytes)));
+        }
+        self.pending = Some(pending);
         let checkpoint = self.finish(index)?.ok_or_else(|| StoreError::Fatal("nothing was pending".to_owned()))?;
         self.derive(index);
         self.refill();
-        let (frame_id, frame_sha256) = (leaf.frame_id, leaf.frame_sha256);
-        Ok(Receipt { frame_id, seq: manifest.seq, frame_sha256, checkpoint })
+        Ok(Receipt { frame_id: frame.id.clone(), seq: manifest.seq, frame_sha256, checkpoint })
     }
 
     /// Frame bytes and manifest of a frame at a place in the log.
@@ -174,10 +184,6 @@ impl Writer {
         body.insert("origin".to_owned(), self.signer.verifier().name().into());
         body.insert("seq".to_owned(), seq.into());
         let bytes = canonical(&Value::Object(body)).map_err(refused)?;
-        let max = wal::frame_bytes_max(self.segment_bytes);
-        if bytes.len() > max {
-            return Err(refused(format!("the frame has {} bytes, {max} are allowed", bytes.len())));
-        }
         let leaf = Leaf::Frame(FrameLeaf {
             frame_id: frame.id.clone(),
             feature: frame.feature.clone(),
@@ -256,7 +262,7 @@ impl Writer {
 
     /// Two attempts: where we are, and in a fresh segment.
     fn write_leaf(&mut self, pending: &Pending) -> Result<Location, StoreError> {
-        let payload = wal::leaf_payload(&pending.manifest, &pending.frame);
+        let payload = pending.payload();
         let seq = self.frontier.size();
         let mut last = io::Error::other("no segment has room");
         for _ in 0..2 {
