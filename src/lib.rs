@@ -17,11 +17,19 @@
 //! [`core::alert`] and [`core::breaker`] step, and an alert that starts firing freezes a [`core::frame`],
 //! which `evidence` makes durable before `notify`, `api` and the metrics say a word about it.
 
+pub mod api;
+mod app;
 pub mod cli;
 pub mod config;
 pub mod core;
+mod drill;
 pub mod engine;
+pub mod evidence;
 pub mod exporter;
 pub mod metrics;
+pub mod notify;
 pub mod otlp;
 pub mod receiver;
+mod shutdown;
+pub mod telemetry;
+pub mod toolkit;

@@ -70,6 +70,9 @@ pub enum StoreError {
     /// Try again later: full disk, a busy device.
     #[error("not stored, will be retried: {0}")]
     Retry(String),
+    /// The frame itself can't be stored, now or later: not canonical, too large, or its id is taken by other content.
+    #[error("not stored, the frame is refused: {0}")]
+    Refused(String),
     /// The state of the log is unknown; nothing more is signed before a restart has verified it.
     #[error("the log stopped: {0}")]
     Fatal(String),

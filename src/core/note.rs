@@ -1,0 +1,368 @@
+//! Signed notes and checkpoints, C2SP `signed-note` v1.0.0 and `tlog-checkpoint` v1.0.0, with Ed25519 (type 0x01).
+//!
+//! A checkpoint here is exactly three lines, `origin`, `size`, `root`: no extension lines and no time, so the same
+//! tree always gives the same bytes. Stricter than the specification in three ways: base64 must be canonical
+//! (decoders that ignore the spare bits of the last character accept notes that were altered), the key's name must be
+//! the origin, and a key that signs twice is refused. Signatures of unknown keys are ignored, as specified.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::merkle::Hash;
+
+/// Signature type of Ed25519 in key ids and verifier keys.
+const ED25519: u8 = 0x01;
+/// Largest note looked at, bytes.
+pub const NOTE_BYTES_MAX: usize = 64 * 1024;
+/// Most signature lines looked at; the specification asks for at least 16.
+pub const SIGNATURES_MAX: usize = 16;
+
+/// Why a note, a key or a checkpoint is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NoteError {
+    /// Not of the specified form.
+    #[error("malformed {0}")]
+    Malformed(&'static str),
+    /// No signature by the key.
+    #[error("not signed by the given key {0}")]
+    UnknownKey(String),
+    /// A signature by the key is wrong.
+    #[error("the signature of {0} does not match")]
+    BadSignature(String),
+    /// Signed by the key, but for another log.
+    #[error("checkpoint of {found}, not of {expected}")]
+    Origin {
+        /// Origin of the checkpoint.
+        found: String,
+        /// Name of the key.
+        expected: String,
+    },
+}
+
+/// Base64 as the specifications write it: standard alphabet, padded, canonical.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// The one way back: `None` for anything [`base64`] would not have written, spare bits included.
+#[must_use]
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok().filter(|bytes| STANDARD.encode(bytes) == text)
+}
+
+/// A 32-byte hash in base64.
+#[must_use]
+pub fn hash_from_base64(text: &str) -> Option<Hash> {
+    from_base64(text)?.try_into().ok()
+}
+
+/// A decimal number without leading zeroes.
+pub(super) fn decimal(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| number.to_string() == text)
+}
+
+/// Whether a key may have this name: not empty, no Unicode space, no control character, no plus.
+#[must_use]
+pub fn is_key_name(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
+}
+
+fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
+    let hash = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(key.as_bytes()).finalize();
+    [hash[0], hash[1], hash[2], hash[3]]
+}
+
+/// The public half: `name+keyid+base64(0x01 || key)`, the vkey of signed-note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifierKey {
+    name: String,
+    id: [u8; 4],
+    key: VerifyingKey,
+}
+
+impl VerifierKey {
+    /// Reads a vkey line; one trailing newline is allowed.
+    ///
+    /// # Errors
+    /// [`NoteError::Malformed`], also for keys that are no good points of the curve and for wrong key ids.
+    pub fn parse(text: &str) -> Result<Self, NoteError> {
+        let malformed = NoteError::Malformed("verifier key");
+        let mut parts = text.strip_suffix('\n').unwrap_or(text).splitn(3, '+');
+        let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(malformed);
+        };
+        let bytes = from_base64(encoded).ok_or_else(|| malformed.clone())?;
+        let Some((&ED25519, key)) = bytes.split_first() else { return Err(malformed) };
+        let key: [u8; 32] = key.try_into().map_err(|_| malformed.clone())?;
+        let key = VerifyingKey::from_bytes(&key).map_err(|_| malformed.clone())?;
+        let parsed = Self { name: name.to_owned(), id: key_id(name, &key), key };
+        (is_key_name(name) && !key.is_weak() && hex(&parsed.id) == id).then_some(parsed).ok_or(malformed)
+    }
+
+    /// The key's name, which is the log's origin.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Checks a note and returns its text, final newline included.
+    ///
+    /// # Errors
+    /// See [`NoteError`]; a note with one wrong signature of this key is refused whole.
+    pub fn open<'a>(&self, note: &'a str) -> Result<&'a str, NoteError> {
+        let (text, signatures) = split_note(note)?;
+        let mut opened = None;
+        for (name, id, signature) in signatures {
+            if name != self.name || id != self.id {
+                continue;
+            }
+            if opened.is_some() {
+                return Err(NoteError::Malformed("note: two signatures of one key"));
+            }
+            let good = Signature::from_slice(&signature)
+                .is_ok_and(|signature| self.key.verify_strict(text.as_bytes(), &signature).is_ok());
+            opened = Some(good.then_some(text).ok_or_else(|| NoteError::BadSignature(self.name.clone()))?);
+        }
+        opened.ok_or_else(|| NoteError::UnknownKey(self.name.clone()))
+    }
+
+    /// Checks a signed checkpoint of the log that has this key.
+    ///
+    /// # Errors
+    /// See [`NoteError`].
+    pub fn open_checkpoint(&self, note: &str) -> Result<Checkpoint, NoteError> {
+        let checkpoint = Checkpoint::parse(self.open(note)?)?;
+        if checkpoint.origin != self.name {
+            return Err(NoteError::Origin { found: checkpoint.origin, expected: self.name.clone() });
+        }
+        Ok(checkpoint)
+    }
+}
+
+impl fmt::Display for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut key = vec![ED25519];
+        key.extend_from_slice(self.key.as_bytes());
+        write!(f, "{}+{}+{}", self.name, hex(&self.id), base64(&key))
+    }
+}
+
+/// The private half. Ed25519 is deterministic: the same text always gives the same note.
+pub struct Signer {
+    public: VerifierKey,
+    key: SigningKey,
+}
+
+impl Signer {
+    /// A signer from its 32-byte seed; `None` when the name is none (see [`is_key_name`]).
+    #[must_use]
+    pub fn from_seed(name: &str, seed: &[u8; 32]) -> Option<Self> {
+        let key = SigningKey::from_bytes(seed);
+        let verifying = key.verifying_key();
+        let public = VerifierKey { name: name.to_owned(), id: key_id(name, &verifying), key: verifying };
+        is_key_name(name).then_some(Self { public, key })
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn verifier(&self) -> &VerifierKey {
+        &self.public
+    }
+
+    /// Signs a checkpoint of this log; the origin is the key's name.
+    #[must_use]
+    pub fn sign_checkpoint(&self, size: u64, root: Hash) -> String {
+        let text = Checkpoint { origin: self.public.name.clone(), size, root }.to_string();
+        let mut signature = self.public.id.to_vec();
+        signature.extend_from_slice(&self.key.sign(text.as_bytes()).to_bytes());
+        format!("{text}\n\u{2014} {} {}\n", self.public.name, base64(&signature))
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signer({})", self.public)
+    }
+}
+
+/// What a log says about itself: "these `size` leaves, with this root".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The log.
+    pub origin: String,
+    /// Leaves.
+    pub size: u64,
+    /// RFC 6962 root of that many leaves.
+    pub root: Hash,
+}
+
+impl Checkpoint {
+    /// Reads the three lines.
+    ///
+    /// # Errors
+    /// [`NoteError::Malformed`], also for extension lines.
+    pub fn parse(text: &str) -> Result<Self, NoteError> {
+        let malformed = || NoteError::Malformed("checkpoint");
+        let lines: Vec<&str> = text.strip_suffix('\n').ok_or_else(malformed)?.split('\n').collect();
+        let [origin, size, root] = lines[..] else { return Err(malformed()) };
+        let (size, root) = decimal(size).zip(hash_from_base64(root)).ok_or_else(malformed)?;
+        is_key_name(origin).then(|| Self { origin: origin.to_owned(), size, root }).ok_or_else(malformed)
+    }
+
+    /// The short form for alerts, `origin size root` on one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{} {} {}", self.origin, self.size, base64(&self.root))
+    }
+}
+
+/// The note text: three lines.
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n{}\n{}", self.origin, self.size, base64(&self.root))
+    }
+}
+
+/// Name, key id and signature of one line.
+type SignatureLine<'a> = (&'a str, [u8; 4], Vec<u8>);
+
+fn split_note(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), NoteError> {
+    let malformed = NoteError::Malformed("note");
+    if note.len() > NOTE_BYTES_MAX || note.chars().any(|c| c < ' ' && c != '\n') {
+        return Err(malformed);
+    }
+    let middle = note.rfind("\n\n").ok_or_else(|| malformed.clone())?;
+    let (text, lines) = (&note[..=middle], &note[middle + 2..]);
+    let lines: Vec<&str> = lines.strip_suffix('\n').ok_or_else(|| malformed.clone())?.split('\n').collect();
+    if lines.len() > SIGNATURES_MAX {
+        return Err(malformed);
+    }
+    let signatures: Option<Vec<_>> = lines.into_iter().map(signature_line).collect();
+    Ok((text, signatures.ok_or(malformed)?))
+}
+
+fn signature_line(line: &str) -> Option<SignatureLine<'_>> {
+    let (name, encoded) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+    let bytes = from_base64(encoded)?;
+    let (id, signature) = bytes.split_first_chunk::<4>()?;
+    (is_key_name(name) && !signature.is_empty()).then(|| (name, *id, signature.to_vec()))
+}
+
+/// Lowercase hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use signed_note::{Note, StandardVerifier, VerifierList};
+
+    fn signer() -> Signer {
+        Signer::from_seed("example.com/log", &[7; 32]).unwrap()
+    }
+
+    /// Proves that an independent implementation reads our keys, notes and checkpoints.
+    #[test]
+    fn the_oracle_accepts_our_notes() {
+        let note = signer().sign_checkpoint(17, [3; 32]);
+        let vkey = signer().verifier().to_string();
+        let known = VerifierList::new(vec![Box::new(StandardVerifier::new(&vkey).unwrap())]);
+        let opened = Note::from_bytes(note.as_bytes()).unwrap();
+        assert_eq!(opened.verify(&known).unwrap().0.len(), 1);
+        let checkpoint = tlog_tiles::checkpoint::Checkpoint::from_bytes(opened.text()).unwrap();
+        assert_eq!((checkpoint.origin(), checkpoint.size(), checkpoint.hash().0), ("example.com/log", 17, [3; 32]));
+    }
+
+    /// Proves that what one side writes the other reads, and that vkeys round-trip.
+    #[test]
+    fn notes_and_keys_round_trip() {
+        let note = signer().sign_checkpoint(17, [3; 32]);
+        let key = VerifierKey::parse(&signer().verifier().to_string()).unwrap();
+        assert_eq!(&key, signer().verifier());
+        let checkpoint = key.open_checkpoint(&note).unwrap();
+        assert_eq!(checkpoint, Checkpoint { origin: "example.com/log".into(), size: 17, root: [3; 32] });
+        assert_eq!(note, signer().sign_checkpoint(17, [3; 32]), "signing is deterministic");
+        assert!(!format!("{:?}", signer()).contains("7, 7"), "the seed is not shown");
+    }
+
+    /// Proves that no single bit of a note matters to nobody, the spare bits of base64 included, and that no cut
+    /// note is accepted.
+    #[test]
+    fn every_bit_flip_and_every_cut_is_rejected() {
+        let key = signer().verifier().clone();
+        let note = signer().sign_checkpoint(1, [0xa5; 32]).into_bytes();
+        let accepted = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|note| key.open_checkpoint(note).is_ok());
+        assert!(accepted(&note));
+        for bit in 0..note.len() * 8 {
+            let mut flipped = note.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(!accepted(&flipped), "bit {bit}");
+        }
+        for length in 0..note.len() {
+            assert!(!accepted(&note[..length]), "cut at {length}");
+        }
+    }
+
+    /// Proves that a vkey with any bit flipped is refused or is a key that opens nothing.
+    #[test]
+    fn every_bit_flip_of_a_vkey_is_useless() {
+        let note = signer().sign_checkpoint(1, [0xa5; 32]);
+        let vkey = signer().verifier().to_string().into_bytes();
+        for bit in 0..vkey.len() * 8 {
+            let mut flipped = vkey.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let parsed = std::str::from_utf8(&flipped).ok().and_then(|text| VerifierKey::parse(text).ok());
+            assert!(!parsed.is_some_and(|key| key.open_checkpoint(&note).is_ok()), "bit {bit}");
+        }
+    }
+
+    /// Proves what is refused by form alone, and that unknown signatures are ignored but known ones not doubled.
+    #[test]
+    fn malformed_and_ambiguous_notes_are_rejected() {
+        let key = signer().verifier().clone();
+        let note = signer().sign_checkpoint(5, [1; 32]);
+        let (text, line) = note.split_once("\n\n").unwrap();
+        let other = Signer::from_seed("example.com/log", &[8; 32]).unwrap().sign_checkpoint(5, [1; 32]);
+        let other_line = other.split_once("\n\n").unwrap().1;
+        assert!(key.open_checkpoint(&format!("{note}{other_line}")).is_ok());
+        assert_eq!(key.open_checkpoint(&other), Err(NoteError::UnknownKey("example.com/log".into())));
+        let refused = [
+            format!("{note}{line}"),
+            format!("{note}\n"),
+            note.replace('\n', "\r\n"),
+            format!("{text}\n{line}"),
+            format!("{text}\n\n{line} "),
+            format!("{note}{}", other_line.repeat(SIGNATURES_MAX)),
+        ];
+        for note in refused {
+            assert!(key.open_checkpoint(&note).is_err(), "{note:?}");
+        }
+        for text in ["o\n05\n", "o\n5\nAA==\n", "\n5\n", "o\n+5\n"] {
+            assert!(Checkpoint::parse(&format!("{text}{}\n", base64(&[1; 32]))).is_err());
+        }
+        let extended = format!("o\n5\n{}\nextension\n", base64(&[1; 32]));
+        assert_eq!(Checkpoint::parse(&extended), Err(NoteError::Malformed("checkpoint")));
+        assert!(Signer::from_seed("with space", &[7; 32]).is_none());
+    }
+
+    /// Proves the base64 rule on the trap itself: `QQ==` is the only spelling of `A`.
+    #[test]
+    fn base64_has_one_spelling() {
+        assert_eq!(from_base64("QQ=="), Some(b"A".to_vec()));
+        for spelling in ["QR==", "QQ=", "QQ", "QQ==\n", " QQ==", "QQ==QQ==", "Q_=="] {
+            assert_eq!(from_base64(spelling), None, "{spelling:?}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The only place that makes things durable: which system calls, in which order.
+//!
+//! - [`Disk::write_at`] then [`Disk::sync`] (`fdatasync`) then [`Disk::read_back`]: into preallocated blocks, the way
+//!   of every acknowledged byte. After a failed sync Linux marks the pages clean, so the caller must never sync that
+//!   file again and believe it; it moves to another file.
+//! - [`Disk::publish`]: temporary file, `fsync`, rename, `fsync` of the directory, whose handle is open since before the
+//!   rename so that its error is not lost (Pillai et al., "All file systems are not created equal", OSDI 2014).
+//! - [`Disk::replace`]: the same without any sync, for derived files, which are rebuilt at start.
+//!
+//! Known hole: reading back is served from the page cache. It catches short and misdirected writes, not a device that
+//! lies; for that there are the hashes, at the next start.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Suffix of files that are not published yet.
+pub(super) const TEMPORARY: &str = ".tmp";
+
+/// The door to the file system. In tests it can be told to fail at any step.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disk {
+    #[cfg(test)]
+    pub(super) faults: super::tests::faults::Faults,
+}
+
+/// What is about to happen, for the fault table of the tests.
+#[cfg_attr(not(test), expect(dead_code, reason = "read by the fault table of the tests"))]
+#[derive(Debug)]
+pub(super) enum Step<'a> {
+    /// Bytes go to a file.
+    Write { file: &'a File, bytes: &'a [u8], offset: u64 },
+    /// What was written to a file becomes durable.
+    Sync { file: &'a File },
+    /// Anything else: creating, renaming, reading back.
+    Other,
+}
+
+impl Disk {
+    /// Writes into existing blocks.
+    pub(super) fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.step(&Step::Write { file, bytes, offset }, || file.write_all_at(bytes, offset))
+    }
+
+    /// Makes the contents of a file durable.
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    pub(super) fn sync(&self, file: &File) -> io::Result<()> {
+        self.step(&Step::Sync { file }, || file.sync_data())
+    }
+
+    /// Compares what is read with what was written.
+    pub(super) fn read_back(&self, file: &File, written: &[u8], offset: u64) -> io::Result<()> {
+        let mut read = vec![0; written.len()];
+        self.step(&Step::Other, || file.read_exact_at(&mut read, offset))?;
+        if read == written {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "read other bytes than written"))
+        }
+    }
+
+    /// Creates `path` durably, whole or not at all, with the bytes in `parts`. Replaces what was there.
+    pub(super) fn publish<'a>(
+        &self,
+        path: &Path,
+        mode: u32,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> io::Result<File> {
+        let temporary = temporary(path);
+        let published = self.publish_from(&temporary, path, mode, parts);
+        if published.is_err() {
+            // What it holds is of no use, and on a full disk its blocks are.
+            drop(std::fs::remove_file(&temporary));
+        }
+        published
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    fn publish_from<'a>(
+        &self,
+        temporary: &Path,
+        path: &Path,
+        mode: u32,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> io::Result<File> {
+        let directory = File::open(path.parent().unwrap_or(Path::new(".")))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true).mode(mode);
+        let file = self.step(&Step::Other, || options.open(temporary))?;
+        let mut offset = 0;
+        for part in parts {
+            self.write_at(&file, part, offset)?;
+            self.read_back(&file, part, offset)?;
+            offset += part.len() as u64;
+        }
+        self.step(&Step::Sync { file: &file }, || file.sync_all())?;
+        self.step(&Step::Other, || std::fs::rename(temporary, path))?;
+        self.step(&Step::Other, || directory.sync_all())?;
+        Ok(file)
+    }
+
+    /// Writes a derived file, whole or not at all while the machine stays up.
+    pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        if let Some(parent) = path.parent() {
+            self.step(&Step::Other, || std::fs::create_dir_all(parent))?;
+        }
+        let temporary = temporary(path);
+        self.step(&Step::Other, || std::fs::write(&temporary, bytes))?;
+        self.step(&Step::Other, || std::fs::rename(&temporary, path))
+    }
+
+    /// Creates a directory durably unless it is there.
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    pub(super) fn create_directory(&self, path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        self.step(&Step::Other, || std::fs::create_dir_all(path))?;
+        // Relative paths of one part have the parent "", which can't be opened.
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.step(&Step::Other, || File::open(parent)?.sync_all())
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "the tests' disk has a plan of faults")]
+    fn step<T>(&self, _step: &Step<'_>, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        act()
+    }
+
+    #[cfg(test)]
+    fn step<T>(&self, step: &Step<'_>, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.faults.apply(step, act)
+    }
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(TEMPORARY);
+    PathBuf::from(name)
+}

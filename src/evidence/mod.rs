@@ -1,0 +1,83 @@
+//! The evidence log: freeze frames that can't be edited unnoticed and, once acknowledged, aren't lost.
+//!
+//! Every data directory is its own C2SP transparency log with one writer: an RFC 6962 tree whose leaves are small
+//! manifests ([`crate::core::manifest`]), an Ed25519-signed checkpoint after every leaf, and the frames beside it.
+//!
+//! ```text
+//! LOCK              held while a process has the log open
+//! id.json           the genesis leaf; its presence says the first start was completed
+//! keys/log.key      the Ed25519 seed, unless a key file is configured
+//! wal/000001.seg    the log itself: preallocated segments of leaf and commit records
+//! head              two slots, written in turn: the last checkpoint, a second memory of how far the log had come
+//! frames/000/617/   frame.json  manifest.json  frame.tlog-proof      \
+//! tile/             C2SP tlog-tiles                                   > derived, rebuilt at start when they differ
+//! checkpoint        the last checkpoint                              /
+//! quarantine/       what recovery set aside; never deleted
+//! ```
+//!
+//! A frame is acknowledged after one write of leaf and commit record into preallocated blocks, `fdatasync`, reading
+//! them back, one write of a head slot, and `fdatasync`. Nothing on that path allocates or renames, so a full disk
+//! does not stop it. No checkpoint leaves the process before its leaf is durable, and a leaf once begun is finished
+//! before any other takes its number, so the log never signs two histories.
+//!
+//! What makes editing evident is that somebody else remembers a checkpoint: whoever has the key and the disk can
+//! rewrite both. Alerts therefore carry the checkpoint of their frame, and [`verify()`] takes a remembered one.
+//!
+//! Absent so far: witnesses, replicas, key rotation, erasure, pruning (segments are kept for good), and going on
+//! under a new origin after damage; a damaged log refuses to sign and says so.
+
+mod bundle;
+mod durable;
+mod head;
+mod keys;
+mod log;
+mod recovery;
+mod tiles;
+mod verify;
+mod wal;
+mod writer;
+
+pub use keys::{Entropy, os_entropy, read_vkey};
+pub use log::{Log, OpenError};
+pub use verify::{Level, Outcome, Verification, verify};
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::core::note::hex;
+
+/// SHA-256, lowercase hex.
+fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Paths of all files below `dir/name`, relative to `dir`, in order; none when it does not exist.
+fn files_below(dir: &Path, name: &str) -> io::Result<Vec<String>> {
+    let (mut open, mut found) = (vec![name.to_owned()], Vec::new());
+    while let Some(relative) = open.pop() {
+        let entries = match std::fs::read_dir(dir.join(&relative)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let path = format!("{relative}/{}", entry.file_name().to_string_lossy());
+            if entry.file_type()?.is_dir() { open.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Removes a file that may already be gone.
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,239 @@
+//! What the log as a whole promises, tested through its own doors: nothing altered is accepted, nothing acknowledged
+//! is lost, whatever fails and whenever.
+
+pub(super) mod faults;
+mod tamper;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, json};
+use tempfile::TempDir;
+
+use super::durable::Disk;
+use super::log::Options;
+use super::wal::{BLOCK, Kind, Record};
+use super::*;
+use crate::config::Evidence;
+use crate::core::note::VerifierKey;
+use crate::core::time::UnixNanos;
+use crate::engine::store::{FrameBytes, Receipt, Store, StoreError};
+
+/// Small segments: three leaves of one block each and their commits.
+const SEGMENT: u64 = 8 * BLOCK as u64;
+const NOW: UnixNanos = UnixNanos(1_795_313_940_000_000_000);
+
+fn directory() -> TempDir {
+    // Memory if there is some: these tests sync a lot, and what the disk does is simulated.
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+fn config() -> Evidence {
+    Evidence { origin: "example.com/test".into(), key_file: None, commit_timeout: Duration::from_secs(5) }
+}
+
+/// Deterministic "random" bytes that differ from call to call and from log to log.
+fn entropy(log: u8) -> Entropy {
+    let mut calls = 0;
+    Box::new(move |bytes| {
+        calls += 1;
+        bytes.fill(calls ^ log << 4);
+        Ok(())
+    })
+}
+
+fn open_on(dir: &Path, disk: Disk) -> Result<Log, OpenError> {
+    Log::open_with(dir, &config(), NOW, entropy(1), Options { disk, segment_bytes: SEGMENT })
+}
+
+fn open(dir: &Path) -> Result<Log, OpenError> {
+    open_on(dir, Disk::default())
+}
+
+fn frame(number: u32) -> FrameBytes {
+    let id = format!("0193-{number}");
+    let mut body = Map::new();
+    body.insert("id".into(), json!(id));
+    body.insert("schema".into(), json!("freezeframe.frame/v1"));
+    body.insert("text".into(), json!(format!("frame number {number}, \u{e9}\u{2014}")));
+    let captured_at = "2026-11-22T02:19:00.000Z".into();
+    FrameBytes { id, captured_at, feature: "checkout".into(), fingerprint: "f00d".into(), body }
+}
+
+fn large(number: u32, bytes: usize) -> FrameBytes {
+    let mut frame = frame(number);
+    frame.body.insert("padding".into(), json!("x".repeat(bytes)));
+    frame
+}
+
+/// A closed log with `frames` frames, its vkey and its receipts.
+fn log_with(frames: u32) -> (TempDir, String, Vec<Receipt>) {
+    let dir = directory();
+    let log = open(dir.path()).unwrap();
+    let receipts = (1..=frames).map(|number| log.append(&frame(number)).unwrap()).collect();
+    (dir, log.vkey(), receipts)
+}
+
+/// Asserts that the directory verifies, and that a receipt's frame is there as promised.
+fn assert_kept(dir: &Path, vkey: &str, receipts: &[Receipt]) {
+    let found = verify(dir, vkey, None);
+    assert_eq!((found.outcome, found.level), (Outcome::Verified, Some(Level::L1)), "{found}");
+    for receipt in receipts {
+        let found = verify(dir, vkey, Some(&receipt.checkpoint));
+        assert_eq!((found.outcome, found.level), (Outcome::Verified, Some(Level::L2)), "{found}");
+        let frame = std::fs::read(tiles::frame_directory(dir, receipt.seq).join("frame.json")).unwrap();
+        assert_eq!(sha256_hex(&frame), receipt.frame_sha256);
+    }
+    assert_no_fork(dir, vkey);
+}
+
+/// Asserts that every signature anywhere in the directory, quarantine included, is over the one tree there is.
+fn assert_no_fork(dir: &Path, vkey: &str) {
+    let key = VerifierKey::parse(vkey).unwrap();
+    let scan = recovery::scan(dir, &key, u64::MAX, &mut |_| {}).unwrap();
+    for name in ["wal", "quarantine"] {
+        for path in files_below(dir, name).unwrap() {
+            let bytes = std::fs::read(dir.join(&path)).unwrap();
+            for at in (0..bytes.len()).step_by(BLOCK) {
+                let Some((record, _)) = Record::decode(&bytes[at..]).filter(|(record, _)| record.kind == Kind::Commit)
+                else {
+                    continue;
+                };
+                let Ok(signed) = key.open_checkpoint(std::str::from_utf8(record.payload).unwrap()) else { continue };
+                assert_eq!(scan.tree.root_at(signed.size), Some(signed.root), "fork at {} in {path}", signed.size);
+            }
+        }
+    }
+}
+
+/// Proves the road end to end: receipts, reading back, bundles, tiles, and going on after a restart, through several
+/// segments.
+#[test]
+fn appends_survive_restarts_and_verify() {
+    let (dir, vkey, mut receipts) = log_with(5);
+    let log = open(dir.path()).unwrap();
+    assert_eq!((log.size(), log.vkey()), (5, vkey.clone()));
+    receipts.push(log.append(&large(6, 5000)).unwrap());
+    assert_eq!(receipts.iter().map(|receipt| receipt.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    assert!(receipts[5].checkpoint.starts_with(vkey.split('+').next().unwrap()));
+    assert_kept(dir.path(), &vkey, &receipts);
+    for receipt in &receipts {
+        let frame = log.frame(&receipt.frame_id).unwrap().unwrap();
+        assert_eq!(sha256_hex(&frame), receipt.frame_sha256);
+        let bundle = dir.path().with_extension("tar");
+        std::fs::write(&bundle, log.bundle(&receipt.frame_id).unwrap().unwrap()).unwrap();
+        let found = verify(&bundle, &vkey, Some(&receipt.checkpoint));
+        assert_eq!((found.outcome, found.level), (Outcome::Verified, Some(Level::L2)), "{found}");
+        std::fs::remove_file(&bundle).unwrap();
+    }
+    for path in files_below(dir.path(), "tile").unwrap().into_iter().chain(["checkpoint".to_owned()]) {
+        let served = log.log_file(&path).unwrap().unwrap();
+        assert_eq!(served, std::fs::read(dir.path().join(&path)).unwrap(), "{path}");
+    }
+    assert!(log.log_file("tile/0/000.p/3").unwrap().is_some(), "tiles of smaller sizes are served");
+    for path in ["tile/0/000", "tile/0/000.p/8", "keys/log.key", "tile/../keys/log.key", "", "tile/1/000.p/1"] {
+        assert_eq!(log.log_file(path).unwrap(), None, "{path}");
+    }
+    assert_eq!(log.frame("unknown").unwrap(), None);
+    assert_eq!(log.bundle("unknown").unwrap(), None);
+}
+
+/// Proves that a retry is answered with the same receipt and commits nothing, and that an id is never reused.
+#[test]
+fn retried_appends_are_idempotent() {
+    let (dir, _, receipts) = log_with(3);
+    let log = open(dir.path()).unwrap();
+    for (number, receipt) in (1..).zip(&receipts) {
+        assert_eq!(&log.append(&frame(number)).unwrap(), receipt);
+    }
+    let mut other = frame(2);
+    other.body.insert("text".into(), json!("other"));
+    assert!(matches!(log.append(&other), Err(StoreError::Refused(_))));
+    assert_eq!(log.size(), 3);
+}
+
+/// Proves that what has no canonical form, contradicts itself or is too large is refused, and the log goes on.
+#[test]
+fn frames_that_cannot_be_evidence_are_refused() {
+    let (dir, vkey, mut receipts) = log_with(1);
+    let log = open(dir.path()).unwrap();
+    let with = |field: &str, value| {
+        let mut frame = frame(9);
+        frame.body.insert(field.to_owned(), value);
+        frame
+    };
+    let deep = (0..200).fold(json!(1), |value, _| json!([value]));
+    let mut unnamed = frame(9);
+    unnamed.id = String::new();
+    let refused = [
+        with("n", json!(9_007_199_254_740_993_u64)),
+        with("deep", deep),
+        with("id", json!("another")),
+        with("feature", json!("another")),
+        large(9, usize::try_from(SEGMENT).unwrap()),
+        FrameBytes { fingerprint: "f".repeat(20_000), ..frame(9) },
+        unnamed,
+    ];
+    for frame in refused {
+        assert!(matches!(log.append(&frame), Err(StoreError::Refused(_))), "{:?}", frame.id);
+    }
+    receipts.push(log.append(&frame(2)).unwrap());
+    assert_kept(dir.path(), &vkey, &receipts);
+}
+
+/// Proves that a directory is one log's: a second opener is turned away, another key is refused.
+#[test]
+fn one_writer_and_one_key() {
+    let (dir, _, _) = log_with(1);
+    let log = open(dir.path()).unwrap();
+    assert!(matches!(open(dir.path()), Err(OpenError::Locked(_))));
+    drop(log);
+    let key_file = dir.path().join("other.key");
+    std::fs::write(&key_file, [9; 32]).unwrap();
+    let other = Evidence { key_file: Some(key_file.clone()), ..config() };
+    assert!(matches!(Log::open(dir.path(), &other, NOW, entropy(1)), Err(OpenError::Key(_))));
+    std::fs::write(&key_file, [9; 31]).unwrap();
+    assert!(matches!(Log::open(dir.path(), &other, NOW, entropy(1)), Err(OpenError::Key(_))));
+    let spaced = Evidence { origin: "a b".into(), ..config() };
+    assert!(matches!(Log::open(directory().path(), &spaced, NOW, entropy(1)), Err(OpenError::Origin(_))));
+    assert!(open(dir.path()).is_ok());
+}
+
+/// Proves that the key is private and that nobody prints it.
+#[test]
+fn the_seed_stays_in_its_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let (dir, _, _) = log_with(1);
+    let mode = |path: &str| std::fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("keys"), mode("keys/log.key")), (0o700, 0o600));
+    let seed = std::fs::read(dir.path().join("keys/log.key")).unwrap();
+    assert!(!format!("{:?}", open(dir.path()).unwrap()).contains(&format!("{}, {}", seed[0], seed[1])));
+}
+
+/// Proves that derived files come back as they were, whatever happened to them.
+#[test]
+fn derived_files_are_rebuilt() {
+    let (dir, vkey, receipts) = log_with(4);
+    std::fs::remove_dir_all(dir.path().join("frames/000/002")).unwrap();
+    std::fs::remove_dir_all(dir.path().join("tile")).unwrap();
+    std::fs::write(dir.path().join("frames/000/001/frame.json"), "{}").unwrap();
+    std::fs::write(dir.path().join("checkpoint"), "").unwrap();
+    std::fs::write(dir.path().join("checkpoint.tmp"), "").unwrap();
+    assert_eq!(verify(dir.path(), &vkey, None).outcome, Outcome::Altered);
+    drop(open(dir.path()).unwrap());
+    assert_kept(dir.path(), &vkey, &receipts);
+}
+
+/// Proves that a verifier key inside the evidence is not taken.
+#[test]
+fn vkeys_from_inside_the_evidence_are_refused() {
+    let (dir, vkey, _) = log_with(1);
+    let inside = dir.path().join("vkey");
+    std::fs::write(&inside, &vkey).unwrap();
+    assert!(read_vkey(&inside, dir.path()).unwrap_err().contains("inside the evidence"));
+    let outside = directory();
+    let file = outside.path().join("vkey");
+    std::fs::write(&file, format!("{vkey}\n")).unwrap();
+    let read = read_vkey(&file, dir.path()).unwrap();
+    assert_eq!(verify(dir.path(), &read, None).outcome, Outcome::Verified);
+}

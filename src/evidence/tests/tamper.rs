@@ -1,0 +1,286 @@
+//! Altering evidence in every way we can think of: nothing of it may be accepted.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+
+use super::*;
+
+/// Files of a store that are evidence, with their contents.
+fn evidence(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut paths: Vec<String> = ["id.json", "head", "checkpoint"].map(str::to_owned).to_vec();
+    for below in ["wal", "frames", "tile"] {
+        paths.extend(files_below(dir, below).unwrap());
+    }
+    paths.into_iter().map(|path| (path.clone(), std::fs::read(dir.join(path)).unwrap())).collect()
+}
+
+fn accepted(path: &Path, vkey: &str) -> bool {
+    verify(path, vkey, None).outcome == Outcome::Verified
+}
+
+/// Bits to flip in a byte: all where something is written, one in what is padding or empty.
+fn bits(bytes: &[u8], at: usize) -> impl Iterator<Item = u8> + use<> {
+    let padded = bytes.len() >= BLOCK;
+    let around = &bytes[at.saturating_sub(16)..bytes.len().min(at + 16)];
+    let empty = padded && wal::is_zero(around);
+    let all = !padded && !empty;
+    let one = u8::try_from(at % 8).unwrap();
+    (0..8).filter(move |bit| all || (*bit == one && (!empty || at % 16 == 0)))
+}
+
+/// Proves that no bit of any file of a store can be flipped unnoticed. In the segments and the head, where a SHA-256
+/// covers every bit alike, one bit of every byte is tried, and every 16th of padding.
+#[test]
+fn every_bit_flip_of_a_store_is_rejected() {
+    let (dir, vkey, _) = log_with(2);
+    assert!(accepted(dir.path(), &vkey));
+    let mut flips = 0;
+    for (path, bytes) in evidence(dir.path()) {
+        let file = OpenOptions::new().write(true).open(dir.path().join(&path)).unwrap();
+        for at in 0..bytes.len() {
+            for bit in bits(&bytes, at) {
+                file.write_all_at(&[bytes[at] ^ 1 << bit], at as u64).unwrap();
+                assert!(!accepted(dir.path(), &vkey), "{path}: byte {at} bit {bit}");
+                flips += 1;
+            }
+            file.write_all_at(&bytes[at..=at], at as u64).unwrap();
+        }
+    }
+    assert!(accepted(dir.path(), &vkey));
+    assert!(flips > 30_000, "{flips}");
+}
+
+/// Proves that no file of a store can be cut short at any length, made longer, or removed unnoticed.
+#[test]
+fn every_cut_of_a_store_is_rejected() {
+    let (dir, vkey, _) = log_with(2);
+    for (path, bytes) in evidence(dir.path()) {
+        let step = if bytes.len() >= BLOCK { 257 } else { 1 };
+        for length in (0..bytes.len()).step_by(step).chain([bytes.len() - 1]) {
+            std::fs::write(dir.path().join(&path), &bytes[..length]).unwrap();
+            assert!(!accepted(dir.path(), &vkey), "{path} cut at {length}");
+        }
+        std::fs::write(dir.path().join(&path), [&bytes[..], b"\n"].concat()).unwrap();
+        assert!(!accepted(dir.path(), &vkey), "{path} made longer");
+        std::fs::remove_file(dir.path().join(&path)).unwrap();
+        let is_spare = path == "wal/000002.seg";
+        assert_eq!(accepted(dir.path(), &vkey), is_spare, "{path} removed; only the empty spare is no evidence");
+        std::fs::write(dir.path().join(&path), bytes).unwrap();
+    }
+    assert!(accepted(dir.path(), &vkey));
+}
+
+fn bundle_of(number: u32) -> (Vec<u8>, String) {
+    let (dir, _, _) = log_with(4);
+    let log = open(dir.path()).unwrap();
+    (log.bundle(&frame(number).id).unwrap().unwrap().to_vec(), log.vkey())
+}
+
+fn check_bundle(bytes: &[u8], vkey: &str) -> Verification {
+    let key = VerifierKey::parse(vkey).unwrap();
+    let mut verification = Verification::new();
+    verification.bundle(bytes, &key, None);
+    verification
+}
+
+/// Proves the same of a bundle: every bit, every cut, every addition.
+#[test]
+fn every_bit_flip_and_every_cut_of_a_bundle_is_rejected() {
+    let (mut bundle, vkey) = bundle_of(3);
+    let accepted = |bytes: &[u8]| check_bundle(bytes, &vkey).outcome == Outcome::Verified;
+    assert!(accepted(&bundle));
+    for bit in 0..bundle.len() * 8 {
+        bundle[bit / 8] ^= 1 << (bit % 8);
+        assert!(!accepted(&bundle), "bit {bit}");
+        bundle[bit / 8] ^= 1 << (bit % 8);
+    }
+    for length in 0..bundle.len() {
+        assert!(!accepted(&bundle[..length]), "cut at {length}");
+    }
+    assert!(!accepted(&[&bundle[..], &[0; 512]].concat()));
+    assert!(accepted(&bundle));
+}
+
+/// Proves that parts of bundles can't be mixed: any part of another frame's bundle, or of another log's.
+#[test]
+fn spliced_bundles_are_rejected() {
+    let (dir, vkey, _) = log_with(4);
+    let other = directory();
+    let options = Options { disk: Disk::default(), segment_bytes: SEGMENT };
+    let foreign = Log::open_with(other.path(), &config(), NOW, entropy(2), options).unwrap();
+    (1..=4).for_each(|number| drop(foreign.append(&frame(number)).unwrap()));
+    let log = open(dir.path()).unwrap();
+    let id = |number| frame(number).id;
+    let read = |log: &Log, number| bundle::read(&log.bundle(&id(number)).unwrap().unwrap()).unwrap();
+    let (mine, sources) = (read(&log, 2), [read(&log, 3), read(&foreign, 2)]);
+    for theirs in &sources {
+        for parts in 1..15 {
+            let pick = |part: u32, mine: &[u8], theirs: &[u8]| {
+                if parts >> part & 1 == 0 { mine.to_vec() } else { theirs.to_vec() }
+            };
+            let frame = pick(0, &mine.frame, &theirs.frame);
+            let manifest = pick(1, &mine.manifest, &theirs.manifest);
+            let proof = pick(2, mine.proof.as_bytes(), theirs.proof.as_bytes());
+            let note = pick(3, mine.checkpoint.as_bytes(), theirs.checkpoint.as_bytes());
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            let spliced = bundle::write(&frame, &manifest, &text(proof), &text(note)).unwrap();
+            assert_eq!(check_bundle(&spliced, &vkey).outcome, Outcome::Altered, "{parts:b}");
+        }
+    }
+    let whole = foreign.bundle(&id(2)).unwrap().unwrap();
+    let found = check_bundle(&whole, &vkey);
+    assert_eq!((found.outcome, found.level), (Outcome::Altered, Some(Level::L0)), "good, but not of this key");
+}
+
+/// Proves that leaves can't be swapped, dropped or repeated in the segments, nor taken from another log, even with
+/// their records made right again (their hashes have no secret).
+#[test]
+fn reordered_segments_are_rejected() {
+    let (dir, vkey, _) = log_with(3);
+    let path = wal::segment_path(dir.path(), 1);
+    let honest = std::fs::read(&path).unwrap();
+    let other = directory();
+    let options = Options { disk: Disk::default(), segment_bytes: SEGMENT };
+    let foreign = Log::open_with(other.path(), &config(), NOW, entropy(2), options).unwrap();
+    (1..=3).for_each(|number| drop(foreign.append(&frame(number)).unwrap()));
+    let theirs = std::fs::read(wal::segment_path(other.path(), 1)).unwrap();
+    let pair = |bytes: &[u8], leaf: usize| bytes[BLOCK * (1 + 2 * leaf)..BLOCK * (3 + 2 * leaf)].to_vec();
+    // The header and three leaves (genesis, 1, 2) with their commits; the last block is free.
+    let orders: [[(&[u8], usize); 3]; 6] = [
+        [(&honest, 0), (&honest, 2), (&honest, 1)],
+        [(&honest, 0), (&honest, 1), (&honest, 1)],
+        [(&honest, 0), (&honest, 2), (&honest, 2)],
+        [(&honest, 1), (&honest, 0), (&honest, 2)],
+        [(&honest, 0), (&theirs, 1), (&honest, 2)],
+        [(&theirs, 0), (&theirs, 1), (&theirs, 2)],
+    ];
+    for order in orders {
+        for renumbered in [false, true] {
+            let mut bytes = honest[..BLOCK].to_vec();
+            for (seq, (from, leaf)) in (0..).zip(order) {
+                let records = pair(from, leaf);
+                for block in records.chunks(BLOCK) {
+                    let (mut record, _) = Record::decode(block).unwrap();
+                    if renumbered {
+                        record.seq = seq;
+                        record.segment = Record::decode(&honest).unwrap().0.segment;
+                    }
+                    record.encode(&mut bytes);
+                }
+            }
+            bytes.resize(honest.len(), 0);
+            std::fs::write(&path, bytes).unwrap();
+            let found = verify(dir.path(), &vkey, None);
+            assert!(matches!(found.outcome, Outcome::Altered | Outcome::Rollback), "{found}");
+            assert!(matches!(open(dir.path()), Err(OpenError::Damaged { .. } | OpenError::RolledBack { .. })));
+        }
+    }
+    std::fs::write(&path, honest).unwrap();
+    assert!(accepted(dir.path(), &vkey));
+}
+
+/// Proves that damage below the head is never repaired away: opening refuses and changes no byte.
+#[test]
+fn damage_is_never_truncated() {
+    let (dir, vkey, _) = log_with(4);
+    let path = wal::segment_path(dir.path(), 1);
+    let honest = std::fs::read(&path).unwrap();
+    for block in 1..7 {
+        let mut damaged = honest.clone();
+        damaged[block * BLOCK + 100] ^= 1;
+        std::fs::write(&path, &damaged).unwrap();
+        let error = open(dir.path()).unwrap_err();
+        assert!(matches!(error, OpenError::Damaged { .. }), "block {block}: {error}");
+        assert_eq!(std::fs::read(&path).unwrap(), damaged);
+        assert_eq!(verify(dir.path(), &vkey, None).outcome, Outcome::Altered);
+    }
+    std::fs::write(&path, &honest).unwrap();
+    for gone in ["head", "id.json"] {
+        let bytes = std::fs::read(dir.path().join(gone)).unwrap();
+        std::fs::remove_file(dir.path().join(gone)).unwrap();
+        assert!(open(dir.path()).is_err(), "{gone}");
+        std::fs::write(dir.path().join(gone), bytes).unwrap();
+    }
+    open(dir.path()).unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Proves that a log older than its own head or checkpoint is not signed on, and that a whole old snapshot, which
+/// nothing inside can tell, is told by a remembered checkpoint, as is a fork.
+#[test]
+fn rollbacks_and_forks_are_detected() {
+    let (dir, vkey, _) = log_with(2);
+    let old = directory();
+    copy(dir.path(), old.path());
+    let log = open(dir.path()).unwrap();
+    let newer = log.append(&frame(3)).unwrap();
+    drop(log);
+    for part in [&["wal"][..], &["wal", "head"], &["wal", "checkpoint"]] {
+        let mixed = directory();
+        copy(dir.path(), mixed.path());
+        for name in part {
+            let target = mixed.path().join(name);
+            if target.is_dir() {
+                std::fs::remove_dir_all(&target).unwrap();
+                copy(&old.path().join(name), &target);
+            } else {
+                std::fs::copy(old.path().join(name), target).unwrap();
+            }
+        }
+        assert!(matches!(open(mixed.path()), Err(OpenError::RolledBack { .. })), "{part:?}");
+        assert_eq!(verify(mixed.path(), &vkey, None).outcome, Outcome::Rollback, "{part:?}");
+    }
+    assert_eq!(verify(old.path(), &vkey, None).outcome, Outcome::Verified, "nothing inside can tell");
+    assert_eq!(verify(old.path(), &vkey, Some(&newer.checkpoint)).outcome, Outcome::Rollback);
+    let fork = open(old.path()).unwrap();
+    let forked = fork.append(&frame(4)).unwrap();
+    let bundle = old.path().with_extension("tar");
+    std::fs::write(&bundle, fork.bundle(&frame(4).id).unwrap().unwrap()).unwrap();
+    for path in [old.path(), &bundle] {
+        assert_eq!(verify(path, &vkey, Some(&newer.checkpoint)).outcome, Outcome::Rollback);
+        let found = verify(path, &vkey, Some(&forked.checkpoint));
+        assert_eq!((found.outcome, found.level), (Outcome::Verified, Some(Level::L2)));
+    }
+    std::fs::remove_file(bundle).unwrap();
+}
+
+/// Proves which questions are refused, which stay open, and what is said for each.
+#[test]
+fn usage_and_incomplete_are_told_apart() {
+    let (dir, vkey, receipts) = log_with(3);
+    let other = vkey.replace("example.com", "example.org");
+    for (path, vkey, remembered) in [
+        (dir.path(), "nonsense", None),
+        (dir.path(), &other, None),
+        (Path::new("/nonexistent"), &vkey, None),
+        (dir.path(), &vkey, Some("nonsense")),
+        (dir.path(), &vkey, Some("example.com/other 3 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
+    ] {
+        assert_eq!(verify(path, vkey, remembered).outcome, Outcome::Usage, "{remembered:?}");
+    }
+    let log = open(dir.path()).unwrap();
+    let bundle = dir.path().with_extension("tar");
+    std::fs::write(&bundle, log.bundle(&frame(1).id).unwrap().unwrap()).unwrap();
+    let far = verify(&bundle, &vkey, Some(&receipts[2].checkpoint));
+    assert_eq!((far.outcome, far.level), (Outcome::Incomplete, Some(Level::L1)), "{far}");
+    let note = std::fs::read_to_string(dir.path().join("checkpoint")).unwrap();
+    let near = verify(dir.path(), &vkey, Some(&note));
+    assert_eq!((near.outcome, near.level), (Outcome::Verified, Some(Level::L2)), "{near}");
+    let statuses = [Outcome::Verified, Outcome::Altered, Outcome::Usage, Outcome::Incomplete, Outcome::Rollback];
+    assert_eq!(statuses.map(Outcome::exit_status), [0, 1, 2, 3, 4]);
+    assert!(near.report().starts_with("VERIFIED (level L2"));
+    assert_eq!(serde_json::to_value(&near).unwrap()["outcome"], "verified");
+    std::fs::remove_file(bundle).unwrap();
+}
