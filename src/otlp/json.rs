@@ -322,3 +322,6 @@ fn id_of(len: usize, text: &[u8]) -> Result<Vec<u8>, String> {
 fn excerpt(text: &str) -> &str {
     text.char_indices().nth(48).map_or(text, |(end, _)| &text[..end])
 }
+
+#[cfg(test)]
+mod tests;

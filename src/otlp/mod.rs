@@ -15,6 +15,8 @@ mod merge;
 mod messages;
 mod metrics;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod traces;
 mod wire;
 mod write;

@@ -49,6 +49,13 @@ impl Writer {
         result
     }
 
+    #[cfg(test)]
+    pub(super) fn group(&mut self, number: u32, write: impl FnOnce(&mut Self)) {
+        self.tag(number, 3);
+        write(self);
+        self.tag(number, 4);
+    }
+
     fn tag(&mut self, number: u32, wire: u32) {
         self.varint(u64::from(number << 3 | wire));
     }

@@ -1,1 +1,3 @@
+//! Tests that need more than one room, or real telemetry.
 
+mod otlp;
