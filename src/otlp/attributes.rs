@@ -1,11 +1,11 @@
 //! `KeyValue` lists and `AnyValue` (opentelemetry/proto/common/v1).
 
-use super::wire::{DEPTH_MAX, Field, Fields, Malformed};
+use super::wire::{Field, Fields};
 
 /// An `AnyValue`, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
-    /// No value was set.
+    /// No value was set, or one that only profiles have (`string_value_strindex`).
     Empty,
     /// `string_value`, not checked for UTF-8.
     Str(&'a [u8]),
@@ -44,45 +44,11 @@ impl<'a> Value<'a> {
                 (5, Field::Bytes(array)) => Self::Array(Values { fields: Fields::new(array) }),
                 (6, Field::Bytes(list)) => Self::KvList(Attributes::new(list, 1)),
                 (7, Field::Bytes(bytes)) => Self::Bytes(bytes),
+                (8, Field::Varint(_)) => Self::Empty,
                 _ => value,
             };
         }
         value
-    }
-
-    pub(super) fn check(message: &'a [u8], depth: u32) -> Result<(), Malformed> {
-        if depth == 0 {
-            return Err(Malformed::Depth);
-        }
-        let mut fields = Fields::new(message);
-        while let Some((number, field)) = fields.next()? {
-            match (number, field) {
-                (1 | 7, Field::Bytes(_)) | (2 | 3, Field::Varint(_)) | (4, Field::Fixed64(_)) => {}
-                (5, Field::Bytes(array)) => {
-                    let mut items = Fields::new(array);
-                    while let Some(item) = items.next()? {
-                        match item {
-                            (1, Field::Bytes(value)) => Self::check(value, depth - 1)?,
-                            (1, _) => return Err(Malformed::WireType(1)),
-                            _ => {}
-                        }
-                    }
-                }
-                (6, Field::Bytes(list)) => {
-                    let mut items = Fields::new(list);
-                    while let Some(item) = items.next()? {
-                        match item {
-                            (1, Field::Bytes(entry)) => check_key_value(entry, depth - 1)?,
-                            (1, _) => return Err(Malformed::WireType(1)),
-                            _ => {}
-                        }
-                    }
-                }
-                (1..=7, _) => return Err(Malformed::WireType(number)),
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }
 
@@ -112,6 +78,7 @@ pub struct Attributes<'a> {
 
 impl<'a> Attributes<'a> {
     /// The `KeyValue`s held in field `number` of `message`.
+    #[inline]
     pub(super) fn new(message: &'a [u8], number: u32) -> Self {
         Self { fields: Fields::new(message), number }
     }
@@ -136,14 +103,50 @@ impl<'a> Iterator for Attributes<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let number = self.number;
         self.fields.find_map(|field| match field {
-            (found, Field::Bytes(entry)) if found == number => Some(key_value(entry)),
+            (found, Field::Bytes(entry)) if found == number => Some(straight(entry).unwrap_or_else(|| winding(entry))),
             _ => None,
         })
     }
 }
 
+/// A `KeyValue` as every SDK writes it: the key, then the value, one scalar in it, lengths under 16 KiB. Whatever
+/// it says yes to is well-formed.
 #[inline]
-fn key_value(entry: &[u8]) -> (&[u8], Value<'_>) {
+pub(super) fn straight(entry: &[u8]) -> Option<(&[u8], Value<'_>)> {
+    let (key, rest) = short(entry, 0x0a)?;
+    let (value, []) = short(rest, 0x12)? else { return None };
+    let value = match *value {
+        [0x0a, ..] => match short(value, 0x0a)? {
+            (text, []) => Value::Str(text),
+            _ => return None,
+        },
+        [0x10, flag @ 0..0x80] => Value::Bool(flag != 0),
+        [0x18, ref rest @ ..] => {
+            let mut rest = Fields::new(rest);
+            let int = rest.varint().ok()?;
+            rest.is_empty().then_some(Value::Int(int.cast_signed()))?
+        }
+        [0x21, ref bits @ ..] => Value::Double(f64::from_le_bytes(bits.try_into().ok()?)),
+        _ => return None,
+    };
+    Some((key, value))
+}
+
+/// The content of a length-delimited field, and what follows it, if it has this tag and a length of one or two bytes.
+#[inline]
+fn short(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    match *bytes {
+        [first, len, ref rest @ ..] if first == tag && len < 0x80 => rest.split_at_checked(usize::from(len)),
+        [first, low, high, ref rest @ ..] if first == tag && high < 0x80 => {
+            rest.split_at_checked(usize::from(low & 0x7f) | usize::from(high) << 7)
+        }
+        _ => None,
+    }
+}
+
+/// Any other `KeyValue`.
+#[cold]
+fn winding(entry: &[u8]) -> (&[u8], Value<'_>) {
     let (mut key, mut value) = (&[][..], Value::Empty);
     for field in Fields::new(entry) {
         match field {
@@ -153,17 +156,4 @@ fn key_value(entry: &[u8]) -> (&[u8], Value<'_>) {
         }
     }
     (key, value)
-}
-
-pub(super) fn check_key_value(entry: &[u8], depth: u32) -> Result<(), Malformed> {
-    let mut fields = Fields::new(entry);
-    while let Some(field) = fields.next()? {
-        match field {
-            (1, Field::Bytes(_)) => {}
-            (2, Field::Bytes(value)) => Value::check(value, depth.min(DEPTH_MAX))?,
-            (number @ (1 | 2), _) => return Err(Malformed::WireType(number)),
-            _ => {}
-        }
-    }
-    Ok(())
 }

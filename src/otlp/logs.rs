@@ -2,35 +2,29 @@
 
 use bytes::Bytes;
 
-use super::attributes::{Attributes, Value, check_key_value};
-use super::traces::{Resource, Scope, check_each, messages};
-use super::wire::{DEPTH_MAX, Field, Fields, Malformed};
+use super::attributes::{Attributes, Value};
+use super::traces::{Resource, Scope, repeated};
+use super::wire::{Field, Fields, Malformed};
+use super::{check, merge, messages};
 
 /// The bytes of one `ExportLogsServiceRequest`, checked.
 #[derive(Clone, Debug)]
 pub struct Logs {
     bytes: Bytes,
+    /// The same bytes, unless they had to be [merged](merge).
+    plain: Bytes,
     records: usize,
 }
 
 impl Logs {
-    /// Checks `bytes` whole: every tag, length, wire type and depth.
+    /// Checks `bytes` whole: every tag, length, wire type and depth, but not whether strings are UTF-8.
     ///
     /// # Errors
     /// The first malformed place, as a [`Malformed`].
     pub fn parse(bytes: Bytes) -> Result<Self, Malformed> {
-        let mut records = 0;
-        check_each(&bytes, 1, |resource_logs| {
-            check_each(resource_logs, 1, |resource| check_each(resource, 1, |kv| check_key_value(kv, DEPTH_MAX)))?;
-            check_each(resource_logs, 2, |scope_logs| {
-                check_each(scope_logs, 1, |scope| check_each(scope, 3, |kv| check_key_value(kv, DEPTH_MAX)))?;
-                check_each(scope_logs, 2, |record| {
-                    records += 1;
-                    check_record(record)
-                })
-            })
-        })?;
-        Ok(Self { bytes, records })
+        let checked = check::request(&messages::LOGS, &bytes)?;
+        let plain = if checked.plain { bytes.clone() } else { merge::merged(&messages::LOGS, &bytes) };
+        Ok(Self { bytes, plain, records: checked.items })
     }
 
     /// The request's bytes, as they came.
@@ -53,11 +47,11 @@ impl Logs {
 
     /// Every record with the resource and scope it was sent under.
     pub fn records(&self) -> impl Iterator<Item = (Resource<'_>, Scope<'_>, LogRecord<'_>)> {
-        messages(&self.bytes, 1).flat_map(|resource_logs| {
+        repeated(&self.plain, 1).flat_map(|resource_logs| {
             let resource = Resource::of(resource_logs);
-            messages(resource_logs, 2).flat_map(move |scope_logs| {
+            repeated(resource_logs, 2).flat_map(move |scope_logs| {
                 let scope = Scope::of(scope_logs);
-                messages(scope_logs, 2).map(move |record| (resource, scope, LogRecord::decode(record)))
+                repeated(scope_logs, 2).map(move |record| (resource, scope, LogRecord::decode(record)))
             })
         })
     }
@@ -111,19 +105,4 @@ impl<'a> LogRecord<'a> {
         }
         record
     }
-}
-
-fn check_record(message: &[u8]) -> Result<(), Malformed> {
-    let mut fields = Fields::new(message);
-    while let Some((number, field)) = fields.next()? {
-        match (number, field) {
-            (1 | 11, Field::Fixed64(_)) | (2 | 7, Field::Varint(_)) | (3 | 9 | 10 | 12, Field::Bytes(_)) => {}
-            (5, Field::Bytes(body)) => Value::check(body, DEPTH_MAX)?,
-            (6, Field::Bytes(kv)) => check_key_value(kv, DEPTH_MAX)?,
-            (8, Field::Fixed32(_)) => {}
-            (1 | 2 | 3 | 5..=12, _) => return Err(Malformed::WireType(number)),
-            _ => {}
-        }
-    }
-    Ok(())
 }

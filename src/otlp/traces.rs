@@ -2,24 +2,28 @@
 
 use bytes::Bytes;
 
-use super::attributes::{Attributes, check_key_value};
-use super::wire::{DEPTH_MAX, Field, Fields, Malformed};
+use super::attributes::Attributes;
+use super::wire::{Field, Fields, Malformed};
+use super::{check, merge, messages};
 
 /// The bytes of one `ExportTraceServiceRequest`, checked.
 #[derive(Clone, Debug)]
 pub struct Traces {
     bytes: Bytes,
+    /// The same bytes, unless they had to be [merged](merge).
+    plain: Bytes,
     spans: usize,
 }
 
 impl Traces {
-    /// Checks `bytes` whole: every tag, length, wire type and depth.
+    /// Checks `bytes` whole: every tag, length, wire type and depth, but not whether strings are UTF-8.
     ///
     /// # Errors
     /// The first malformed place, as a [`Malformed`].
     pub fn parse(bytes: Bytes) -> Result<Self, Malformed> {
-        let spans = check_request(&bytes)?;
-        Ok(Self { bytes, spans })
+        let checked = check::request(&messages::TRACES, &bytes)?;
+        let plain = if checked.plain { bytes.clone() } else { merge::merged(&messages::TRACES, &bytes) };
+        Ok(Self { bytes, plain, spans: checked.items })
     }
 
     /// The request's bytes, as they came.
@@ -42,11 +46,11 @@ impl Traces {
 
     /// Every span with the resource and scope it was sent under.
     pub fn spans(&self) -> impl Iterator<Item = (Resource<'_>, Scope<'_>, Span<'_>)> {
-        messages(&self.bytes, 1).flat_map(|resource_spans| {
+        repeated(&self.plain, 1).flat_map(|resource_spans| {
             let resource = Resource::of(resource_spans);
-            messages(resource_spans, 2).flat_map(move |scope_spans| {
+            repeated(resource_spans, 2).flat_map(move |scope_spans| {
                 let scope = Scope::of(scope_spans);
-                messages(scope_spans, 2).map(move |span| (resource, scope, Span::decode(span)))
+                repeated(scope_spans, 2).map(move |span| (resource, scope, Span::decode(span)))
             })
         })
     }
@@ -62,7 +66,7 @@ pub struct Resource<'a> {
 impl<'a> Resource<'a> {
     /// The resource of a `ResourceSpans` or `ResourceLogs`: field 1 in both.
     pub(super) fn of(message: &'a [u8]) -> Self {
-        Self { attributes: messages(message, 1).last().map_or(Attributes::none(), |it| Attributes::new(it, 1)) }
+        Self { attributes: repeated(message, 1).next().map_or(Attributes::none(), |it| Attributes::new(it, 1)) }
     }
 }
 
@@ -76,7 +80,7 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// The scope of a `ScopeSpans` or `ScopeLogs`: field 1 in both.
     pub(super) fn of(message: &'a [u8]) -> Self {
-        let name = messages(message, 1).last().and_then(|scope| messages(scope, 1).last());
+        let name = repeated(message, 1).next().and_then(|scope| repeated(scope, 1).last());
         Self { name: name.unwrap_or_default() }
     }
 }
@@ -106,7 +110,7 @@ pub struct Span<'a> {
     /// Not checked for UTF-8.
     pub name: &'a [u8],
     /// `SpanKind` as its enum number.
-    pub kind: u64,
+    pub kind: i32,
     /// Unix nanoseconds; 0 when absent.
     pub start_unix_nano: u64,
     /// Unix nanoseconds; 0 when absent.
@@ -126,12 +130,12 @@ impl<'a> Span<'a> {
 
     /// The span's events.
     pub fn events(&self) -> impl Iterator<Item = Event<'a>> + use<'a> {
-        messages(self.message, 11).map(Event::decode)
+        repeated(self.message, 11).map(Event::decode)
     }
 
     /// The span's links.
     pub fn links(&self) -> impl Iterator<Item = Link<'a>> + use<'a> {
-        messages(self.message, 13).map(Link::decode)
+        repeated(self.message, 13).map(Link::decode)
     }
 
     fn decode(message: &'a [u8]) -> Self {
@@ -153,7 +157,7 @@ impl<'a> Span<'a> {
                 (2, Field::Bytes(id)) => span.span_id = id,
                 (4, Field::Bytes(id)) => span.parent_span_id = id,
                 (5, Field::Bytes(name)) => span.name = name,
-                (6, Field::Varint(kind)) => span.kind = kind,
+                (6, Field::Varint(kind)) => span.kind = enumeration(kind),
                 (7, Field::Fixed64(at)) => span.start_unix_nano = at,
                 (8, Field::Fixed64(at)) => span.end_unix_nano = at,
                 (15, Field::Bytes(status)) => (span.status, span.status_message) = decode_status(status),
@@ -169,9 +173,13 @@ fn decode_status(message: &[u8]) -> (SpanStatus, &[u8]) {
     for field in Fields::new(message) {
         match field {
             (2, Field::Bytes(message)) => text = message,
-            (3, Field::Varint(1)) => code = SpanStatus::Ok,
-            (3, Field::Varint(2)) => code = SpanStatus::Error,
-            (3, Field::Varint(_)) => code = SpanStatus::Unset,
+            (3, Field::Varint(number)) => {
+                code = match enumeration(number) {
+                    1 => SpanStatus::Ok,
+                    2 => SpanStatus::Error,
+                    _ => SpanStatus::Unset,
+                }
+            }
             _ => {}
         }
     }
@@ -238,61 +246,15 @@ impl<'a> Link<'a> {
     }
 }
 
+/// Protobuf enums are 32 bits wide; what a varint says above them is dropped.
+fn enumeration(varint: u64) -> i32 {
+    varint as i32
+}
+
 /// The length-delimited fields `number` of a checked message.
-pub(super) fn messages(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
+pub(super) fn repeated(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
     Fields::new(message).filter_map(move |field| match field {
         (found, Field::Bytes(bytes)) if found == number => Some(bytes),
         _ => None,
     })
-}
-
-/// Calls `check` with every field `number` of `message`, which must be length-delimited.
-pub(super) fn check_each<'a>(
-    message: &'a [u8],
-    number: u32,
-    mut check: impl FnMut(&'a [u8]) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
-    let mut fields = Fields::new(message);
-    while let Some(field) = fields.next()? {
-        match field {
-            (found, Field::Bytes(bytes)) if found == number => check(bytes)?,
-            (found, _) if found == number => return Err(Malformed::WireType(number)),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn check_request(bytes: &[u8]) -> Result<usize, Malformed> {
-    let mut spans = 0;
-    check_each(bytes, 1, |resource_spans| {
-        check_each(resource_spans, 1, |resource| check_each(resource, 1, |kv| check_key_value(kv, DEPTH_MAX)))?;
-        check_each(resource_spans, 2, |scope_spans| {
-            check_each(scope_spans, 1, |scope| check_each(scope, 3, |kv| check_key_value(kv, DEPTH_MAX)))?;
-            check_each(scope_spans, 2, |span| {
-                spans += 1;
-                check_span(span)
-            })
-        })
-    })?;
-    Ok(spans)
-}
-
-fn check_span(message: &[u8]) -> Result<(), Malformed> {
-    let mut fields = Fields::new(message);
-    while let Some((number, field)) = fields.next()? {
-        match (number, field) {
-            (1 | 2 | 3 | 4 | 5, Field::Bytes(_))
-            | (7 | 8, Field::Fixed64(_))
-            | (6 | 10 | 12 | 14, Field::Varint(_)) => {}
-            (9, Field::Bytes(kv)) => check_key_value(kv, DEPTH_MAX)?,
-            (11, Field::Bytes(event)) => check_each(event, 3, |kv| check_key_value(kv, DEPTH_MAX))?,
-            (13, Field::Bytes(link)) => check_each(link, 4, |kv| check_key_value(kv, DEPTH_MAX))?,
-            (15, Field::Bytes(status)) => check_each(status, 2, |_| Ok(()))?,
-            (16, Field::Fixed32(_)) => {}
-            (1..=16, _) => return Err(Malformed::WireType(number)),
-            _ => {}
-        }
-    }
-    Ok(())
 }

@@ -1,9 +1,10 @@
 //! The protobuf wire format (protobuf.dev/programming-guides/encoding): tags, varints, fixed and
-//! length-delimited fields.
+//! length-delimited fields, and unknown groups, which are only ever skipped. Limits and refusals are those of
+//! prost 0.14, so that what is accepted here is accepted by whoever the same bytes are forwarded to.
 
 use thiserror::Error;
 
-/// Nesting of messages and `AnyValue`s, the protobuf default limit.
+/// Nesting of messages, of the values in them and of unknown groups: protobuf's default limit.
 pub(super) const DEPTH_MAX: u32 = 100;
 
 /// Bytes that are not the protobuf message they should be. The caller answers 400 or `INVALID_ARGUMENT`.
@@ -15,13 +16,16 @@ pub enum Malformed {
     /// A varint is longer than ten bytes or overflows 64 bits.
     #[error("a varint is longer than 64 bits")]
     Varint,
-    /// A tag has field number 0 or a wire type that does not exist.
+    /// A tag has field number 0, one over 2^29 - 1, or a wire type that does not exist.
     #[error("a field tag is not valid")]
     Tag,
     /// A known field has a wire type other than the schema's.
     #[error("field {0} has the wrong wire type")]
     WireType(u32),
-    /// Values or groups are nested deeper than [`DEPTH_MAX`].
+    /// A group ends that was not begun, or under another field number.
+    #[error("a group ends that was not begun")]
+    Group,
+    /// Values or groups are nested deeper than 100 levels.
     #[error("nested deeper than {DEPTH_MAX} levels")]
     Depth,
 }
@@ -32,7 +36,28 @@ pub(super) enum Field<'a> {
     Varint(u64),
     Fixed64(u64),
     Bytes(&'a [u8]),
+    /// A group begins; [`Fields::skip_group`] reads it to its end.
+    Group,
     Fixed32(u32),
+}
+
+impl Field<'_> {
+    pub(super) const VARINT: u32 = 0;
+    pub(super) const FIXED64: u32 = 1;
+    pub(super) const BYTES: u32 = 2;
+    pub(super) const FIXED32: u32 = 5;
+
+    /// The wire type.
+    #[inline]
+    pub(super) fn wire(&self) -> u32 {
+        match self {
+            Self::Varint(_) => Self::VARINT,
+            Self::Fixed64(_) => Self::FIXED64,
+            Self::Bytes(_) => Self::BYTES,
+            Self::Group => 3,
+            Self::Fixed32(_) => Self::FIXED32,
+        }
+    }
 }
 
 /// Reads the fields of one message in turn.
@@ -53,27 +78,69 @@ impl<'a> Fields<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).map_err(|_| Malformed::Tag)?;
+        let tag = u32::try_from(self.varint()?).map_err(|_| Malformed::Tag)?;
+        let number = tag >> 3;
         if number == 0 {
             return Err(Malformed::Tag);
         }
         let field = match tag & 7 {
             0 => Field::Varint(self.varint()?),
-            1 => Field::Fixed64(u64::from_le_bytes(self.take()?)),
+            1 => Field::Fixed64(u64::from_le_bytes(self.chunk()?)),
             2 => Field::Bytes(self.bytes()?),
-            5 => Field::Fixed32(u32::from_le_bytes(self.take()?)),
+            3 => Field::Group,
+            4 => return Err(Malformed::Group),
+            5 => Field::Fixed32(u32::from_le_bytes(self.chunk()?)),
             _ => return Err(Malformed::Tag),
         };
         Ok(Some((number, field)))
     }
 
+    /// Reads to the end of the group `number`, whose beginning was read last.
+    pub(super) fn skip_group(&mut self, number: u32, depth: u32) -> Result<(), Malformed> {
+        let depth = depth.checked_sub(1).ok_or(Malformed::Depth)?;
+        loop {
+            let before = *self;
+            match self.next() {
+                Ok(Some((inner, Field::Group))) => self.skip_group(inner, depth)?,
+                Ok(Some(_)) if depth == 0 => return Err(Malformed::Depth),
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(Malformed::Truncated),
+                Err(Malformed::Group) => {
+                    *self = before;
+                    let ended = self.varint()? >> 3 == u64::from(number);
+                    return ended.then_some(()).ok_or(Malformed::Group);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A base-128 varint of at most 64 bits. One byte holds most tags and lengths, two nearly all the rest.
     #[inline]
-    fn varint(&mut self) -> Result<u64, Malformed> {
+    pub(super) fn varint(&mut self) -> Result<u64, Malformed> {
+        match *self.rest {
+            [a, ref rest @ ..] if a < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(a))
+            }
+            [a, b, ref rest @ ..] if b < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(a & 0x7f) | u64::from(b) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    #[cold]
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0u64;
         for (n, byte) in self.rest.iter().enumerate().take(10) {
             value |= u64::from(byte & 0x7f) << (7 * n);
             if *byte < 0x80 {
+                // The tenth byte has room for one bit.
+                if n == 9 && *byte > 1 {
+                    return Err(Malformed::Varint);
+                }
                 self.rest = self.rest.get(n + 1..).ok_or(Malformed::Truncated)?;
                 return Ok(value);
             }
@@ -82,7 +149,7 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    pub(super) fn chunk<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(Malformed::Truncated)?;
         self.rest = rest;
         Ok(*taken)
@@ -95,9 +162,13 @@ impl<'a> Fields<'a> {
         self.rest = rest;
         Ok(taken)
     }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
 }
 
-/// Fields of bytes that were checked before: a malformed rest ends the iteration.
+/// Fields of bytes that were checked before: nothing malformed is left, and no groups.
 impl<'a> Iterator for Fields<'a> {
     type Item = (u32, Field<'a>);
 

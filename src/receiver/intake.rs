@@ -12,7 +12,7 @@ use super::rejection::Rejection;
 use crate::config;
 use crate::engine::{Handle, Ingested, Refused};
 use crate::metrics::Metric;
-use crate::otlp::{ExportReply, Logs, PartialSuccess, Signal, Traces, check_metrics};
+use crate::otlp::{ExportReply, Logs, Metrics, PartialSuccess, Signal, Traces};
 
 /// The receiver behind its transports.
 pub(super) struct Intake {
@@ -100,7 +100,7 @@ impl Intake {
         let ingested = match signal {
             Signal::Traces => self.engine.traces(Traces::parse(bytes.clone())?).await,
             Signal::Logs => self.engine.logs(Logs::parse(bytes.clone())?).await,
-            Signal::Metrics => check_metrics(&bytes).map(|()| Ok(Ingested::default()))?,
+            Signal::Metrics => Metrics::parse(bytes.clone()).map(|_| Ok(Ingested::default()))?,
         };
         let ingested = ingested.map_err(|refused| match refused {
             Refused::Busy => Rejection::Busy(self.retry_after),

@@ -1,8 +1,11 @@
-//! The integration tests, in one binary.
+//! The integration tests, in one binary: what needs more than one room, a socket, or real telemetry.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
 
 mod bad_input;
+mod engine;
 mod exporter;
+mod otlp;
 mod receiver;
 mod stub;
+mod tidy;
 mod wire;

@@ -14,6 +14,7 @@ mod check;
 mod counts;
 mod json;
 mod personal;
+mod request;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use thiserror::Error;
 
 pub use counts::Counts;
 use personal::Shape;
+pub use request::request;
 
 /// Version of the built-in rules; changes with every change of what they find. Frames record it.
 pub const RULES_VERSION: &str = "2026-11-22";
