@@ -19,7 +19,7 @@ use crate::config::{self, Config, Source};
 use crate::engine::clock::Clock;
 use crate::engine::registry::Registry;
 use crate::engine::{self, Engine, Handle, Store};
-use crate::evidence::Log;
+use crate::evidence::{self, Log};
 use crate::exporter::{self, Exporter};
 use crate::metrics::Metric;
 use crate::notify;
@@ -50,7 +50,7 @@ impl App {
         let process_metrics = api::install_recorder().context("installing the metrics recorder")?;
         Metric::ALL.into_iter().for_each(Metric::describe);
         let clock = Clock::start();
-        let log = Log::open(&config.data_dir, &config.evidence, clock.now()).context("opening the evidence log")?;
+        let log = Log::open(&config.data_dir, &config.evidence, clock.now(), evidence::os_entropy()).context("opening the evidence log")?;
         let store: Arc<dyn Store> = Arc::new(log);
         let registry = Arc::new(Registry::new(config.features.max));
         let shared = Arc::new(config.clone());

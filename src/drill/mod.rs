@@ -154,7 +154,7 @@ fn triage_line(incident: &Incident) -> String {
 fn freeze_line(rig: &Rig, incident: &Incident) -> anyhow::Result<String> {
     let FrameState::Committed(receipt) = &incident.frame else { anyhow::bail!("the frame was not committed") };
     let verification = evidence::verify(&rig.store(), &rig.vkey(), None);
-    ensure!(verification.is_verified(), "the store does not verify: {verification}");
+    ensure!(verification.outcome == evidence::Outcome::Verified, "the store does not verify: {verification}");
     Ok(format!("Frame {} committed as leaf {}, sha256 {}, store verified", incident.id, receipt.seq, receipt.frame_sha256))
 }
 

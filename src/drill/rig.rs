@@ -15,7 +15,7 @@ use crate::core::time::UnixNanos;
 use crate::engine::registry::Registry;
 use crate::engine::view::{AlertState, FrameState, Incident, Notice, View};
 use crate::engine::{Acknowledgement, Effect, Engine, Store};
-use crate::evidence::Log;
+use crate::evidence::{Log, os_entropy};
 use crate::otlp::Traces;
 use crate::toolkit::postmortem::Entry;
 use crate::toolkit::traffic::Exchange;
@@ -42,7 +42,7 @@ impl Rig {
         config.data_dir = dir.join("store");
         config.breakers.iter_mut().for_each(|breaker| breaker.policy.mode = Mode::Enforce);
         let config = Arc::new(config);
-        let log = Log::open(&config.data_dir, &config.evidence, now).context("opening the drill's log")?;
+        let log = Log::open(&config.data_dir, &config.evidence, now, os_entropy()).context("opening the drill's log")?;
         let registry = Arc::new(Registry::new(config.features.max));
         let engine = Engine::new(config.clone(), registry, now.0, now);
         Ok(Self { engine, log, config, now, number: 0, frames: Vec::new(), timeline: Vec::new() })

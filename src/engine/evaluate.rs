@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::effect::{Acknowledgement, Effect};
 use super::engine::{Engine, INCIDENTS_MAX};
 use super::feature::Cause;
-use super::store::StoreError;
 use super::view::{Breach, FrameState, Incident, Notice};
 use crate::core::breaker::Input;
 use crate::core::detect::{Verdict, judge_nested};
@@ -103,9 +102,7 @@ impl Engine {
     pub fn acknowledge(&mut self, acknowledgement: Acknowledgement, at: UnixNanos) {
         let result = match acknowledgement.result {
             Ok(receipt) => FrameState::Committed(receipt),
-            Err(error @ (StoreError::Retry(_) | StoreError::Fatal(_))) => {
-                FrameState::NotCommitted { reason: error.to_string() }
-            }
+            Err(error) => FrameState::NotCommitted { reason: error.to_string() },
         };
         self.settle(&acknowledgement.frame_id, result, at);
     }

@@ -80,7 +80,7 @@ impl Thread {
         let label = match &result {
             Ok(_) => "committed",
             Err(StoreError::Retry(_)) => "retried",
-            Err(StoreError::Fatal(_)) => "failed",
+            Err(StoreError::Refused(_) | StoreError::Fatal(_)) => "failed",
         };
         Metric::Frames.add(&[("result", label)], 1);
         match &result {

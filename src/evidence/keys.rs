@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::durable::Disk;
+use crate::core::manifest::{Leaf, Manifest};
 use crate::core::note::NOTE_BYTES_MAX;
 
 /// A source of random bytes, [`os_entropy`] outside tests.
@@ -46,6 +47,19 @@ fn read_seed(path: &Path) -> io::Result<[u8; 32]> {
     let named = |kind, what: &str| io::Error::new(kind, format!("{}: {what}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| named(error.kind(), &error.to_string()))?;
     bytes.try_into().map_err(|_| named(io::ErrorKind::InvalidData, "a key is exactly 32 bytes (the Ed25519 seed)"))
+}
+
+/// The verifier key that the log in `dir` names as its own: for publishing it, never for verifying with it.
+///
+/// # Errors
+/// When there is no log, or its identity can't be read.
+pub fn own_vkey(dir: &Path) -> io::Result<String> {
+    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "id.json is not the identity of a log");
+    let genesis = Manifest::parse(&std::fs::read(dir.join("id.json"))?).map_err(|_| invalid())?;
+    match genesis.leaf {
+        Leaf::Genesis { vkey, .. } => Ok(vkey),
+        Leaf::Frame { .. } => Err(invalid()),
+    }
 }
 
 /// Reads a vkey for [`super::verify()`] from a file, which must lie outside the evidence: a key that comes with what

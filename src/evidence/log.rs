@@ -23,7 +23,6 @@ use crate::core::merkle::{Tree, leaf_hash};
 use crate::core::note::{Checkpoint, Signer, is_key_name};
 use crate::core::time::UnixNanos;
 use crate::engine::store::{FrameBytes, Receipt, Store, StoreError};
-use crate::metrics::Metric;
 
 /// Longest origin: a checkpoint must fit one block.
 const ORIGIN_BYTES_MAX: usize = 512;
@@ -191,15 +190,7 @@ fn unreadable_now(error: io::Error) -> StoreError {
 impl Store for Log {
     fn append(&self, frame: &FrameBytes) -> Result<Receipt, StoreError> {
         let stopped = |_| StoreError::Fatal("the writer died".to_owned());
-        let result = self.writer.lock().map_err(stopped)?.append(frame, &self.index);
-        let label = match &result {
-            Ok(_) => "committed",
-            Err(StoreError::Retry(_)) => "retried",
-            Err(StoreError::Refused(_) | StoreError::Fatal(_)) => "failed",
-        };
-        Metric::Frames.add(&[("result", label)], 1);
-        Metric::LogSize.set(&[], self.size());
-        result
+        self.writer.lock().map_err(stopped)?.append(frame, &self.index)
     }
 
     fn frame(&self, id: &str) -> Result<Option<Bytes>, StoreError> {

@@ -37,7 +37,7 @@ mod verify;
 mod wal;
 mod writer;
 
-pub use keys::{Entropy, os_entropy, read_vkey};
+pub use keys::{Entropy, os_entropy, own_vkey, read_vkey};
 pub use log::{Log, OpenError};
 pub use verify::{Level, Outcome, Verification, verify};
 

@@ -1,0 +1,35 @@
+//! `freezeframe verify`: offline proof of a bundle or a store directory.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use super::output::{Format, print_json};
+use crate::evidence;
+
+/// Arguments of `verify`. Exit status: 0 verified, 1 altered, 2 usage, 3 incomplete, 4 rollback or fork proven.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// A bundle, or the directory of a store
+    path: PathBuf,
+    /// File with the log's verifier key, or the key itself; never taken from PATH
+    #[arg(long, value_name = "FILE|VKEY")]
+    vkey: String,
+    /// A checkpoint that somebody kept: the signed note, or `origin size root` as alerts carry it
+    #[arg(long, value_name = "TEXT")]
+    remembered: Option<String>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let file = PathBuf::from(&args.vkey);
+    let vkey = if file.exists() { evidence::read_vkey(&file, &args.path).map_err(anyhow::Error::msg)? } else { args.vkey.clone() };
+    let verification = evidence::verify(&args.path, &vkey, args.remembered.as_deref());
+    match args.format {
+        Format::Json => print_json(&serde_json::to_value(&verification).context("rendering the result")?),
+        Format::Table | Format::Markdown => print!("{}", verification.report()),
+    }
+    Ok(ExitCode::from(verification.outcome.exit_status()))
+}
