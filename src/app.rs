@@ -16,9 +16,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::{self, Phase, Readiness, Reload, Sources};
 use crate::config::{self, Config, Source};
-use crate::engine::clock::Clock;
 use crate::engine::registry::Registry;
-use crate::engine::{self, Engine, Handle, Store};
+use crate::engine::{self, Engine, Handle, Store, clock};
 use crate::evidence::{self, Log};
 use crate::exporter::{self, Exporter};
 use crate::metrics::Metric;
@@ -49,13 +48,12 @@ impl App {
         let api = api::bind(&config.admin, &config.health).await.context("binding the admin listener")?;
         let process_metrics = api::install_recorder().context("installing the metrics recorder")?;
         Metric::ALL.into_iter().for_each(Metric::describe);
-        let clock = Clock::start();
-        let log = Log::open(&config.data_dir, &config.evidence, clock.now(), evidence::os_entropy()).context("opening the evidence log")?;
+        let log = Log::open(&config.data_dir, &config.evidence, clock::now(), evidence::os_entropy()).context("opening the evidence log")?;
         let store: Arc<dyn Store> = Arc::new(log);
         let registry = Arc::new(Registry::new(config.features.max));
         let shared = Arc::new(config.clone());
-        let engine = Engine::new(shared, registry.clone(), rand::rng().next_u64(), clock.now());
-        let engine = engine::start(engine, clock, store.clone()).context("starting the engine")?;
+        let engine = Engine::new(shared, registry.clone(), rand::rng().next_u64(), clock::now());
+        let engine = engine::start(engine, store.clone()).context("starting the engine")?;
         let exporter = config.exporter.as_ref().map(exporter::start).transpose().context("starting the exporter")?;
         let sources = Sources {
             reload: reload(engine.clone(), source),
@@ -65,7 +63,7 @@ impl App {
             process_metrics,
             readiness: Readiness::default(),
             windows: config.windows,
-            clock,
+            now: clock::now,
         };
         Ok(Self { config, receiver, api, sources, exporter: exporter.map(Arc::new), signals })
     }
@@ -95,9 +93,10 @@ impl App {
         let tasks = TaskTracker::new();
         let (engine, readiness) = (sources.engine.clone(), sources.readiness.clone());
         let receiver = tasks.spawn(receiver.serve(engine.clone(), tap(exporter.clone()), receiving.clone().cancelled_owned()));
-        if let Some(settings) = &config.alertmanager {
-            let client = notify::Client::new(settings, &config.alerting, &api.base_url(), sources.clock)?;
-            tasks.spawn(client.run(engine.clone(), serving.clone()));
+        if let Some(settings) = config.alertmanager.clone() {
+            let client = reqwest::Client::builder().build().context("building the Alertmanager client")?;
+            let stop = serving.clone().cancelled_owned();
+            tasks.spawn(notify::run(settings, api.base_url(), client, engine.clone(), clock::now, stop));
         }
         tasks.spawn(reload_on(signals.hangup()?, sources.reload.clone()));
         let api = tasks.spawn(api.serve(sources, serving.clone().cancelled_owned()));
@@ -140,7 +139,7 @@ fn reload(engine: Handle, source: Source) -> Reload {
         Box::pin(async move {
             let result = match config::load(&source, &config::env::process) {
                 Ok((config, warnings)) => {
-                    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                    warnings.iter().for_each(|it| tracing::warn!("{}", it.render(&source.name(), "warning")));
                     engine.reload(Arc::new(config)).await.map_err(|_| "the engine is busy; try again".to_owned())
                 }
                 Err(errors) => Err(errors.to_string()),

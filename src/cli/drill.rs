@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::output::{Format, print_json};
 use crate::drill::{self, Scenario, Stage};
-use crate::engine::clock::Clock;
+use crate::engine::clock;
 
 /// Arguments of `drill`.
 #[derive(Clone, Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let now = Clock::start().now();
+    let now = clock::now();
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
         None => std::env::temp_dir().join(format!("freezeframe-drill-{}", now.0)),

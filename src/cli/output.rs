@@ -1,7 +1,7 @@
 //! How commands print: tables for people, JSON for programs, Markdown for documents.
 
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 use serde_json::Value as Json;
 
 /// `--format`
@@ -19,9 +19,8 @@ pub enum Format {
 /// Prints rows under a header as a table or as Markdown.
 pub(super) fn print_table(format: Format, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
     let mut table = Table::new();
-    let preset = if format == Format::Markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING };
-    table.load_preset(preset).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header);
+    let style = if format == Format::Markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING };
+    table.load_style(style).set_header(header);
     table.add_rows(rows.into_iter().map(|row| row.iter().map(|cell| printable(cell)).collect::<Vec<_>>()));
     println!("{}", table.trim_fmt());
 }

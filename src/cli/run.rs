@@ -29,10 +29,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         telemetry::init(&config.telemetry).context("starting logs and traces")?;
         for warning in warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!("{}", warning.render(&source.name(), "warning"));
         }
         let app = App::bind(config, source).await?;
-        println!("{}", app.ready_line());
+        println!("{}", app.ready_line()?);
         app.serve().await?;
         telemetry::shutdown();
         anyhow::Ok(())

@@ -11,6 +11,7 @@ use super::Scenario;
 use crate::config::{self, Config, Source};
 use crate::core::breaker::{Mode, State};
 use crate::core::incident::Class;
+use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
 use crate::engine::registry::Registry;
 use crate::engine::view::{AlertState, FrameState, Incident, Notice, View};
@@ -22,6 +23,9 @@ use crate::toolkit::traffic::Exchange;
 
 /// The feature of the synthetic traffic.
 const FEATURE: &str = "/support";
+
+/// Signals that every status line shows.
+const HEADLINES: [Signal; 3] = [Signal::Quality, Signal::LatencyP95, Signal::ErrorRatio];
 
 /// Everything a drill drives.
 #[derive(Debug)]
@@ -155,7 +159,7 @@ impl Rig {
         let view = self.view();
         let feature = view.features.iter().find(|it| &*it.name == FEATURE);
         let readings = feature.into_iter().flat_map(|it| &it.signals).filter(|it| {
-            it.signal == scenario.signal() || crate::core::signal::Signal::HEADLINES.contains(&it.signal)
+            it.signal == scenario.signal() || HEADLINES.contains(&it.signal)
         });
         let words: Vec<String> = readings
             .filter_map(|it| it.short.map(|estimate| format!("{} {:.3}", it.signal.as_str(), estimate.value)))

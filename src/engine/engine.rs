@@ -242,13 +242,17 @@ impl Engine {
     }
 }
 
-fn redactor(config: &Config) -> Option<Redactor> {
+/// The redactor a configuration asks for, if it asks for one.
+#[must_use]
+pub fn redactor(config: &Config) -> Option<Redactor> {
     let settings = &config.redaction;
     let redactor = Redactor::new(&settings.blocked_key_patterns, &settings.blocked_values, &settings.allowed_values);
     settings.enabled.then(|| redactor.expect("the patterns were compiled when the configuration was checked"))
 }
 
-fn normaliser(config: &Config) -> Normaliser {
+/// The normaliser a configuration asks for.
+#[must_use]
+pub fn normaliser(config: &Config) -> Normaliser {
     Normaliser::new(&Settings { feature: config.features.keys.clone(), fields: Vec::new() })
 }
 

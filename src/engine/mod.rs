@@ -20,7 +20,7 @@ pub mod view;
 mod writer;
 
 pub use effect::{Acknowledgement, Effect};
-pub use engine::{Engine, INCIDENTS_MAX};
+pub use engine::{Engine, INCIDENTS_MAX, normaliser, redactor};
 pub use handle::{Handle, Ingested, Refused};
 pub use run::start;
 pub use store::{FrameBytes, Receipt, Store, StoreError};

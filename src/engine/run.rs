@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::clock::Clock;
+use super::clock;
 use super::effect::{Acknowledgement, Effect};
 use super::engine::Engine;
 use super::handle::{Command, Handle, Witnessed};
@@ -34,7 +34,6 @@ enum Event {
 #[derive(Debug)]
 struct Live {
     engine: Engine,
-    clock: Clock,
     writer: Writer,
     commands: mpsc::Receiver<Command>,
     acknowledgements: mpsc::Receiver<Acknowledgement>,
@@ -49,15 +48,14 @@ struct Live {
 ///
 /// # Errors
 /// When the system gives no thread or no timer.
-pub fn start(engine: Engine, clock: Clock, store: Arc<dyn Store>) -> std::io::Result<Handle> {
+pub fn start(engine: Engine, store: Arc<dyn Store>) -> std::io::Result<Handle> {
     let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
     let (acknowledge, acknowledgements) = mpsc::channel(COMMANDS_MAX);
-    let (view, view_receiver) = watch::channel(Arc::new(engine.view(clock.now())));
+    let (view, view_receiver) = watch::channel(Arc::new(engine.view(clock::now())));
     let (notices, _) = broadcast::channel(NOTICES_MAX);
     let handle = Handle::new(commands, view_receiver, notices.clone());
     let live = Live {
         engine,
-        clock,
         writer: Writer::start(store, acknowledge)?,
         commands: commands_receiver,
         acknowledgements,
@@ -77,7 +75,7 @@ impl Live {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         while self.stopping.is_none() {
             let Some(event) = self.select(&mut ticks).await else { break };
-            let now = self.clock.now();
+            let now = clock::now();
             self.apply(event, now);
             self.carry_out(now);
         }
@@ -147,14 +145,14 @@ impl Live {
 
     /// Closes what is open, lets the writer finish, and says so.
     async fn drain(mut self) {
-        let now = self.clock.now();
+        let now = clock::now();
         self.engine.close_all(now);
         self.engine.tick(now);
         self.carry_out(now);
         self.writer.close();
         while let Some(acknowledgement) = self.acknowledgements.recv().await {
-            self.engine.acknowledge(acknowledgement, self.clock.now());
-            self.carry_out(self.clock.now());
+            self.engine.acknowledge(acknowledgement, clock::now());
+            self.carry_out(clock::now());
         }
         if let Some(reply) = self.stopping.take() {
             answer(reply, ());

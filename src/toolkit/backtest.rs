@@ -8,7 +8,6 @@ use super::input::Recording;
 use crate::config::Config;
 use crate::core::assembly::{Assembly, Closed};
 use crate::core::breaker;
-use crate::core::dialect::Normaliser;
 use crate::core::incident::Class;
 use crate::core::redact;
 use crate::core::request::Request;
@@ -16,7 +15,7 @@ use crate::core::time::UnixNanos;
 use crate::core::trace_record;
 use crate::engine::registry::Registry;
 use crate::engine::view::{Alert, Notice};
-use crate::engine::{Acknowledgement, Effect, Engine, FrameBytes, Receipt, StoreError};
+use crate::engine::{self, Acknowledgement, Effect, Engine, FrameBytes, Receipt, StoreError};
 use crate::otlp::{LogRecord, Resource, Scope, Span};
 
 /// What a recording made the engine do, in order of time.
@@ -77,23 +76,24 @@ pub fn run(recording: &Recording, config: Arc<Config>) -> Result<Backtest, Strin
 /// # Errors
 /// A simple trace record that can't be read.
 pub fn requests(recording: &Recording, config: &Config) -> Result<Vec<Request>, String> {
-    let redactor = config.redactor();
-    let mut assembly = Assembly::new(config.assembly, Normaliser::new(&config.features.keys));
+    let mut assembly = Assembly::new(config.assembly, engine::normaliser(config));
     let (mut requests, mut now) = (Vec::new(), UnixNanos(0));
     for (at, item) in timeline(recording)? {
         now = at;
         match item {
-            Item::Span(resource, scope, span) => drop(assembly.span(&resource, &scope, &span, at)),
-            Item::Log(resource, scope, record) => drop(assembly.log(&resource, &scope, &record, at)),
+            Item::Span(resource, scope, span) => drop(assembly.span(at, &resource, scope, &span)),
+            Item::Log(resource, scope, record) => drop(assembly.log(at, &resource, scope, &record)),
             Item::Request(request) => requests.push(*request),
         }
     }
     let closed = assembly.close_all(now);
     requests.extend(closed.into_iter().filter_map(|it| match it {
         Closed::Request(request) => Some(*request),
-        Closed::Late(_) => None,
+        Closed::Late { .. } => None,
     }));
-    requests.iter_mut().for_each(|request| drop(redact::request(request, &redactor)));
+    if let Some(redactor) = engine::redactor(config) {
+        requests.iter_mut().for_each(|request| drop(redact::request(request, &redactor)));
+    }
     requests.sort_by_key(|it| (it.ended_at, it.trace_id));
     Ok(requests)
 }

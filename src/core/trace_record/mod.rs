@@ -1,9 +1,13 @@
 //! The simple trace record: one JSON object a request, as `inspect` prints, frames sample and `replay` loads.
 //! Absent values are `null`, never a made-up default.
 
+mod parse;
+
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+
+pub use parse::parse;
 
 use super::completeness;
 use super::diagnosis;
@@ -147,4 +151,66 @@ fn millis(duration: Duration) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "a cost below nine million dollars is exact")]
 fn usd(nano: u64) -> f64 {
     nano as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::request::tests::request;
+    use crate::core::request::{Document, Evaluation, Failure, Judge, Prompt, ToolCall};
+    use crate::core::time::UnixNanos;
+
+    /// Proves that a record read back gives the same record: nothing it says is lost or made up.
+    #[test]
+    fn a_record_reads_back_as_itself() {
+        let mut request = request();
+        request.ended_at = request.started_at.plus(request.latency);
+        request.prompt = Prompt {
+            version: Some("v41".into()),
+            components: vec![("tone".into(), "3".into())],
+            system: Some("Be kind.".into()),
+            sha256: Some([7; 32]),
+            ..Prompt::default()
+        };
+        request.calls = vec![ModelCall {
+            model_served: Some("gpt-4o-mini".into()),
+            input_tokens: Some(40),
+            cost_nano_usd: Some(1_500),
+            started_at: request.started_at,
+            duration: request.latency,
+            ..ModelCall::default()
+        }];
+        let document = Document { id: Some("doc-1".into()), score: Some(0.5), ..Document::default() };
+        request.retrievals =
+            vec![Retrieval { index: Some("kb".into()), documents: Some(vec![document]), ..Retrieval::default() }];
+        request.tools = vec![ToolCall {
+            name: "get_order".into(),
+            version: None,
+            started_at: UnixNanos(0),
+            duration: Some(Duration::from_millis(250)),
+            arguments: None,
+            result: None,
+            error: Some(Failure { kind: "timeout".into(), message: "".into(), timeout: true, status_code: None }),
+        }];
+        request.evaluations = vec![Evaluation {
+            metric: "relevance".into(),
+            score: Some(0.25),
+            label: None,
+            passed: Some(false),
+            judge: Judge { model: Some("gpt-4o".into()), ..Judge::default() },
+            error: None,
+        }];
+        let record = of(&request);
+        assert_eq!(of(&parse(&record.to_string()).unwrap()), record);
+        assert_eq!(record["diagnosis"]["mode"], "tool_timeout");
+        assert_eq!(record["temperature"], Json::Null);
+    }
+
+    /// Proves that what is no record is refused with a reason.
+    #[test]
+    fn what_is_no_record_is_refused() {
+        for text in ["", "{", "{}", r#"{"trace_id":"ab"}"#, r#"{"trace_id":"ab","started_at":"yesterday"}"#] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+    }
 }
