@@ -138,6 +138,23 @@ pub struct Breaker {
     pub redirected: u64,
 }
 
+impl Breaker {
+    /// The state as the outside sees it: `shadow` when it does not act, else the machine's.
+    #[must_use]
+    pub fn shown_state(&self) -> &'static str {
+        match self.policy.mode {
+            breaker::Mode::Shadow => "shadow",
+            breaker::Mode::Enforce => self.state.as_str(),
+        }
+    }
+}
+
+/// Where the frame of an incident can be had, given the URL of the admin listener.
+#[must_use]
+pub fn frame_url(base_url: &str, incident_id: &str) -> String {
+    format!("{base_url}/api/v1/incidents/{incident_id}/frame")
+}
+
 /// One feature's signals.
 #[derive(Clone, Debug)]
 pub struct Feature {
