@@ -17,8 +17,10 @@
 //! [`core::alert`] and [`core::breaker`] step, and an alert that starts firing freezes a [`core::frame`],
 //! which `evidence` makes durable before `notify`, `api` and the metrics say a word about it.
 
+pub mod api;
 pub mod config;
 pub mod core;
 pub mod engine;
 pub mod metrics;
+pub mod notify;
 pub mod otlp;
