@@ -28,33 +28,33 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// 2026-11-22T02:19:00Z
-pub const NOW: UnixNanos = UnixNanos(1_795_313_940_000_000_000);
+pub(crate) const NOW: UnixNanos = UnixNanos(1_795_313_940_000_000_000);
 
 /// A running admin listener with everything behind it.
-pub struct Admin {
-    pub url: String,
-    pub health_url: String,
-    pub commands: mpsc::Receiver<Command>,
-    pub view: watch::Sender<Arc<View>>,
-    pub notices: broadcast::Sender<Notice>,
-    pub registry: Arc<Registry>,
-    pub readiness: Readiness,
-    pub client: reqwest::Client,
+pub(crate) struct Admin {
+    pub(crate) url: String,
+    pub(crate) health_url: String,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) view: watch::Sender<Arc<View>>,
+    pub(crate) notices: broadcast::Sender<Notice>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) readiness: Readiness,
+    pub(crate) client: reqwest::Client,
     shutdown: oneshot::Sender<()>,
     served: JoinHandle<()>,
 }
 
 /// What may differ from the default.
 #[derive(Default)]
-pub struct Options {
-    pub token: Option<&'static str>,
-    pub view: View,
-    pub store: MemoryStore,
-    pub reload_error: Option<&'static str>,
+pub(crate) struct Options {
+    pub(crate) token: Option<&'static str>,
+    pub(crate) view: View,
+    pub(crate) store: MemoryStore,
+    pub(crate) reload_error: Option<&'static str>,
 }
 
 impl Admin {
-    pub async fn start(options: Options) -> Self {
+    pub(crate) async fn start(options: Options) -> Self {
         let (commands_in, commands) = mpsc::channel(1);
         let (view, views) = watch::channel(Arc::new(options.view));
         let (notices, _) = broadcast::channel(8);
@@ -91,37 +91,37 @@ impl Admin {
         Self { url, health_url, commands, view, notices, registry, readiness, client: client(), shutdown, served }
     }
 
-    pub async fn get(&self, path: &str) -> reqwest::Response {
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
         self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
     }
 
-    pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
+    pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
         self.client.post(format!("{}{path}", self.url)).body(body).send().await.unwrap()
     }
 
     /// Begins the shutdown and waits for its end.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.send(()).unwrap();
         self.served.await.unwrap();
     }
 }
 
 /// A client that shows answers as they are.
-pub fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     // Fails when another test was first, which is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     reqwest::Client::builder().gzip(false).no_proxy().build().unwrap()
 }
 
-pub async fn json(response: reqwest::Response) -> serde_json::Value {
+pub(crate) async fn json(response: reqwest::Response) -> serde_json::Value {
     serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
 
 /// Frames, bundles and log files by name.
 #[derive(Debug, Default)]
-pub struct MemoryStore {
-    pub frames: Mutex<HashMap<String, Bytes>>,
-    pub log_files: HashMap<String, Bytes>,
+pub(crate) struct MemoryStore {
+    pub(crate) frames: Mutex<HashMap<String, Bytes>>,
+    pub(crate) log_files: HashMap<String, Bytes>,
 }
 
 impl Store for MemoryStore {
@@ -155,7 +155,7 @@ impl Store for MemoryStore {
     }
 }
 
-pub fn receipt(id: &str) -> Receipt {
+pub(crate) fn receipt(id: &str) -> Receipt {
     Receipt {
         frame_id: id.into(),
         seq: 7,
@@ -164,7 +164,7 @@ pub fn receipt(id: &str) -> Receipt {
     }
 }
 
-pub fn rule() -> Arc<Rule> {
+pub(crate) fn rule() -> Arc<Rule> {
     Arc::new(Rule {
         name: "LlmQualityLow".into(),
         class: Class::QualityDegradation,
@@ -181,9 +181,9 @@ pub fn rule() -> Arc<Rule> {
     })
 }
 
-pub const ESTIMATE: Estimate = Estimate { value: 0.71, samples: 132, ci_low: 0.62, ci_high: 0.79 };
+pub(crate) const ESTIMATE: Estimate = Estimate { value: 0.71, samples: 132, ci_low: 0.62, ci_high: 0.79 };
 
-pub fn incident(id: &str, frame: FrameState) -> Arc<Incident> {
+pub(crate) fn incident(id: &str, frame: FrameState) -> Arc<Incident> {
     Arc::new(Incident {
         id: id.into(),
         feature: "support".into(),
@@ -202,7 +202,7 @@ pub fn incident(id: &str, frame: FrameState) -> Arc<Incident> {
     })
 }
 
-pub fn alert(state: AlertState, incident: Option<Arc<Incident>>) -> Alert {
+pub(crate) fn alert(state: AlertState, incident: Option<Arc<Incident>>) -> Alert {
     let rule = rule();
     Alert {
         fingerprint: fingerprint(&alert_labels(&rule, "support", &[])),
@@ -216,7 +216,7 @@ pub fn alert(state: AlertState, incident: Option<Arc<Incident>>) -> Alert {
     }
 }
 
-pub fn breaker(feature: &str, mode: Mode, state: breaker::State) -> Breaker {
+pub(crate) fn breaker(feature: &str, mode: Mode, state: breaker::State) -> Breaker {
     Breaker {
         feature: feature.into(),
         class: Class::QualityDegradation,
@@ -230,7 +230,7 @@ pub fn breaker(feature: &str, mode: Mode, state: breaker::State) -> Breaker {
 }
 
 /// One of everything: a firing alert with its committed frame, one whose frame is still being committed, breakers.
-pub fn view() -> View {
+pub(crate) fn view() -> View {
     let committed = incident("0192-committed", FrameState::Committed(receipt("0192-committed")));
     let reading =
         SignalReading { signal: Signal::Quality, short: Some(ESTIMATE), long: None, baseline: Some(ESTIMATE) };
@@ -252,7 +252,7 @@ pub fn view() -> View {
 }
 
 /// A request with a model call, a retrieval, a tool and an evaluation.
-pub fn request() -> Request {
+pub(crate) fn request() -> Request {
     let latency = Duration::from_millis(1_200);
     Request {
         trace_id: TraceId([1; 16]),

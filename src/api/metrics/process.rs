@@ -48,3 +48,58 @@ fn families(rendered: &str) -> BTreeMap<&str, Family<'_>> {
 fn comment<'a>(line: &'a str, start: &str) -> Option<(&'a str, &'a str)> {
     line.strip_prefix(start)?.split_once(' ')
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::super::writer::Format;
+    use super::*;
+    use crate::metrics::Metric;
+
+    fn check(format: Format, expected: &Expect) {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            Metric::ALL.into_iter().for_each(Metric::describe);
+            Metric::Frames.add(&[("result", "failed")], 1);
+            Metric::Frames.add(&[("result", "committed \"x\"\\")], 2);
+            Metric::AssemblyOpenTraces.set(&[], 3);
+            Metric::LogSize.set(&[], 4);
+        });
+        let mut writer = Writer::new(format);
+        writer.family("freezeframe_log_size", Kind::Gauge, "From the store.").sample(&[], 5);
+        write(&mut writer, &recorder.handle().render());
+        expected.assert_eq(&writer.finish());
+    }
+
+    /// Proves order, escapes and the names of either format, and that no family is told twice.
+    #[test]
+    fn counters_and_gauges() {
+        check(Format::Text, &expect![[r##"
+            # HELP freezeframe_log_size From the store.
+            # TYPE freezeframe_log_size gauge
+            freezeframe_log_size 5
+            # HELP freezeframe_assembly_open_traces Traces being assembled.
+            # TYPE freezeframe_assembly_open_traces gauge
+            freezeframe_assembly_open_traces 3
+            # HELP freezeframe_frames_total Freeze frames, by result (committed, retried, failed).
+            # TYPE freezeframe_frames_total counter
+            freezeframe_frames_total{result="committed \"x\"\\"} 2
+            freezeframe_frames_total{result="failed"} 1
+        "##]]);
+        check(Format::OpenMetrics, &expect![[r##"
+            # HELP freezeframe_log_size From the store.
+            # TYPE freezeframe_log_size gauge
+            freezeframe_log_size 5
+            # HELP freezeframe_assembly_open_traces Traces being assembled.
+            # TYPE freezeframe_assembly_open_traces gauge
+            freezeframe_assembly_open_traces 3
+            # HELP freezeframe_frames Freeze frames, by result (committed, retried, failed).
+            # TYPE freezeframe_frames counter
+            freezeframe_frames_total{result="committed \"x\"\\"} 2
+            freezeframe_frames_total{result="failed"} 1
+            # EOF
+        "##]]);
+    }
+}

@@ -145,6 +145,10 @@ fn calls(writer: &mut Writer, features: &Features) {
             buckets(family, &labels, tokens, 1.0);
         }
     });
+
+    let left_out = writer.left_out();
+    let help = "Series of model calls left out of this scrape, for want of room.";
+    writer.family("freezeframe_metrics_left_out", Kind::Gauge, help).sample(&[], left_out);
 }
 
 fn alerts(writer: &mut Writer, view: &View) {
@@ -227,17 +231,19 @@ fn pairs(
     }
 }
 
-/// Every kind of call of every feature in order of its labels, while there is room.
+/// Every kind of call of every feature, while there is room. Kinds are told in the order in which they came, which
+/// does not change.
 fn each_call(
     family: &mut Family<'_>,
     features: &Features,
     mut write: impl FnMut(&mut Family<'_>, &[Label<'_>], &CallMeters),
 ) {
     for (feature, meters) in features {
-        if !family.has_room() {
-            return;
-        }
-        meters.calls(|call, meters| write(family, &labels(feature, call), meters));
+        meters.calls(|call, meters| {
+            if family.has_room() {
+                write(family, &labels(feature, call), meters);
+            }
+        });
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-/// Series of one scrape. Beyond it whole families of a feature are left out, see [`Writer::has_room`].
+/// Lines of one scrape. Beyond it families that can have many leave series out, see [`Family::has_room`].
 const SERIES_MAX: usize = 100_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub(super) struct Writer {
     out: String,
     names: BTreeSet<String>,
     series: usize,
+    left_out: usize,
 }
 
 /// The family being written.
@@ -52,7 +53,7 @@ impl Format {
 
 impl Writer {
     pub(super) fn new(format: Format) -> Self {
-        Self { format, out: String::new(), names: BTreeSet::new(), series: 0 }
+        Self { format, out: String::new(), names: BTreeSet::new(), series: 0, left_out: 0 }
     }
 
     /// Starts the family `name`, once only. `name` is that of its samples: a counter's ends in `_total`.
@@ -79,9 +80,9 @@ impl Writer {
         self.names.contains(name)
     }
 
-    /// Whether there is room for more series of kinds that can be many.
-    pub(super) fn has_room(&self) -> bool {
-        self.series < SERIES_MAX
+    /// How many times [`Family::has_room`] said no.
+    pub(super) fn left_out(&self) -> usize {
+        self.left_out
     }
 
     pub(super) fn finish(mut self) -> String {
@@ -118,8 +119,11 @@ impl Family<'_> {
         put(&mut self.writer.out, format_args!("{line}\n"));
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.writer.has_room()
+    /// Whether there is room for more series of a kind that can be many; a no is counted.
+    pub(super) fn has_room(&mut self) -> bool {
+        let has_room = self.writer.series < SERIES_MAX;
+        self.writer.left_out += usize::from(!has_room);
+        has_room
     }
 
     fn line(&mut self, suffix: &str, labels: &[Label<'_>], le: Option<&str>, value: impl fmt::Display) {
