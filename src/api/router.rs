@@ -123,7 +123,7 @@ mod tests {
             let method = if format!("{handler:?}").contains("post: None") { "get" } else { "post" };
             match (path, method) {
                 // The class is the last part of what follows.
-                ("/api/v1/breakers/{*feature}", "post") => (format!("/api/v1/breakers/{{feature}}/{{class}}"), method),
+                ("/api/v1/breakers/{*feature}", "post") => ("/api/v1/breakers/{feature}/{class}".to_owned(), method),
                 _ => (path.replace("{*", "{"), method),
             }
         });
