@@ -1,7 +1,7 @@
 //! The admin listener: metrics, state as JSON, breakers as feature flags, the transparency log. And the probes.
 //!
 //! Everything is read from the published [`crate::engine::View`], the registry and the store; only a breaker
-//! order, a foreign alert and a reload ask anybody anything. Wire types live in [`dto`], each route group in its
+//! order, a foreign alert and a reload ask anybody anything. Wire types live in `dto`, each route group in its
 //! own file, and `proto/openapi.json` describes them all. Deliberately absent: TLS (put a proxy in front),
 //! sessions, pagination (every list here is bounded by configuration).
 

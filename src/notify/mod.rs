@@ -2,7 +2,7 @@
 //! resolved ones for a while (`/api/v2/alerts`, Alertmanager 0.27 and later).
 //!
 //! There is no queue. What is due follows from the published view and from what a replica took last
-//! ([`batch::due`]), so a replica that was away gets the state of now and nothing piles up meanwhile. Nobody
+//! (`batch::due`), so a replica that was away gets the state of now and nothing piles up meanwhile. Nobody
 //! waits for this: the engine publishes and goes on.
 
 mod batch;

@@ -76,7 +76,9 @@ mod tests {
     /// Proves order, escapes and the names of either format, and that no family is told twice.
     #[test]
     fn counters_and_gauges() {
-        check(Format::Text, &expect![[r##"
+        check(
+            Format::Text,
+            &expect![[r##"
             # HELP freezeframe_log_size From the store.
             # TYPE freezeframe_log_size gauge
             freezeframe_log_size 5
@@ -87,8 +89,11 @@ mod tests {
             # TYPE freezeframe_frames_total counter
             freezeframe_frames_total{result="committed \"x\"\\"} 2
             freezeframe_frames_total{result="failed"} 1
-        "##]]);
-        check(Format::OpenMetrics, &expect![[r##"
+        "##]],
+        );
+        check(
+            Format::OpenMetrics,
+            &expect![[r##"
             # HELP freezeframe_log_size From the store.
             # TYPE freezeframe_log_size gauge
             freezeframe_log_size 5
@@ -100,6 +105,7 @@ mod tests {
             freezeframe_frames_total{result="committed \"x\"\\"} 2
             freezeframe_frames_total{result="failed"} 1
             # EOF
-        "##]]);
+        "##]],
+        );
     }
 }
