@@ -48,7 +48,8 @@ impl App {
         let api = api::bind(&config.admin, &config.health).await.context("binding the admin listener")?;
         let process_metrics = api::install_recorder().context("installing the metrics recorder")?;
         Metric::ALL.into_iter().for_each(Metric::describe);
-        let log = Log::open(&config.data_dir, &config.evidence, clock::now(), evidence::os_entropy()).context("opening the evidence log")?;
+        let log = Log::open(&config.data_dir, &config.evidence, clock::now(), evidence::os_entropy())
+            .context("opening the evidence log")?;
         let store: Arc<dyn Store> = Arc::new(log);
         let registry = Arc::new(Registry::new(config.features.max));
         let shared = Arc::new(config.clone());
@@ -92,7 +93,8 @@ impl App {
         let (receiving, serving) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
         let (engine, readiness) = (sources.engine.clone(), sources.readiness.clone());
-        let receiver = tasks.spawn(receiver.serve(engine.clone(), tap(exporter.clone()), receiving.clone().cancelled_owned()));
+        let receiver =
+            tasks.spawn(receiver.serve(engine.clone(), tap(exporter.clone()), receiving.clone().cancelled_owned()));
         if let Some(settings) = config.alertmanager.clone() {
             let client = reqwest::Client::builder().build().context("building the Alertmanager client")?;
             let stop = serving.clone().cancelled_owned();

@@ -32,11 +32,15 @@ pub enum Metric {
     BreakerTransitions,
     /// Configuration reloads by result.
     ConfigReloads,
+    /// Alerts received by webhook, by result.
+    WebhookAlerts,
+    /// Requests the admin listener turned away, by reason.
+    AdminRejections,
 }
 
 impl Metric {
     /// Every metric, for registration and the reference page.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Spans,
         Self::LogRecords,
         Self::ReceiverRequests,
@@ -50,6 +54,8 @@ impl Metric {
         Self::Notifications,
         Self::BreakerTransitions,
         Self::ConfigReloads,
+        Self::WebhookAlerts,
+        Self::AdminRejections,
     ];
 
     /// The exposed name.
@@ -69,6 +75,8 @@ impl Metric {
             Self::Notifications => "freezeframe_notifications_total",
             Self::BreakerTransitions => "freezeframe_breaker_transitions_total",
             Self::ConfigReloads => "freezeframe_config_reloads_total",
+            Self::WebhookAlerts => "freezeframe_webhook_alerts_total",
+            Self::AdminRejections => "freezeframe_admin_rejections_total",
         }
     }
 
@@ -86,9 +94,15 @@ impl Metric {
             Self::AssemblyEvictions => "Traces closed before their time, by reason.",
             Self::Frames => "Freeze frames, by result (committed, retried, failed).",
             Self::LogSize => "Freeze frames committed to the log.",
-            Self::Notifications => "Alerts sent to Alertmanager, by result.",
+            Self::Notifications => "Alerts sent to Alertmanager, by result (sent, partial, rejected, failed).",
             Self::BreakerTransitions => "Breaker transitions, by feature, class, from, to and reason.",
             Self::ConfigReloads => "Configuration reloads, by result.",
+            Self::WebhookAlerts => {
+                "Alerts received by webhook, by result (frozen, known, resolved, not_committed, refused, skipped)."
+            }
+            Self::AdminRejections => {
+                "Admin requests turned away, by reason (not_authorised, body_too_large, timeout, subscribers)."
+            }
         }
     }
 

@@ -36,7 +36,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let report = drill::run(args.scenario, &dir, now, speak)?;
     if args.format == Format::Json {
-        let stages = report.stages.iter().map(|it| json!({ "name": it.name, "at": it.at.to_string(), "line": it.line }));
+        let stages =
+            report.stages.iter().map(|it| json!({ "name": it.name, "at": it.at.to_string(), "line": it.line }));
         print_json(&json!({
             "scenario": report.scenario.as_str(),
             "stages": stages.collect::<Vec<_>>(),

@@ -34,8 +34,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match args.format {
         Format::Json => print_json(&records.into()),
         Format::Table | Format::Markdown => {
-            let header =
-                ["trace id", "user query", "documents", "prompt", "model", "latency ms", "error", "diagnosis"];
+            let header = ["trace id", "user query", "documents", "prompt", "model", "latency ms", "error", "diagnosis"];
             print_table(args.format, &header, records.iter().map(row));
         }
     }

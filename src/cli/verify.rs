@@ -25,7 +25,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let file = PathBuf::from(&args.vkey);
-    let vkey = if file.exists() { evidence::read_vkey(&file, &args.path).map_err(anyhow::Error::msg)? } else { args.vkey.clone() };
+    let vkey = if file.exists() {
+        evidence::read_vkey(&file, &args.path).map_err(anyhow::Error::msg)?
+    } else {
+        args.vkey.clone()
+    };
     let verification = evidence::verify(&args.path, &vkey, args.remembered.as_deref());
     match args.format {
         Format::Json => print_json(&serde_json::to_value(&verification).context("rendering the result")?),

@@ -121,10 +121,18 @@ fn addresses(config: &Config, problems: &mut Problems) {
             problems.error(at, field, address.as_str(), format!("a port other than that of {other}"));
         }
         if let Some(exporter) = &config.exporter
-            && exporter.endpoint.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/') == address.as_str())
+            && exporter
+                .endpoint
+                .split_once("://")
+                .is_some_and(|(_, rest)| rest.trim_end_matches('/') == address.as_str())
         {
             let at = problems.place("exporter.otlp.endpoint");
-            problems.error(at, "exporter.otlp.endpoint", &exporter.endpoint, format!("another process; this is our own {field}"));
+            problems.error(
+                at,
+                "exporter.otlp.endpoint",
+                &exporter.endpoint,
+                format!("another process; this is our own {field}"),
+            );
         }
     }
 }
@@ -159,7 +167,12 @@ fn forwarding(config: &Config, outside: Outside<'_>, problems: &mut Problems) {
     }
     if plain && !exporter.headers.is_empty() && !is_loopback(exporter.endpoint.trim_start_matches("http://")) {
         let at = problems.place("exporter.otlp.headers");
-        problems.warn(at, "exporter.otlp.headers", "headers sent over http://", "https:// for an endpoint off this machine");
+        problems.warn(
+            at,
+            "exporter.otlp.headers",
+            "headers sent over http://",
+            "https:// for an endpoint off this machine",
+        );
     }
     for (name, _) in &exporter.headers {
         if http::HeaderName::try_from(name.as_str()).is_err() {
@@ -182,7 +195,12 @@ fn patterns(config: &Config, problems: &mut Problems) {
         let field = format!("redaction.{name}");
         for pattern in list {
             if let Err(error) = Redactor::new(std::slice::from_ref(pattern), &[], &[]) {
-                problems.error(problems.place(&field), &field, error.to_string(), "regular expressions of the regex crate");
+                problems.error(
+                    problems.place(&field),
+                    &field,
+                    error.to_string(),
+                    "regular expressions of the regex crate",
+                );
             }
         }
     }
@@ -192,7 +210,12 @@ fn patterns(config: &Config, problems: &mut Problems) {
     }
     if !is_origin(&config.evidence.origin) {
         let field = "evidence.origin";
-        problems.error(problems.place(field), field, format!("{:?}", config.evidence.origin), "host/path without spaces or +");
+        problems.error(
+            problems.place(field),
+            field,
+            format!("{:?}", config.evidence.origin),
+            "host/path without spaces or +",
+        );
     }
     if config.features.keys.iter().any(String::is_empty) {
         let field = "features.keys";
@@ -213,7 +236,12 @@ fn dead_sections(config: &Config, problems: &mut Problems) {
     ];
     for (prefix, switch, on) in switches {
         if let Some(at) = problems.first_below(prefix).filter(|_| !on && !problems.was_written(switch)) {
-            problems.warn(Some(at), prefix.trim_end_matches('.'), format!("a section without {switch}"), "the section has no effect");
+            problems.warn(
+                Some(at),
+                prefix.trim_end_matches('.'),
+                format!("a section without {switch}"),
+                "the section has no effect",
+            );
         }
     }
 }
@@ -247,7 +275,12 @@ fn rules(draft: &Draft, problems: &mut Problems) -> Vec<Arc<Rule>> {
         let prefix = format!("rules.rules[{index}]");
         if seen.contains(&written.name.as_str()) {
             let at = problems.place(&format!("{prefix}.name"));
-            problems.error(at, &format!("{prefix}.name"), format!("{:?} a second time", written.name), "one rule of each name");
+            problems.error(
+                at,
+                &format!("{prefix}.name"),
+                format!("{:?} a second time", written.name),
+                "one rule of each name",
+            );
         }
         seen.push(&written.name);
         let Some(rule) = rule(written, &prefix, &draft.config.windows, problems) else { continue };
@@ -281,8 +314,16 @@ fn rule(written: &RuleDraft, prefix: &str, windows: &window::Policy, problems: &
         ("direction", written.direction.is_none()),
     ];
     for (name, _) in missing.iter().filter(|(_, missing)| *missing) {
-        let found = if *name == "name" && !written.name.is_empty() { format!("{:?}", written.name) } else { "nothing".to_owned() };
-        let allowed = if *name == "name" { "letters, digits and _, CamelCase by custom" } else { "a value: a rule of its own needs it" };
+        let found = if *name == "name" && !written.name.is_empty() {
+            format!("{:?}", written.name)
+        } else {
+            "nothing".to_owned()
+        };
+        let allowed = if *name == "name" {
+            "letters, digits and _, CamelCase by custom"
+        } else {
+            "a value: a rule of its own needs it"
+        };
         problems.require(prefix, name, found, allowed);
     }
     if missing.iter().any(|(_, missing)| *missing) {
@@ -325,18 +366,35 @@ fn limits(written: &RuleDraft, prefix: &str, problems: &mut Problems) {
     let at = |name: &str, problems: &Problems| problems.place(&field(name)).or(problems.place(prefix));
     if written.fixed.is_none() && written.factor.is_none() && written.delta.is_none() {
         let found = "no limit";
-        problems.error(problems.place(prefix), &format!("{prefix}.limit"), found, "fixed, baseline_factor or baseline_delta");
+        problems.error(
+            problems.place(prefix),
+            &format!("{prefix}.limit"),
+            found,
+            "fixed, baseline_factor or baseline_delta",
+        );
     }
     if written.factor.is_some() && written.delta.is_some() {
         let hint_at = at("baseline_delta", problems);
         problems.error(hint_at, &field("baseline_delta"), "a factor and a delta", "one of them");
         problems.hint("a built-in rule's part is taken out with null, as baseline_factor: null");
     }
-    if let Some(fixed) = written.fixed.filter(|fixed| written.signal.is_some_and(built_in::is_ratio) && !(0.0..=1.0).contains(fixed)) {
-        problems.error(at("fixed", problems), &field("fixed"), fixed.to_string(), "a share from 0 to 1, as the signal is");
+    if let Some(fixed) =
+        written.fixed.filter(|fixed| written.signal.is_some_and(built_in::is_ratio) && !(0.0..=1.0).contains(fixed))
+    {
+        problems.error(
+            at("fixed", problems),
+            &field("fixed"),
+            fixed.to_string(),
+            "a share from 0 to 1, as the signal is",
+        );
     }
     if let Some(factor) = written.factor.filter(|factor| *factor <= 0.0) {
-        problems.error(at("baseline_factor", problems), &field("baseline_factor"), factor.to_string(), "a number above 0");
+        problems.error(
+            at("baseline_factor", problems),
+            &field("baseline_factor"),
+            factor.to_string(),
+            "a number above 0",
+        );
     }
     let within = match (written.direction, written.limit().baseline) {
         (Some(Direction::Above), Some(Relative::Factor(factor))) => factor > 0.0 && factor <= 1.0,
@@ -347,6 +405,11 @@ fn limits(written: &RuleDraft, prefix: &str, problems: &mut Problems) {
     };
     if within {
         let part = if written.factor.is_some() { "baseline_factor" } else { "baseline_delta" };
-        problems.warn(at(part, problems), &field(part), "a limit that the baseline itself breaches", "a limit beyond the baseline");
+        problems.warn(
+            at(part, problems),
+            &field(part),
+            "a limit that the baseline itself breaches",
+            "a limit beyond the baseline",
+        );
     }
 }

@@ -78,11 +78,23 @@ pub(super) struct Problems {
 }
 
 impl Problems {
-    pub(super) fn error(&mut self, at: Option<Place>, field: &str, found: impl Into<String>, allowed: impl Into<String>) {
+    pub(super) fn error(
+        &mut self,
+        at: Option<Place>,
+        field: &str,
+        found: impl Into<String>,
+        allowed: impl Into<String>,
+    ) {
         self.errors.push(problem(at, field, found.into(), allowed.into()));
     }
 
-    pub(super) fn warn(&mut self, at: Option<Place>, field: &str, found: impl Into<String>, allowed: impl Into<String>) {
+    pub(super) fn warn(
+        &mut self,
+        at: Option<Place>,
+        field: &str,
+        found: impl Into<String>,
+        allowed: impl Into<String>,
+    ) {
         self.warnings.push(problem(at, field, found.into(), allowed.into()));
     }
 
@@ -158,9 +170,13 @@ mod tests {
     #[test]
     fn hints_are_near_misses_only() {
         let known = ["endpoint", "protocol", "headers", "tls", "compression"];
-        for (word, meant) in
-            [("endpiont", "endpoint"), ("end_point", "endpoint"), ("header", "headers"), ("tsl", "tls"), ("protcol", "protocol")]
-        {
+        for (word, meant) in [
+            ("endpiont", "endpoint"),
+            ("end_point", "endpoint"),
+            ("header", "headers"),
+            ("tsl", "tls"),
+            ("protcol", "protocol"),
+        ] {
             assert_eq!(did_you_mean(word, known.into_iter()), Some(meant));
         }
         for word in ["banana", "x", "queue", ""] {

@@ -35,10 +35,7 @@ pub struct Outside<'a> {
 ///
 /// # Errors
 /// Everything that is wrong, in one run.
-pub fn load(
-    source: &Source,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+pub fn load(source: &Source, env: &dyn Fn(&str) -> Option<String>) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     load_from(source, Outside { env, read: &|path| std::fs::read_to_string(path) })
 }
 

@@ -152,8 +152,20 @@ impl RuleLists {
 impl RuleDraft {
     /// The draft of a compiled rule.
     pub(super) fn of(rule: &Rule) -> Self {
-        let Rule { name, class, severity, signal, direction, limit, window, hold, keep_firing, samples_min, features, summary } =
-            rule;
+        let Rule {
+            name,
+            class,
+            severity,
+            signal,
+            direction,
+            limit,
+            window,
+            hold,
+            keep_firing,
+            samples_min,
+            features,
+            summary,
+        } = rule;
         let (factor, delta) = match limit.baseline {
             Some(Relative::Factor(factor)) => (Some(factor), None),
             Some(Relative::Delta(delta)) => (None, Some(delta)),
@@ -183,4 +195,3 @@ impl RuleDraft {
         Limit { fixed: self.fixed, baseline }
     }
 }
-

@@ -87,7 +87,10 @@ impl Slot<'_> {
                 _ => set(*slot, number::<f64>(value).filter(|number| number.is_finite()).map(Some)),
             },
             Self::Address(slot) => set(*slot, line(value).filter(|text| is_address(text))),
-            Self::Url(slot) => set(*slot, optional(value).filter(|text| text.as_deref().is_none_or(is_url)).map(Option::unwrap_or_default)),
+            Self::Url(slot) => set(
+                *slot,
+                optional(value).filter(|text| text.as_deref().is_none_or(is_url)).map(Option::unwrap_or_default),
+            ),
             Self::Text(slot) => set(*slot, line(value).filter(|text| !text.is_empty())),
             Self::MaybeText(slot) => set(*slot, optional(value)),
             Self::MaybeUrl(slot) => set(*slot, optional(value).filter(|text| text.as_deref().is_none_or(is_url))),
@@ -126,7 +129,9 @@ impl Slot<'_> {
             Self::Secret(slot) => optional(slot.as_ref().map(|_| MASK.to_owned())),
             Self::Texts(slot) | Self::Urls(slot) => Shown::List((*slot).clone()),
             Self::Pairs(slot) => Shown::Pairs((*slot).clone()),
-            Self::SecretPairs(slot) => Shown::Pairs(slot.iter().map(|(key, _)| (key.clone(), MASK.to_owned())).collect()),
+            Self::SecretPairs(slot) => {
+                Shown::Pairs(slot.iter().map(|(key, _)| (key.clone(), MASK.to_owned())).collect())
+            }
         }
     }
 
@@ -256,7 +261,9 @@ fn is_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let host_fits = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')),
+        None => {
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        }
     };
     host_fits && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }

@@ -22,7 +22,10 @@ pub const FIELDS: [Field; 15] = [
     Field { name: "prompt_sha256", present: |it| it.prompt.sha256.is_some() },
     Field { name: "tools", present: |it| !it.tools.is_empty() || it.tools_offered.is_empty() },
     Field { name: "latency_ms", present: |it| !it.latency.is_zero() },
-    Field { name: "time_to_first_token_ms", present: |it| it.calls.iter().any(|call| call.time_to_first_token.is_some()) },
+    Field {
+        name: "time_to_first_token_ms",
+        present: |it| it.calls.iter().any(|call| call.time_to_first_token.is_some()),
+    },
     Field { name: "input_tokens", present: |it| it.calls.iter().any(|call| call.input_tokens.is_some()) },
     Field { name: "output_tokens", present: |it| it.calls.iter().any(|call| call.output_tokens.is_some()) },
     Field { name: "finish_reason", present: |it| it.finish_reason.is_some() },

@@ -53,10 +53,8 @@ fn tools(request: &Request) -> Option<Diagnosis> {
 }
 
 fn retrieval(request: &Request) -> Option<Diagnosis> {
-    let empty = request
-        .retrievals
-        .iter()
-        .find(|it| it.error.is_some() || it.documents.as_ref().is_some_and(Vec::is_empty))?;
+    let empty =
+        request.retrievals.iter().find(|it| it.error.is_some() || it.documents.as_ref().is_some_and(Vec::is_empty))?;
     let index = empty.index.as_deref().unwrap_or("the index");
     let evidence = vec![format!("index={index}"), "documents=0".into()];
     Some(diagnosis("retrieval_empty", format!("Retrieval from {index} found nothing"), evidence))

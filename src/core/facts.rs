@@ -48,7 +48,8 @@ impl Facts {
         match signal.shape() {
             Shape::Ratio => {
                 let counts = self.counts.map(u64::from);
-                let (hits, samples) = Window::new(UnixNanos(0), UnixNanos(0), counts, Default::default()).ratio(signal)?;
+                let (hits, samples) =
+                    Window::new(UnixNanos(0), UnixNanos(0), counts, Default::default()).ratio(signal)?;
                 (samples > 0).then(|| bad(signal, hits, samples) > 0)
             }
             Shape::Quantile(measure, _) => Some(beyond(self.value(measure)?)),
@@ -108,7 +109,11 @@ fn bad(signal: Signal, hits: u64, samples: u64) -> u64 {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limits are checked to be positive and finite; `as` saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "limits are checked to be positive and finite; `as` saturates"
+)]
 fn units(limit: f64, measure: Measure) -> u64 {
     (limit * measure.per_unit()).max(0.0) as u64
 }

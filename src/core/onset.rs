@@ -36,7 +36,10 @@ mod tests {
     use super::*;
 
     fn series(rates: &[(u32, u32)]) -> Vec<Slot> {
-        (0..).zip(rates).map(|(n, (judged, failing))| Slot { from: UnixNanos(n), judged: *judged, failing: *failing }).collect()
+        (0..)
+            .zip(rates)
+            .map(|(n, (judged, failing))| Slot { from: UnixNanos(n), judged: *judged, failing: *failing })
+            .collect()
     }
 
     /// Proves that the climb is found behind noise, behind silence, and when everything is trouble.

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::ledger::Values;
 use super::facts::Facts;
+use super::ledger::Values;
 use super::request::Request;
 use super::signal::Signal;
 use super::time::UnixNanos;

@@ -72,7 +72,11 @@ pub fn run(scenario: Scenario, dir: &Path, now: UnixNanos, mut report: impl FnMu
         rig.batch(BATCH, |exchange, _| exchange)?;
     }
     ensure!(rig.is_quiet(), "healthy traffic raised an alert");
-    say("baseline", rig.now(), format!("{BATCH} healthy traces a minute for {HEALTHY_BATCHES} minutes: {}", rig.signals(scenario)));
+    say(
+        "baseline",
+        rig.now(),
+        format!("{BATCH} healthy traces a minute for {HEALTHY_BATCHES} minutes: {}", rig.signals(scenario)),
+    );
     say("baseline", rig.now(), "System status: HEALTHY \u{2713}".to_owned());
 
     say("injection", rig.now(), format!("Injected: {} in {FAILING} of {BATCH} traces", scenario.describe()));
@@ -83,7 +87,11 @@ pub fn run(scenario: Scenario, dir: &Path, now: UnixNanos, mut report: impl FnMu
     say("diagnosis", rig.now(), diagnosis_line(&rig)?);
 
     let redirected = redirect(&mut rig, scenario, &incident)?;
-    say("mitigation", rig.now(), format!("Circuit breaker activated \u{2014} {redirected} requests redirected to fallback"));
+    say(
+        "mitigation",
+        rig.now(),
+        format!("Circuit breaker activated \u{2014} {redirected} requests redirected to fallback"),
+    );
 
     recover(&mut rig)?;
     say("recovery", rig.now(), format!("Failure removed: {}", rig.signals(scenario)));
@@ -155,7 +163,10 @@ fn freeze_line(rig: &Rig, incident: &Incident) -> anyhow::Result<String> {
     let FrameState::Committed(receipt) = &incident.frame else { anyhow::bail!("the frame was not committed") };
     let verification = evidence::verify(&rig.store(), &rig.vkey(), None);
     ensure!(verification.outcome == evidence::Outcome::Verified, "the store does not verify: {verification}");
-    Ok(format!("Frame {} committed as leaf {}, sha256 {}, store verified", incident.id, receipt.seq, receipt.frame_sha256))
+    Ok(format!(
+        "Frame {} committed as leaf {}, sha256 {}, store verified",
+        incident.id, receipt.seq, receipt.frame_sha256
+    ))
 }
 
 fn diagnosis_line(rig: &Rig) -> anyhow::Result<String> {

@@ -46,7 +46,8 @@ impl Rig {
         config.data_dir = dir.join("store");
         config.breakers.iter_mut().for_each(|breaker| breaker.policy.mode = Mode::Enforce);
         let config = Arc::new(config);
-        let log = Log::open(&config.data_dir, &config.evidence, now, os_entropy()).context("opening the drill's log")?;
+        let log =
+            Log::open(&config.data_dir, &config.evidence, now, os_entropy()).context("opening the drill's log")?;
         let registry = Arc::new(Registry::new(config.features.max));
         let engine = Engine::new(config.clone(), registry, now.0, now);
         Ok(Self { engine, log, config, now, number: 0, frames: Vec::new(), timeline: Vec::new() })
@@ -57,7 +58,9 @@ impl Rig {
         let start = self.now;
         let gap = Duration::from_secs(60) / u32::try_from(size)?;
         let mut exchanges: Vec<Exchange> = (0..size)
-            .map(|n| shape(Exchange::healthy(self.number + n, start.plus(gap * u32::try_from(n).unwrap_or_default())), n))
+            .map(|n| {
+                shape(Exchange::healthy(self.number + n, start.plus(gap * u32::try_from(n).unwrap_or_default())), n)
+            })
             .collect();
         self.number += size;
         exchanges.sort_by_key(Exchange::ended_at);
@@ -133,9 +136,10 @@ impl Rig {
     /// The incident of `class` on the drill's feature whose alert is out.
     pub(super) fn incident(&self, class: Class) -> Option<Incident> {
         let view = self.view();
-        let firing = view.alerts.iter().find(|it| {
-            it.state == AlertState::Firing && &*it.feature == FEATURE && it.rule.class == class
-        })?;
+        let firing = view
+            .alerts
+            .iter()
+            .find(|it| it.state == AlertState::Firing && &*it.feature == FEATURE && it.rule.class == class)?;
         firing.incident.as_deref().cloned()
     }
 
@@ -146,7 +150,8 @@ impl Rig {
     /// What the breaker answers to `requests` askers.
     pub(super) fn allowed(&self, class: Class, requests: u64) -> Vec<bool> {
         let breaker = self.breaker(class);
-        let draw = |n: u64| f64::from(u32::try_from(n).unwrap_or_default()) / f64::from(u32::try_from(requests).unwrap_or(1));
+        let draw =
+            |n: u64| f64::from(u32::try_from(n).unwrap_or_default()) / f64::from(u32::try_from(requests).unwrap_or(1));
         (0..requests).map(|n| breaker.as_ref().is_none_or(|it| it.state.allow(&it.policy, draw(n)))).collect()
     }
 
@@ -158,9 +163,10 @@ impl Rig {
     pub(super) fn signals(&self, scenario: Scenario) -> String {
         let view = self.view();
         let feature = view.features.iter().find(|it| &*it.name == FEATURE);
-        let readings = feature.into_iter().flat_map(|it| &it.signals).filter(|it| {
-            it.signal == scenario.signal() || HEADLINES.contains(&it.signal)
-        });
+        let readings = feature
+            .into_iter()
+            .flat_map(|it| &it.signals)
+            .filter(|it| it.signal == scenario.signal() || HEADLINES.contains(&it.signal));
         let words: Vec<String> = readings
             .filter_map(|it| it.short.map(|estimate| format!("{} {:.3}", it.signal.as_str(), estimate.value)))
             .collect();
@@ -171,9 +177,10 @@ impl Rig {
 /// One notice as a line of the timeline.
 fn entry(notice: &Notice) -> Option<Entry> {
     match notice {
-        Notice::Alert { alert, at } => {
-            Some(Entry { at: at.to_string(), line: format!("{} on {}: {}", alert.rule.name, alert.feature, alert.state.as_str()) })
-        }
+        Notice::Alert { alert, at } => Some(Entry {
+            at: at.to_string(),
+            line: format!("{} on {}: {}", alert.rule.name, alert.feature, alert.state.as_str()),
+        }),
         Notice::Breaker { feature, class, transition, .. } => Some(Entry {
             at: transition.at.to_string(),
             line: format!(
@@ -185,9 +192,10 @@ fn entry(notice: &Notice) -> Option<Entry> {
             ),
         }),
         Notice::Frame { incident, at } => match &incident.frame {
-            FrameState::Committed(receipt) => {
-                Some(Entry { at: at.to_string(), line: format!("Frame {} committed as leaf {}", incident.id, receipt.seq) })
-            }
+            FrameState::Committed(receipt) => Some(Entry {
+                at: at.to_string(),
+                line: format!("Frame {} committed as leaf {}", incident.id, receipt.seq),
+            }),
             FrameState::Committing | FrameState::NotCommitted { .. } => None,
         },
     }

@@ -53,10 +53,10 @@ impl Scenario {
     #[must_use]
     pub fn inject(self, exchange: Exchange) -> Exchange {
         match self {
-            Self::RetrievalOutage => Exchange { index_version: "2026-11-22", documents: &[], relevance: 0.2, ..exchange },
-            Self::LatencySpike => {
-                Exchange { model: "gpt-4o-2024-11-20", latency: Duration::from_secs(12), ..exchange }
+            Self::RetrievalOutage => {
+                Exchange { index_version: "2026-11-22", documents: &[], relevance: 0.2, ..exchange }
             }
+            Self::LatencySpike => Exchange { model: "gpt-4o-2024-11-20", latency: Duration::from_secs(12), ..exchange },
             Self::QualityDegradation => Exchange { prompt_version: "v41", relevance: 0.2, ..exchange },
         }
     }

@@ -43,7 +43,8 @@ impl Feature {
     pub(super) fn evidence(&self, variable: Variable, from: UnixNanos, breach: &Breach) -> Evidence {
         let dimension = Dimension::Variable(variable);
         let (incident, baseline) = (self.ledger.since(from), self.ledger.baseline());
-        let mut symbols: Vec<u8> = incident.of(dimension).chain(baseline.of(dimension)).map(|(value, _)| value).collect();
+        let mut symbols: Vec<u8> =
+            incident.of(dimension).chain(baseline.of(dimension)).map(|(value, _)| value).collect();
         symbols.sort_unstable();
         symbols.dedup();
         let requests = |tally: &Tally, symbol| {

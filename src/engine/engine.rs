@@ -16,8 +16,8 @@ use crate::config::Config;
 use crate::core::assembly::{Added, Assembly, Closed};
 use crate::core::breaker::{self, Input};
 use crate::core::dialect::{Normaliser, Settings};
-use crate::core::incident::Class;
 use crate::core::facts::Facts;
+use crate::core::incident::Class;
 use crate::core::redact::{self, Redactor};
 use crate::core::request::Request;
 use crate::core::time::UnixNanos;
@@ -101,7 +101,13 @@ impl Engine {
     }
 
     /// Takes in one log record.
-    pub fn record(&mut self, resource: &Resource<'_>, scope: &Scope<'_>, record: &LogRecord<'_>, now: UnixNanos) -> Added {
+    pub fn record(
+        &mut self,
+        resource: &Resource<'_>,
+        scope: &Scope<'_>,
+        record: &LogRecord<'_>,
+        now: UnixNanos,
+    ) -> Added {
         self.assembly.log(now, resource, *scope, record)
     }
 

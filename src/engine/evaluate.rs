@@ -126,9 +126,10 @@ impl Engine {
         if !first {
             return;
         }
-        let index = self.features.get(&incident.feature).and_then(|feature| {
-            feature.alerts.iter().position(|it| it.incident.as_deref() == Some(id))
-        });
+        let index = self
+            .features
+            .get(&incident.feature)
+            .and_then(|feature| feature.alerts.iter().position(|it| it.incident.as_deref() == Some(id)));
         if let Some(index) = index {
             self.notice_alert(&incident.feature, index, at);
         }

@@ -136,6 +136,44 @@ pub struct Breaker {
     pub route: Option<Arc<str>>,
 }
 
+impl Breaker {
+    /// The state as the outside sees it: `shadow` when it does not act, else the machine's.
+    #[must_use]
+    pub fn shown_state(&self) -> &'static str {
+        self.state.seen_as(self.policy.mode)
+    }
+}
+
+impl AlertState {
+    /// The name in labels and records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+        }
+    }
+}
+
+impl Alert {
+    /// The value the rule saw and the limit it breached, as far as there are.
+    #[must_use]
+    pub fn reading(&self) -> (Option<f64>, Option<f64>) {
+        match self.verdict {
+            Verdict::InsufficientData { .. } => (None, None),
+            Verdict::Healthy { estimate } => (Some(estimate.value), self.rule.limit.fixed),
+            Verdict::Breached { estimate, limit, .. } => (Some(estimate.value), Some(limit)),
+        }
+    }
+}
+
+/// Where the frame of an incident can be had, given the URL of the admin listener.
+#[must_use]
+pub fn frame_url(base_url: &str, incident_id: &str) -> String {
+    format!("{base_url}/api/v1/incidents/{incident_id}/frame")
+}
+
 /// One feature's signals.
 #[derive(Clone, Debug)]
 pub struct Feature {

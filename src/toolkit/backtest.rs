@@ -137,14 +137,15 @@ fn commit(frame: &FrameBytes, frames: usize) -> (Map<String, Json>, Acknowledgem
     let mut body = frame.body.clone();
     body.insert("origin".into(), "backtest".into());
     body.insert("seq".into(), frames.into());
-    let receipt = crate::core::canonical::bytes(&body).map_err(|error| StoreError::Fatal(error.to_string())).map(|bytes| {
-        Receipt {
-            frame_id: frame.id.clone(),
-            seq: frames as u64,
-            frame_sha256: crate::core::canonical::sha256_hex(&bytes),
-            checkpoint: String::new(),
-        }
-    });
+    let receipt =
+        crate::core::canonical::bytes(&body).map_err(|error| StoreError::Fatal(error.to_string())).map(|bytes| {
+            Receipt {
+                frame_id: frame.id.clone(),
+                seq: frames as u64,
+                frame_sha256: crate::core::canonical::sha256_hex(&bytes),
+                checkpoint: String::new(),
+            }
+        });
     (body, Acknowledgement { frame_id: frame.id.clone(), result: receipt })
 }
 

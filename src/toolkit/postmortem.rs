@@ -108,7 +108,8 @@ fn root_cause(frame: &Json) -> String {
     if let Some(diff) = frame["variables"]["prompt_revision"]["detail"]["diff"].as_str() {
         write!(section, "\nThe prompt changed:\n\n{}", fenced("diff", diff)).expect("writing to a String cannot fail");
     }
-    write!(section, "\nWhy the evaluations before release did not catch it: {GAP}\n").expect("writing to a String cannot fail");
+    write!(section, "\nWhy the evaluations before release did not catch it: {GAP}\n")
+        .expect("writing to a String cannot fail");
     section
 }
 

@@ -113,7 +113,8 @@ impl Exchange {
 
     fn chat(&self) -> Span {
         let tools = r#"[{"type":"function","name":"get_order","parameters":{"type":"object","properties":{"id":{"type":"string"}}}}]"#;
-        let system = format!("You are the support assistant of Acme. Answer from the documents only. ({})", self.prompt_version);
+        let system =
+            format!("You are the support assistant of Acme. Answer from the documents only. ({})", self.prompt_version);
         let messages = serde_json::json!([
             { "role": "system", "parts": [{ "type": "text", "content": system }] },
             { "role": "user", "parts": [{ "type": "text", "content": "Where is my order?" }] },

@@ -153,7 +153,11 @@ fn a_silent_log_holds_the_alert_only_until_the_deadline() {
     sim.advance(config().evidence.commit_timeout + Duration::from_secs(10));
     let firing = sim.firing();
     assert!(!firing.is_empty());
-    assert!(firing.iter().all(|it| matches!(it.incident.as_ref().map(|it| &it.frame), Some(FrameState::NotCommitted { .. }))));
+    assert!(
+        firing
+            .iter()
+            .all(|it| matches!(it.incident.as_ref().map(|it| &it.frame), Some(FrameState::NotCommitted { .. })))
+    );
 }
 
 /// Proves that the same traffic makes the same frames, byte for byte.

@@ -1,9 +1,13 @@
 //! The integration tests, in one binary: what needs more than one room, a socket, or real telemetry.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
 
+mod admin;
+mod alertmanager;
 mod bad_input;
 mod engine;
 mod exporter;
+mod http_api;
+mod ofrep;
 mod otlp;
 mod receiver;
 mod stub;

@@ -103,6 +103,7 @@ pub(crate) fn accepting(rejected: u64) -> Handle {
 /// Answers one export as the engine would.
 pub(crate) fn answer(command: Command, rejected: u64) {
     let ingested = |len: usize| Ingested {
+        not_llm: 0,
         accepted: len as u64 - rejected,
         rejected,
         reason: (rejected > 0).then_some("trace id missing"),

@@ -123,7 +123,9 @@ fn functions(code: &str) -> Vec<(String, usize)> {
     for (start, line) in lines.iter().enumerate() {
         let Some((before, after)) = line.split_once("fn ") else { continue };
         let indent = line.len() - line.trim_start().len();
-        if before.trim_start().starts_with("//") || !before.trim().chars().all(|it| it.is_alphabetic() || " ()".contains(it)) {
+        if before.trim_start().starts_with("//")
+            || !before.trim().chars().all(|it| it.is_alphabetic() || " ()".contains(it))
+        {
             continue;
         }
         let end = lines[start..].iter().position(|it| it.trim_end() == format!("{}}}", " ".repeat(indent)));

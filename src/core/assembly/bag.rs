@@ -79,9 +79,7 @@ impl Bag {
 
     fn scalar(&self, stored: Stored) -> Option<Scalar<'_>> {
         Some(match stored {
-            Stored::Text(start, len) => {
-                Scalar::Text(self.text.get(start as usize..start as usize + len as usize)?)
-            }
+            Stored::Text(start, len) => Scalar::Text(self.text.get(start as usize..start as usize + len as usize)?),
             Stored::Int(int) => Scalar::Int(int),
             Stored::Double(double) => Scalar::Double(double),
             Stored::Bool(flag) => Scalar::Bool(flag),

@@ -78,7 +78,8 @@ fn join_siblings(spans: &[Record], places: &[usize], groups: &mut Groups) {
     for (n, at) in places.iter().enumerate() {
         for other in places.iter().skip(n + 1).take(NEIGHBOURS) {
             let (a, b) = (&spans[*at], &spans[*other]);
-            let apart = a.parent.is_none() || a.parent != b.parent || a.scope == b.scope || a.scope == 0 || b.scope == 0;
+            let apart =
+                a.parent.is_none() || a.parent != b.parent || a.scope == b.scope || a.scope == 0 || b.scope == 0;
             if !apart && (contains(a, b) || contains(b, a)) && may_be_one(a, b) {
                 groups.join(*at, *other);
             }
@@ -145,7 +146,12 @@ fn merged(spans: &[Record], shape: &Shape, group: &[(usize, usize)]) -> Call {
     let one_by_one = places.iter().filter(|at| depth(**at) == innermost && !overlaps(spans, **at, places[0])).count();
     let outermost = places.iter().min_by_key(|at| (depth(**at), **at)).map_or(places[0], |at| *at);
     Call {
-        started_at: places.iter().filter(|at| depth(**at) == innermost).map(|at| spans[*at].start).min().unwrap_or_default(),
+        started_at: places
+            .iter()
+            .filter(|at| depth(**at) == innermost)
+            .map(|at| spans[*at].start)
+            .min()
+            .unwrap_or_default(),
         retries: u32::try_from(one_by_one).unwrap_or(u32::MAX),
         parent: spans[outermost].parent,
         record,

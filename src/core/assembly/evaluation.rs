@@ -210,7 +210,11 @@ fn liked(label: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn verdict(score: Option<Scalar<'static>>, label: Option<&'static str>, threshold: Option<f64>) -> Verdict<'static> {
+    fn verdict(
+        score: Option<Scalar<'static>>,
+        label: Option<&'static str>,
+        threshold: Option<f64>,
+    ) -> Verdict<'static> {
         let judge = Judge { threshold, ..Judge::default() };
         Verdict { metric: Some("m".into()), score, label: label.map(Into::into), judge, ..Verdict::default() }
     }

@@ -150,7 +150,9 @@ impl Assembly {
         };
         let is_llm = !span.dialects.is_empty();
         let added = if is_llm { Added::Llm } else { Added::NotLlm };
-        if self.recent.get(span.trace_id).is_some_and(|known| known.by_root) && !self.traces.contains_key(&span.trace_id) {
+        if self.recent.get(span.trace_id).is_some_and(|known| known.by_root)
+            && !self.traces.contains_key(&span.trace_id)
+        {
             if is_llm && span.kind != Kind::Evaluator && span.kind != Kind::Other {
                 self.count(Evicted::Late);
             }
@@ -189,7 +191,8 @@ impl Assembly {
         let Some(event) = Event::of(name) else { return Added::NotLlm };
         let trace_id = dialect::trace_id(record.trace_id);
         let id = span_id(record.span_id).unwrap_or(SpanId([0; 8]));
-        let at = UnixNanos(if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano });
+        let at =
+            UnixNanos(if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano });
         let mut reader = Reader {
             normaliser: &self.normaliser,
             memo: &mut self.memo,

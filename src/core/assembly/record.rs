@@ -12,8 +12,8 @@ use crate::core::message::{self, Exchange, Json, Message, Role, ToolRequest, Too
 use crate::core::request::{Document, Failure, ToolSchema, TraceId};
 use crate::core::span::{Dialects, Kind, List, LlmSpan, SpanId};
 use crate::core::time::UnixNanos;
-use std::hash::BuildHasher as _;
 use crate::otlp;
+use std::hash::BuildHasher as _;
 
 /// Documents kept of one retrieval.
 const DOCUMENTS_MAX: usize = 256;
@@ -401,7 +401,8 @@ fn fill(document: &mut Document, from: Document) {
 fn returned_documents(span: &LlmSpan<'_>) -> Option<Vec<Document>> {
     let output = span.text(Field::Output).filter(|text| text.starts_with("[{"))?;
     let found = message::documents(Json::new(output))?;
-    let one = |it: &Document| it.content.is_some() && (it.id.is_some() || it.score.is_some() || it.updated_at.is_some());
+    let one =
+        |it: &Document| it.content.is_some() && (it.id.is_some() || it.score.is_some() || it.updated_at.is_some());
     (!found.is_empty() && found.len() <= DOCUMENTS_MAX && found.iter().all(one)).then_some(found)
 }
 

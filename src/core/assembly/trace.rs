@@ -122,7 +122,9 @@ impl Trace {
     pub(super) fn actual_deadline(&self, idle_timeout: Duration) -> UnixNanos {
         match self.rooted {
             Some((at, true)) => at,
-            Some((at, false)) if self.spans.iter().all(|it| it.is_root || it.parent.is_none_or(|id| self.has(id))) => at,
+            Some((at, false)) if self.spans.iter().all(|it| it.is_root || it.parent.is_none_or(|id| self.has(id))) => {
+                at
+            }
             _ => self.touched.plus(idle_timeout),
         }
     }
@@ -224,7 +226,9 @@ impl Trace {
         let shape = Shape::of(&self.spans);
         let evaluators = self.spans.iter().enumerate().filter(|(_, it)| it.kind == Kind::Evaluator);
         evaluators
-            .filter_map(|(index, it)| Some((it.name.strip_prefix("evaluate ")?.into(), shape.judge(&self.spans, index))))
+            .filter_map(|(index, it)| {
+                Some((it.name.strip_prefix("evaluate ")?.into(), shape.judge(&self.spans, index)))
+            })
             .filter(|(_, judge)| judge.model.is_some())
             .collect()
     }

@@ -42,8 +42,7 @@ struct Dialect {
 }
 
 /// In order of precedence.
-static DIALECTS: [&Dialect; 4] =
-    [&openinference::DIALECT, &gen_ai::DIALECT, &openllmetry::DIALECT, &app::DIALECT];
+static DIALECTS: [&Dialect; 4] = [&openinference::DIALECT, &gen_ai::DIALECT, &openllmetry::DIALECT, &app::DIALECT];
 
 /// The set of `gen_ai` alone: what is told by its events, or by a model and tokens, is written in it.
 pub(crate) const GEN_AI: Dialects = Dialects(1 << 1);
@@ -291,6 +290,3 @@ pub(crate) fn trace_id(bytes: &[u8]) -> Option<TraceId> {
 pub(crate) fn span_id(bytes: &[u8]) -> Option<SpanId> {
     bytes.try_into().ok().filter(|id| *id != [0; 8]).map(SpanId)
 }
-
-#[cfg(test)]
-mod tests;

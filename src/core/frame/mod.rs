@@ -212,7 +212,9 @@ fn verdict(answer: &Answer) -> Json {
         Answer::One(best) => ("one", std::slice::from_ref(best), explanation(best)),
         Answer::Ambiguous(tied) => ("ambiguous", tied, "several variables moved on the same requests".into()),
         Answer::CannotTell(why) => ("cannot_tell", &[], (*why).into()),
-        Answer::NoSignificantChange => ("no_significant_change", &[], "the signal changed by no more than chance".into()),
+        Answer::NoSignificantChange => {
+            ("no_significant_change", &[], "the signal changed by no more than chance".into())
+        }
     };
     let mut variables: Vec<&str> = suspects.iter().map(|it| it.variable.as_str()).collect();
     variables.dedup();

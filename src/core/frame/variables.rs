@@ -57,9 +57,7 @@ impl Side {
 
     fn to_json(&self) -> Json {
         let reported = f64::from(self.reported.max(1));
-        let value = |(value, requests): &(String, u32)| {
-            json!({ "value": value, "requests": requests, "share": f64::from(*requests) / reported })
-        };
+        let value = |(value, requests): &(String, u32)| json!({ "value": value, "requests": requests, "share": f64::from(*requests) / reported });
         self.values.iter().map(value).collect()
     }
 }
@@ -102,7 +100,10 @@ impl VariableState {
         let share = f64::from(side.reported) / f64::from(side.requests.max(1));
         if share < CAPTURED_SHARE_MIN {
             let percent = share * 100.0;
-            return ("partial", Some(format!("reported by {percent:.0} % of requests; {}", self.variable.instrument())));
+            return (
+                "partial",
+                Some(format!("reported by {percent:.0} % of requests; {}", self.variable.instrument())),
+            );
         }
         ("captured", None)
     }

@@ -119,7 +119,8 @@ impl<'a> Message<'a> {
     /// Bytes of text it holds.
     pub(crate) fn bytes(&self) -> usize {
         let text = self.text.as_ref().map_or(0, |text| text.len());
-        let calls = self.calls.iter().map(|it| it.id.len() + it.name.len() + it.arguments.as_ref().map_or(0, |a| a.len()));
+        let calls =
+            self.calls.iter().map(|it| it.id.len() + it.name.len() + it.arguments.as_ref().map_or(0, |a| a.len()));
         text + calls.sum::<usize>() + self.results.iter().map(|it| it.id.len() + it.text.len()).sum::<usize>()
     }
 }

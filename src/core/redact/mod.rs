@@ -94,8 +94,10 @@ impl Redactor {
         let keyword_kinds: Vec<(&str, usize)> = (secret::KINDS.iter().enumerate())
             .flat_map(|(index, kind)| kind.keywords.iter().map(move |keyword| (*keyword, index)))
             .collect();
-        let keywords = AhoCorasick::builder().ascii_case_insensitive(true).build(keyword_kinds.iter().map(|(word, _)| word));
-        let entities = secret::KINDS.iter().map(|kind| kind.entity).chain(personal::KINDS.iter().map(|kind| kind.entity));
+        let keywords =
+            AhoCorasick::builder().ascii_case_insensitive(true).build(keyword_kinds.iter().map(|(word, _)| word));
+        let entities =
+            secret::KINDS.iter().map(|kind| kind.entity).chain(personal::KINDS.iter().map(|kind| kind.entity));
         let mut blocked_keys = vec![built_in(BLOCKED_KEYS)];
         blocked_keys.extend(compile(blocked_key_patterns, str::to_owned)?);
         Ok(Self {
@@ -172,12 +174,17 @@ impl Redactor {
 
     fn loose_pairs_in(&self, text: &str) -> Vec<(&'static str, Range<usize>)> {
         let pairs = self.loose_pair.captures_iter(text).filter_map(|groups| Some((groups.get(1)?, groups.get(2)?)));
-        pairs.filter(|(key, _)| self.is_blocked_key(key.as_str())).map(|(_, value)| (BLOCKED_KEY, value.range())).collect()
+        pairs
+            .filter(|(key, _)| self.is_blocked_key(key.as_str()))
+            .map(|(_, value)| (BLOCKED_KEY, value.range()))
+            .collect()
     }
 
     /// Puts placeholders where something was found; the earlier finding wins where two overlap.
     fn replace(&self, text: &str, mut found: Vec<(&'static str, Range<usize>)>, counts: &mut Counts) -> Option<String> {
-        found.retain(|(_, range)| !range.is_empty() && !self.touches_placeholder(text, range) && !self.is_allowed(&text[range.clone()]));
+        found.retain(|(_, range)| {
+            !range.is_empty() && !self.touches_placeholder(text, range) && !self.is_allowed(&text[range.clone()])
+        });
         found.sort_by_key(|(_, range)| (range.start, std::cmp::Reverse(range.end)));
         let mut out = String::new();
         let mut copied = 0;

@@ -68,10 +68,7 @@ fn context(request: &Request) -> Json {
     let first = request.retrievals.first();
     let text = |pick: fn(&Retrieval) -> &Option<Box<str>>| first.and_then(|retrieval| pick(retrieval).as_deref());
     let documents: Option<Vec<Json>> = first.and_then(|retrieval| retrieval.documents.as_ref()).map(|documents| {
-        documents
-            .iter()
-            .map(|it| json!({ "id": it.id, "score": it.score, "content": it.content }))
-            .collect()
+        documents.iter().map(|it| json!({ "id": it.id, "score": it.score, "content": it.content })).collect()
     });
     let tools: Vec<Json> = request
         .tools

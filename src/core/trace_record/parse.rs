@@ -192,7 +192,11 @@ fn time(value: &Json) -> Option<UnixNanos> {
     u64::try_from(at.as_nanosecond()).ok().map(UnixNanos)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and costs are not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, and costs are not negative"
+)]
 fn nano_usd(usd: f64) -> u64 {
     (usd * 1e9).round().max(0.0) as u64
 }

@@ -1,0 +1,111 @@
+//! The process's own metrics: the recorder's text, its families put in order and renamed where OpenMetrics wants it.
+
+use std::collections::BTreeMap;
+
+use super::writer::{Kind, Writer};
+
+#[derive(Default)]
+struct Family<'a> {
+    help: &'a str,
+    kind: &'a str,
+    samples: Vec<&'a str>,
+}
+
+/// Writes what the recorder rendered in text format 0.0.4: counters and gauges, as [`crate::metrics::Metric`] has
+/// nothing else. Families that are written already are left out.
+pub(super) fn write(writer: &mut Writer, rendered: &str) {
+    for (name, mut family) in families(rendered) {
+        let kind = match family.kind {
+            "counter" => Kind::Counter,
+            "gauge" => Kind::Gauge,
+            _ => continue,
+        };
+        if writer.has(name) {
+            continue;
+        }
+        family.samples.sort_unstable();
+        let mut written = writer.family(name, kind, family.help);
+        family.samples.iter().for_each(|line| written.verbatim(line));
+    }
+}
+
+/// By name. The recorder sets help and type before the samples of a family.
+fn families(rendered: &str) -> BTreeMap<&str, Family<'_>> {
+    let mut families: BTreeMap<&str, Family<'_>> = BTreeMap::new();
+    for line in rendered.lines().filter(|line| !line.is_empty()) {
+        if let Some((name, help)) = comment(line, "# HELP ") {
+            families.entry(name).or_default().help = help;
+        } else if let Some((name, kind)) = comment(line, "# TYPE ") {
+            families.entry(name).or_default().kind = kind;
+        } else {
+            let name = line.split(['{', ' ']).next().unwrap_or_default();
+            families.entry(name).or_default().samples.push(line);
+        }
+    }
+    families
+}
+
+fn comment<'a>(line: &'a str, start: &str) -> Option<(&'a str, &'a str)> {
+    line.strip_prefix(start)?.split_once(' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::super::writer::Format;
+    use super::*;
+    use crate::metrics::Metric;
+
+    fn check(format: Format, expected: &Expect) {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            Metric::ALL.into_iter().for_each(Metric::describe);
+            Metric::Frames.add(&[("result", "failed")], 1);
+            Metric::Frames.add(&[("result", "committed \"x\"\\")], 2);
+            Metric::AssemblyOpenTraces.set(&[], 3);
+            Metric::LogSize.set(&[], 4);
+        });
+        let mut writer = Writer::new(format);
+        writer.family("freezeframe_log_size", Kind::Gauge, "From the store.").sample(&[], 5);
+        write(&mut writer, &recorder.handle().render());
+        expected.assert_eq(&writer.finish());
+    }
+
+    /// Proves order, escapes and the names of either format, and that no family is told twice.
+    #[test]
+    fn counters_and_gauges() {
+        check(
+            Format::Text,
+            &expect![[r##"
+            # HELP freezeframe_log_size From the store.
+            # TYPE freezeframe_log_size gauge
+            freezeframe_log_size 5
+            # HELP freezeframe_assembly_open_traces Traces being assembled.
+            # TYPE freezeframe_assembly_open_traces gauge
+            freezeframe_assembly_open_traces 3
+            # HELP freezeframe_frames_total Freeze frames, by result (committed, retried, failed).
+            # TYPE freezeframe_frames_total counter
+            freezeframe_frames_total{result="committed \"x\"\\"} 2
+            freezeframe_frames_total{result="failed"} 1
+        "##]],
+        );
+        check(
+            Format::OpenMetrics,
+            &expect![[r##"
+            # HELP freezeframe_log_size From the store.
+            # TYPE freezeframe_log_size gauge
+            freezeframe_log_size 5
+            # HELP freezeframe_assembly_open_traces Traces being assembled.
+            # TYPE freezeframe_assembly_open_traces gauge
+            freezeframe_assembly_open_traces 3
+            # HELP freezeframe_frames Freeze frames, by result (committed, retried, failed).
+            # TYPE freezeframe_frames counter
+            freezeframe_frames_total{result="committed \"x\"\\"} 2
+            freezeframe_frames_total{result="failed"} 1
+            # EOF
+        "##]],
+        );
+    }
+}

@@ -1,0 +1,272 @@
+//! The product metrics of the contract. Counters and histograms are per feature, without `_all`: their sum is the
+//! whole service. States are sets of series of which exactly one is 1.
+
+use std::sync::Arc;
+
+use super::writer::{Family, Kind, Label, Writer};
+use crate::api::{Api, dto};
+use crate::core::breaker;
+use crate::core::histogram::Histogram;
+use crate::core::meters::{Buckets, Call, CallMeters, Meters};
+use crate::core::signal::{Count, Measure};
+use crate::core::time::UnixNanos;
+use crate::engine::registry::ALL;
+use crate::engine::view::{AlertState, View};
+
+const MICROS: f64 = 1e6;
+
+/// Upper bounds of a request's duration, microseconds: agents with tools take minutes.
+const REQUEST_BOUNDS: [u64; 14] = [
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    20_000_000,
+    30_000_000,
+    60_000_000,
+    120_000_000,
+    300_000_000,
+    600_000_000,
+];
+/// Upper bounds of the time to first token, microseconds: reasoning models think for a minute.
+const FIRST_TOKEN_BOUNDS: [u64; 12] = [
+    50_000,
+    100_000,
+    200_000,
+    400_000,
+    800_000,
+    1_600_000,
+    3_200_000,
+    6_400_000,
+    12_800_000,
+    25_600_000,
+    60_000_000,
+    120_000_000,
+];
+
+type Features = Vec<(Arc<str>, Arc<Meters>)>;
+
+pub(super) fn write(writer: &mut Writer, api: &Api) {
+    let view = api.sources.engine.view();
+    let mut features = api.sources.registry.snapshot();
+    features.retain(|(name, _)| &**name != ALL);
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    writer.family("freezeframe_build_info", Kind::Info, "The version that runs.").sample(&version, 1);
+    let mut log = writer.family("freezeframe_log_size", Kind::Gauge, "Freeze frames committed to the log.");
+    log.sample(&[], api.sources.store.size());
+    requests(writer, &features);
+    steps(writer, &features);
+    calls(writer, &features);
+    alerts(writer, &view);
+    breakers(writer, &view, api);
+}
+
+fn requests(writer: &mut Writer, features: &Features) {
+    let outcomes =
+        [(Count::Ok, "ok"), (Count::Error, "error"), (Count::Refused, "refused"), (Count::Blocked, "blocked")];
+    let mut family = writer.family("freezeframe_requests_total", Kind::Counter, "Requests, by outcome.");
+    counts(&mut family, features, "outcome", &outcomes);
+
+    let name = "freezeframe_request_duration_seconds";
+    let mut family = writer.family(name, Kind::Histogram, "How long users waited for a request.");
+    distributions(&mut family, features, Measure::Latency, &REQUEST_BOUNDS);
+
+    let name = "freezeframe_time_to_first_token_seconds";
+    let mut family = writer.family(name, Kind::Histogram, "How long users waited for the first token.");
+    distributions(&mut family, features, Measure::TimeToFirstToken, &FIRST_TOKEN_BOUNDS);
+
+    let mut family = writer.family("freezeframe_tokens_total", Kind::Counter, "Tokens of requests, by direction.");
+    for (name, meters) in features {
+        for (measure, direction) in [(Measure::InputTokens, "input"), (Measure::OutputTokens, "output")] {
+            family.sample(&[("feature", name), ("direction", direction)], meters.values(measure).sum());
+        }
+    }
+
+    let name = "freezeframe_cost_usd_total";
+    let mut family = writer.family(name, Kind::Counter, "Estimated cost of requests, US dollars.");
+    for (name, meters) in features {
+        family.sample(&[("feature", name)], float(meters.cost_nano_usd()) / 1e9);
+    }
+}
+
+fn steps(writer: &mut Writer, features: &Features) {
+    let mut family =
+        writer.family("freezeframe_evaluations_total", Kind::Counter, "Evaluations, by metric and result.");
+    for (feature, meters) in features {
+        pairs(&mut family, feature, "metric", ("result", ["pass", "fail"]), meters.evaluations());
+    }
+
+    let mut family = writer.family("freezeframe_tool_calls_total", Kind::Counter, "Tool calls, by tool and outcome.");
+    for (feature, meters) in features {
+        pairs(&mut family, feature, "tool", ("outcome", ["ok", "error"]), meters.tools());
+    }
+
+    let results = [(Count::RetrievalHit, "hit"), (Count::RetrievalEmpty, "empty"), (Count::RetrievalError, "error")];
+    let mut family = writer.family("freezeframe_retrievals_total", Kind::Counter, "Retrievals, by result.");
+    counts(&mut family, features, "result", &results);
+
+    let name = "freezeframe_retrieval_freshness_lag_seconds";
+    let mut family = writer.family(name, Kind::Gauge, "Age of the newest content of an index, as last reported.");
+    for (feature, meters) in features {
+        let mut indexes = meters.freshness();
+        indexes.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (index, seconds) in indexes {
+            family.sample(&[("feature", feature), ("index", &index)], seconds);
+        }
+    }
+}
+
+/// The GenAI semantic-convention metrics, with `feature` added.
+fn calls(writer: &mut Writer, features: &Features) {
+    let name = "gen_ai_client_operation_duration_seconds";
+    let mut family = writer.family(name, Kind::Histogram, "GenAI operation duration.");
+    each_call(&mut family, features, |family, labels, meters| {
+        buckets(family, labels, &meters.duration, MICROS);
+    });
+
+    let name = "gen_ai_client_operation_time_to_first_chunk_seconds";
+    let mut family = writer.family(name, Kind::Histogram, "Time to receive the first chunk of a GenAI operation.");
+    each_call(&mut family, features, |family, labels, meters| {
+        // Calls that do not stream have no first chunk, and the series would be many.
+        if meters.time_to_first_token.cumulative().2 > 0 {
+            buckets(family, labels, &meters.time_to_first_token, MICROS);
+        }
+    });
+
+    let name = "gen_ai_client_token_usage";
+    let mut family = writer.family(name, Kind::Histogram, "Number of input and output tokens used.");
+    each_call(&mut family, features, |family, labels, meters| {
+        for (direction, tokens) in [("input", &meters.input_tokens), ("output", &meters.output_tokens)] {
+            let labels: Vec<Label<'_>> = labels.iter().copied().chain([("gen_ai_token_type", direction)]).collect();
+            buckets(family, &labels, tokens, 1.0);
+        }
+    });
+
+    let left_out = writer.left_out();
+    let help = "Series of model calls left out of this scrape, for want of room.";
+    writer.family("freezeframe_metrics_left_out", Kind::Gauge, help).sample(&[], left_out);
+}
+
+fn alerts(writer: &mut Writer, view: &View) {
+    let mut family =
+        writer.family("freezeframe_alert_state", Kind::Gauge, "State of an alert: 1 for the one it is in.");
+    for alert in &view.alerts {
+        for state in [AlertState::Inactive, AlertState::Pending, AlertState::Firing] {
+            let labels = [
+                ("feature", &*alert.feature),
+                ("alertname", &*alert.rule.name),
+                ("class", alert.rule.class.as_str()),
+                ("severity", alert.rule.severity.label()),
+                ("state", dto::alert_state(state)),
+            ];
+            family.sample(&labels, u8::from(alert.state == state));
+        }
+    }
+}
+
+fn breakers(writer: &mut Writer, view: &View, api: &Api) {
+    let since = UnixNanos(0);
+    let states = [
+        breaker::State::Closed,
+        breaker::State::Open { since },
+        breaker::State::HalfOpen { since, succeeded: 0 },
+        breaker::State::ForcedOpen { since },
+        breaker::State::Disabled { since },
+    ];
+    let states: Vec<&str> = states.map(breaker::State::as_str).into_iter().chain(["shadow"]).collect();
+    let name = "freezeframe_breaker_state";
+    let mut family = writer.family(name, Kind::Gauge, "State of a breaker: 1 for the one it is in.");
+    for breaker in &view.breakers {
+        for state in &states {
+            let labels = [("feature", &*breaker.feature), ("class", breaker.class.as_str()), ("state", state)];
+            family.sample(&labels, u8::from(breaker.shown_state() == *state));
+        }
+    }
+
+    let name = "freezeframe_breaker_redirected_total";
+    let help = "Requests a breaker turned away, or would have in shadow.";
+    let mut family = writer.family(name, Kind::Counter, help);
+    for breaker in &view.breakers {
+        let labels = [("feature", &*breaker.feature), ("class", breaker.class.as_str())];
+        family.sample(&labels, api.redirects.of(breaker));
+    }
+}
+
+fn counts(family: &mut Family<'_>, features: &Features, label: &str, values: &[(Count, &str)]) {
+    for (feature, meters) in features {
+        for (count, value) in values {
+            family.sample(&[("feature", feature), (label, value)], meters.count(*count));
+        }
+    }
+}
+
+fn distributions(family: &mut Family<'_>, features: &Features, measure: Measure, bounds: &[u64]) {
+    for (feature, meters) in features {
+        let values: &Histogram = meters.values(measure);
+        let counted = total(values.cumulative(bounds), MICROS);
+        family.histogram(&[("feature", feature)], &scaled(bounds, MICROS), counted);
+    }
+}
+
+fn buckets(family: &mut Family<'_>, labels: &[Label<'_>], buckets: &Buckets, per_unit: f64) {
+    family.histogram(labels, &scaled(buckets.bounds(), per_unit), total(buckets.cumulative(), per_unit));
+}
+
+fn pairs(
+    family: &mut Family<'_>,
+    feature: &str,
+    label: &str,
+    (outcome, names): (&str, [&str; 2]),
+    mut counted: Vec<(Box<str>, u64, u64)>,
+) {
+    counted.sort_unstable();
+    for (value, good, bad) in counted {
+        for (name, n) in names.into_iter().zip([good, bad]) {
+            family.sample(&[("feature", feature), (label, &value), (outcome, name)], n);
+        }
+    }
+}
+
+/// Every kind of call of every feature, while there is room. Kinds are told in the order in which they came, which
+/// does not change.
+fn each_call(
+    family: &mut Family<'_>,
+    features: &Features,
+    mut write: impl FnMut(&mut Family<'_>, &[Label<'_>], &CallMeters),
+) {
+    for (feature, meters) in features {
+        meters.calls(|call, meters| {
+            if family.has_room() {
+                write(family, &labels(feature, call), meters);
+            }
+        });
+    }
+}
+
+fn labels<'a>(feature: &'a str, call: &'a Call) -> [Label<'a>; 6] {
+    [
+        ("feature", feature),
+        ("gen_ai_operation_name", &call.operation),
+        ("gen_ai_provider_name", &call.provider),
+        ("gen_ai_request_model", &call.model_requested),
+        ("gen_ai_response_model", &call.model_served),
+        ("error_type", &call.error_type),
+    ]
+}
+
+fn scaled(bounds: &[u64], per_unit: f64) -> Vec<f64> {
+    bounds.iter().map(|bound| float(*bound) / per_unit).collect()
+}
+
+fn total((cumulative, sum, count): (Vec<u64>, u64, u64), per_unit: f64) -> (Vec<u64>, f64, u64) {
+    (cumulative, float(sum) / per_unit, count)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "samples are doubles in Prometheus")]
+fn float(value: u64) -> f64 {
+    value as f64
+}
