@@ -35,21 +35,13 @@ const PRODUCT_METRICS: [&str; 14] = [
     "freezeframe_build_info",
 ];
 
-/// The sidecar's own rules.
-const BUILT_IN: [&str; 12] = [
-    "LLMQualityDegradation",
-    "LLMEvaluationFailing",
-    "LLMLatencyHigh",
-    "LLMErrorRateHigh",
-    "LLMTimeToFirstTokenHigh",
-    "LLMToolFailures",
-    "LLMRetrievalEmpty",
-    "LLMCostSpike",
-    "LLMTokenSpike",
-    "LLMRetryStorm",
-    "LLMRefusalSpike",
-    "LLMDataLeak",
-];
+/// The sidecar's own rules by name, as the binary prints them.
+fn built_in() -> BTreeMap<String, Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_freezeframe")).arg("print-config").output().expect("the binary runs");
+    let config: Value = serde_saphyr::from_str(&String::from_utf8_lossy(&output.stdout)).expect("it prints YAML");
+    let rules = config["rules"]["rules"].as_array().cloned().unwrap_or_else(|| panic!("rules in {output:?}"));
+    rules.into_iter().map(|rule| (rule["name"].as_str().expect("a name").to_owned(), rule)).collect()
+}
 
 fn read(path: &str) -> String {
     fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -111,14 +103,16 @@ fn promtool_passes_rules_their_tests_and_the_configuration() {
 #[test]
 fn every_prometheus_alert_is_in_a_test() {
     let tests: String = files("deploy/prometheus/tests", ".test.yaml").iter().map(|path| read(path)).collect();
-    let untested: Vec<String> = alerts().into_iter().map(|(name, _)| name).filter(|name| !tests.contains(name)).collect();
+    let untested: Vec<String> =
+        alerts().into_iter().map(|(name, _)| name).filter(|name| !tests.contains(name)).collect();
     assert!(untested.is_empty(), "{untested:?}");
 }
 
 /// Rules use only metrics that exist, and recorded series that are recorded.
 #[test]
 fn rules_use_only_known_metrics() {
-    let recorded: BTreeSet<String> = rules().iter().filter_map(|rule| rule["record"].as_str().map(str::to_owned)).collect();
+    let recorded: BTreeSet<String> =
+        rules().iter().filter_map(|rule| rule["record"].as_str().map(str::to_owned)).collect();
     let own = Metric::ALL.into_iter().map(Metric::name);
     let known: BTreeSet<&str> = own.chain(PRODUCT_METRICS).collect();
     let name = Regex::new(r"[a-z_:]*freezeframe_[a-z0-9_:]+").expect("a pattern");
@@ -145,8 +139,19 @@ fn alerts_carry_the_labels_and_annotations_of_the_contract() {
             let severity = labels["severity"].as_str().unwrap_or_else(|| panic!("{name} has a severity"));
             assert_eq!(labels["sev"], severities[severity], "{name}");
         }
-        assert_eq!(labels["scope"] == "fleet", BUILT_IN.contains(&name.as_str()), "{name}");
-        assert_eq!(labels["class"].is_string(), BUILT_IN.contains(&name.as_str()), "{name}");
+    }
+}
+
+/// A fleet-wide alert is one of the sidecar's own over all pods: same name, class and severity. No other has its name.
+#[test]
+fn fleet_alerts_are_the_sidecars_own_over_all_pods() {
+    let built_in = built_in();
+    for (name, alert) in alerts() {
+        let labels = &alert["labels"];
+        assert_eq!(labels["scope"] == "fleet", built_in.contains_key(&name), "{name}");
+        if let Some(rule) = built_in.get(&name) {
+            assert_eq!((&labels["class"], &labels["sev"]), (&rule["class"], &rule["severity"]), "{name}");
+        }
     }
 }
 
@@ -154,17 +159,18 @@ fn alerts_carry_the_labels_and_annotations_of_the_contract() {
 #[test]
 fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     let prometheus = alerts().into_iter().map(|(name, _)| name);
-    let expected: BTreeSet<String> = prometheus.chain(BUILT_IN.map(str::to_owned)).collect();
+    let expected: BTreeSet<String> = prometheus.chain(built_in().into_keys()).collect();
     let stem = |path: &String| Path::new(path).file_stem().map(|stem| stem.display().to_string());
     let pages: BTreeSet<String> = files("deploy/runbooks", ".md").iter().filter_map(stem).collect();
     assert_eq!(pages, expected);
+    let link = Regex::new(r"\]\(([^)]+)\)").expect("a pattern");
     for name in pages {
         let page = read(&format!("deploy/runbooks/{name}.md"));
         assert!(page.starts_with(&format!("# {name}\n")), "{name}");
         let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         assert_eq!(sections, RUNBOOK_SECTIONS, "{name}");
-        for (_, target) in page.match_indices("](").filter_map(|(at, _)| page[at + 2..].split_once(')')).map(|(to, _)| ((), to)) {
-            assert!(repository("deploy/runbooks").join(target).exists(), "{name} links to {target}");
+        for target in link.captures_iter(&page).map(|captures| captures[1].to_owned()) {
+            assert!(repository("deploy/runbooks").join(&target).exists(), "{name} links to {target}");
         }
     }
 }
@@ -174,8 +180,14 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
 fn amtool_accepts_the_routes_and_routes_by_class_and_severity() {
     tool("amtool", &["check-config", ROUTES]);
     let table = [
-        ("alertname=LLMQualityDegradation feature=support class=QUALITY_DEGRADATION severity=warning", "freezeframe,ml"),
-        ("alertname=LLMErrorRateHigh feature=support class=PERFORMANCE_DEGRADATION severity=critical", "freezeframe,pager"),
+        (
+            "alertname=LLMQualityDegradation feature=support class=QUALITY_DEGRADATION severity=warning",
+            "freezeframe,ml",
+        ),
+        (
+            "alertname=LLMErrorRateHigh feature=support class=PERFORMANCE_DEGRADATION severity=critical",
+            "freezeframe,pager",
+        ),
         ("alertname=LLMRetrievalEmpty feature=_all class=RETRIEVAL_OUTAGE severity=warning", "freezeframe,platform"),
         ("alertname=LLMCostSpike feature=support class=COST_SPIKE severity=warning", "freezeframe,cost"),
         ("alertname=LLMDataLeak feature=support class=DATA_INCIDENT severity=critical", "freezeframe,security,pager"),
@@ -196,10 +208,14 @@ fn amtool_accepts_the_routes_and_routes_by_class_and_severity() {
 fn the_sidecar_is_an_authorised_receiver_of_both_ends_of_an_alert() {
     let receivers = yaml(ROUTES)["receivers"].clone();
     let receivers = receivers.as_array().expect("receivers");
-    let ours = receivers.iter().find(|one| one["name"] == "freezeframe").expect("the receiver")["webhook_configs"][0].clone();
+    let ours =
+        receivers.iter().find(|one| one["name"] == "freezeframe").expect("the receiver")["webhook_configs"][0].clone();
     assert!(ours["url"].as_str().is_some_and(|url| url.ends_with("/api/v1/alertmanager")));
     assert_eq!(ours["send_resolved"], true);
-    assert_eq!(ours["http_config"]["authorization"], json!({"type": "Bearer", "credentials_file": "freezeframe-token"}));
+    assert_eq!(
+        ours["http_config"]["authorization"],
+        json!({"type": "Bearer", "credentials_file": "freezeframe-token"})
+    );
 }
 
 /// Every YAML file is YAML.
@@ -262,8 +278,10 @@ fn the_component_adds_a_native_sidecar_without_rights() {
 fn kustomizations_name_files_that_exist() {
     for path in files("deploy/kustomize", "kustomization.yaml") {
         let (document, directory) = (yaml(&path), PathBuf::from(&path).parent().expect("a directory").to_owned());
-        let listed = ["resources", "components"].into_iter().flat_map(|key| document[key].as_array().into_iter().flatten());
-        let patched = ["patches", "replacements"].into_iter().flat_map(|key| document[key].as_array().into_iter().flatten());
+        let listed =
+            ["resources", "components"].into_iter().flat_map(|key| document[key].as_array().into_iter().flatten());
+        let patched =
+            ["patches", "replacements"].into_iter().flat_map(|key| document[key].as_array().into_iter().flatten());
         let named = listed.filter_map(Value::as_str).chain(patched.filter_map(|one| one["path"].as_str()));
         for name in named {
             assert!(repository(&directory.join(name).display().to_string()).exists(), "{path} names {name}");

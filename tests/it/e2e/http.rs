@@ -25,7 +25,11 @@ async fn send(request: RequestBuilder) -> Result<Vec<u8>, String> {
     let response = request.send().await.map_err(|error| format!("{error:?}"))?;
     let (status, url) = (response.status(), response.url().to_string());
     let body = response.bytes().await.map_err(|error| format!("{url}: {error:?}"))?;
-    if status.is_success() { Ok(body.to_vec()) } else { Err(format!("{url}: {status} {}", String::from_utf8_lossy(&body))) }
+    if status.is_success() {
+        Ok(body.to_vec())
+    } else {
+        Err(format!("{url}: {status} {}", String::from_utf8_lossy(&body)))
+    }
 }
 
 /// GET; anything but 2xx is an error.

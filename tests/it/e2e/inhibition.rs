@@ -12,9 +12,7 @@ async fn trouble_of_the_service_silences_the_same_trouble_of_its_features() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let config = shipped::alertmanager(dir.path(), "http://127.0.0.1:1", "http://127.0.0.1:1");
     let alertmanager = Server::alertmanager(&config, dir.path()).await;
-    let alert = |name: &str, feature: &str, class: &str| {
-        json!({"labels": {"alertname": name, "feature": feature, "class": class, "severity": "warning"}})
-    };
+    let alert = |name: &str, feature: &str, class: &str| json!({"labels": {"alertname": name, "feature": feature, "class": class, "severity": "warning"}});
     let alerts = json!([
         alert("LLMLatencyHigh", "_all", "PERFORMANCE_DEGRADATION"),
         alert("LLMErrorRateHigh", "support", "PERFORMANCE_DEGRADATION"),

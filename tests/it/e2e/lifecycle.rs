@@ -107,8 +107,18 @@ impl Stage {
             app("orders", "openllmetry", "http"),
         ];
         Self {
-            hop, provider, provider_url, on_call, on_call_url, alertmanager, prometheus, ofrep, sidecar, apps,
-            sent: Messages::new(), dir,
+            hop,
+            provider,
+            provider_url,
+            on_call,
+            on_call_url,
+            alertmanager,
+            prometheus,
+            ofrep,
+            sidecar,
+            apps,
+            sent: Messages::new(),
+            dir,
         }
     }
 
@@ -131,7 +141,9 @@ impl Stage {
             let features = http::get_json(&url).await?;
             let good = |name: &str| {
                 let features = features["features"].as_array().cloned().unwrap_or_default();
-                let Some(feature) = features.into_iter().find(|feature| feature["feature"] == name) else { return false };
+                let Some(feature) = features.into_iter().find(|feature| feature["feature"] == name) else {
+                    return false;
+                };
                 let signals = feature["signals"].as_array().cloned().unwrap_or_default();
                 signals.iter().any(|signal| signal["signal"] == "quality" && signal["value"].as_f64() > Some(0.9))
             };
@@ -301,7 +313,16 @@ impl App {
     ) -> Self {
         let endpoint = format!("http://{}", sidecar.address(&format!("otlp_{protocol}")));
         let mut command = python("app.py");
-        command.args(["--dialect", dialect, "--protocol", protocol, "--endpoint", &endpoint, "--provider", provider_url]);
+        command.args([
+            "--dialect",
+            dialect,
+            "--protocol",
+            protocol,
+            "--endpoint",
+            &endpoint,
+            "--provider",
+            provider_url,
+        ]);
         let process = Process::start(feature, &mut command, dir);
         assert_eq!(process.line()["event"], "ready");
         Self { feature, process }

@@ -82,6 +82,14 @@ impl Process {
         self.end();
     }
 
+    #[expect(clippy::print_stderr, reason = "what a child said belongs beside the panic of its test")]
+    fn show_log(&self) {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(LOG_TAIL_LINES).collect();
+        eprintln!("--- {} ---", self.log.display());
+        tail.iter().rev().for_each(|line| eprintln!("{line}"));
+    }
+
     fn end(&mut self) {
         // Both fail only when the child is gone already.
         drop(self.child.kill());
@@ -93,10 +101,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-            let tail: Vec<&str> = log.lines().rev().take(LOG_TAIL_LINES).collect();
-            eprintln!("--- {} ---", self.log.display());
-            tail.iter().rev().for_each(|line| eprintln!("{line}"));
+            self.show_log();
         }
     }
 }

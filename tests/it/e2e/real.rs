@@ -74,18 +74,15 @@ impl Server {
 
     /// The labels of the series that a PromQL expression selects now.
     pub(crate) async fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
-        let query = form(&[("query", expression)]);
-        let answer = http::get_json(&format!("{}/api/v1/query?{query}", self.url)).await?;
+        let url = format!("{}/api/v1/query?query={}", self.url, percent_encoded(expression));
+        let answer = http::get_json(&url).await?;
         let result = answer["data"]["result"].as_array().cloned().unwrap_or_default();
         Ok(result.into_iter().map(|series| series["metric"].clone()).collect())
     }
 }
 
 /// Percent-encodes everything that is not plainly allowed.
-fn form(pairs: &[(&str, &str)]) -> String {
-    let encode = |text: &str| {
-        text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-    };
-    let pairs: Vec<String> = pairs.iter().map(|(k, v)| format!("{k}={}", encode(v) as String)).collect();
-    pairs.join("&")
+fn percent_encoded(text: &str) -> String {
+    let byte = |b: u8| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") };
+    text.bytes().map(byte).collect()
 }

@@ -34,7 +34,8 @@ pub(crate) fn prometheus(dir: &Path, sidecar: &str, alertmanager: &str) -> PathB
     fs::create_dir_all(dir.join("targets")).expect("the test's directory takes directories");
     write(dir.join("targets/freezeframe.yaml"), &format!("- targets: ['{sidecar}']\n"));
     write(dir.join("targets/alertmanager.yaml"), &format!("- targets: ['{alertmanager}']\n"));
-    let config = replace(&read("deploy/prometheus/prometheus.yaml"), "(scrape|evaluation)_interval: 15s", "${1}_interval: 1s");
+    let config =
+        replace(&read("deploy/prometheus/prometheus.yaml"), "(scrape|evaluation)_interval: 15s", "${1}_interval: 1s");
     write(dir.join("prometheus.yaml"), &config)
 }
 
