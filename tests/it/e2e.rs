@@ -6,6 +6,7 @@ pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod real;
 
+mod application;
 mod crash;
 mod hop;
 mod inhibition;

@@ -28,7 +28,7 @@ const RULES: &str = "    - name: LLMErrorRateHigh
       signal: error_ratio
       direction: above
       limit: { fixed: 0.05 }
-      window: 3s
+      window: 5s
       for: 0s
       keep_firing_for: 0s
       samples_min: 10
@@ -50,7 +50,7 @@ async fn acknowledged_frames_survive_kill_9() {
         forward_to: String::new(),
         alertmanager: notification_sink(Arc::clone(&notified)).await,
         rules: RULES,
-        windows: "{ slot: 1s, short: 3s, long: 6s, baseline: 6s }",
+        windows: "{ slot: 1s, short: 5s, long: 10s, baseline: 10s }",
         addresses: std::array::from_fn(|_| "127.0.0.1:0".to_owned()),
     };
     let mut sidecar = Sidecar::start(&settings, dir.path());

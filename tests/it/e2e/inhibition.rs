@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::real::Server;
+use super::real::{Server, free_address};
 use super::{eventually, http, shipped};
 
 /// While the whole service is in trouble, the same trouble of its features notifies nobody; other trouble does.
@@ -11,7 +11,7 @@ use super::{eventually, http, shipped};
 async fn trouble_of_the_service_silences_the_same_trouble_of_its_features() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let config = shipped::alertmanager(dir.path(), "http://127.0.0.1:1", "http://127.0.0.1:1");
-    let alertmanager = Server::alertmanager(&config, dir.path()).await;
+    let alertmanager = Server::alertmanager(&free_address(), &config, dir.path()).await;
     let alert = |name: &str, feature: &str, class: &str| json!({"labels": {"alertname": name, "feature": feature, "class": class, "severity": "warning"}});
     let alerts = json!([
         alert("LLMLatencyHigh", "_all", "PERFORMANCE_DEGRADATION"),

@@ -1,13 +1,12 @@
 //! One incident from the first good request to the closed breaker.
 
-use std::path::Path;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::application::{App, serve};
 use super::hop::{Hop, Messages, sha256};
 use super::process::Process;
-use super::real::{Server, python};
+use super::real::{Server, free_address, python};
 use super::sidecar::{self, Settings, Sidecar};
 use super::{eventually, http, shipped};
 
@@ -43,11 +42,6 @@ struct Stage {
     sent: Messages,
 }
 
-struct App {
-    feature: &'static str,
-    process: Process,
-}
-
 /// A prompt revision makes answers bad. The alert fires in the sidecar and, on its own figures, in Prometheus;
 /// Alertmanager routes both; the on-call tool pulls a frame that names the prompt and verifies; the breaker opens for
 /// the real provider; after the rollback all of it goes back; and the next hop got every byte the SDKs sent.
@@ -77,30 +71,27 @@ impl Stage {
         std::fs::create_dir(&pulled).expect("the test's directory takes directories");
         let pulled = pulled.display().to_string();
         let (on_call, on_call_url) = serve("webhook.py", &["--dir", &pulled, "--token", http::TOKEN], path);
-        // Alertmanager and the sidecar each want the other's address: the sidecar's is known once it runs, so it is
-        // started, stopped, and started again where it was.
-        let loopback = || "127.0.0.1:0".to_owned();
-        let mut settings = Settings {
+        // The sidecar and Alertmanager want each other's address: Alertmanager's is chosen before it listens there.
+        let address = free_address();
+        let settings = Settings {
             forward_to: hop.url.clone(),
-            alertmanager: "http://127.0.0.1:1".to_owned(),
+            alertmanager: format!("http://{address}"),
             rules: RULES,
             windows: "{ slot: 1s, short: 10s, long: 30s, baseline: 30s }",
-            addresses: std::array::from_fn(|_| loopback()),
+            addresses: std::array::from_fn(|_| "127.0.0.1:0".to_owned()),
         };
-        let first = Sidecar::start(&settings, path);
-        settings.addresses = first.addresses();
-        assert!(first.terminate().await.success());
-        let config = shipped::alertmanager(path, &format!("http://{}", settings.addresses[2]), &on_call_url);
-        let alertmanager = Server::alertmanager(&config, path).await;
-        settings.alertmanager = alertmanager.url.clone();
         let sidecar = Sidecar::start(&settings, path);
-        let host = alertmanager.url.trim_start_matches("http://");
-        let config = shipped::prometheus(path, &settings.addresses[2], host);
+        let config = shipped::alertmanager(path, &sidecar.url(""), &on_call_url);
+        let alertmanager = Server::alertmanager(&address, &config, path).await;
+        let config = shipped::prometheus(path, &sidecar.address("admin"), &address);
         let prometheus = Server::prometheus(&config, path).await;
         let mut ofrep = python("ofrep.py");
         let ofrep = ofrep.args(["--url", &sidecar.url(""), "--token", http::TOKEN]);
         let ofrep = Process::start("ofrep", ofrep, path);
-        let app = |feature, dialect, protocol| App::start(feature, dialect, protocol, &sidecar, &provider_url, path);
+        let app = |feature, dialect, protocol| {
+            let endpoint = format!("http://{}", sidecar.address(&format!("otlp_{protocol}")));
+            App::start(feature, dialect, protocol, &endpoint, &provider_url, path)
+        };
         let apps = vec![
             app("support", "official", "grpc"),
             app("search", "openinference", "http"),
@@ -126,10 +117,7 @@ impl Stage {
     fn traffic(&mut self, prompt: &str, n: usize) {
         for app in &mut self.apps {
             let prompt = if app.feature == "support" { prompt } else { "v7" };
-            let command = json!({"n": n, "feature": app.feature, "prompt": prompt, "stream": app.feature == "orders"});
-            let answer = app.process.ask(&command.to_string());
-            assert_eq!(answer["failed"], 0, "the provider answers: {answer}");
-            note_exports(&mut self.sent, &answer);
+            app.answer(prompt, n, &mut self.sent);
         }
     }
 
@@ -280,7 +268,7 @@ impl Stage {
     /// Every message the SDKs got an answer for reached the next hop once, byte for byte, and nothing else did.
     async fn bytes_are_identical(&mut self) {
         for app in self.apps.drain(..) {
-            note_exports(&mut self.sent, &app.process.finish());
+            app.finish(&mut self.sent);
         }
         assert!(["traces", "logs", "metrics"].iter().all(|signal| self.sent.keys().any(|(name, _)| name == signal)));
         eventually("the next hop has what was sent", async || {
@@ -299,48 +287,5 @@ impl Stage {
         let verified = sidecar::verify(&data, &vkey);
         assert_eq!(verified.status.code(), Some(0), "{verified:?}");
         drop((self.provider, self.on_call));
-    }
-}
-
-impl App {
-    fn start(
-        feature: &'static str,
-        dialect: &str,
-        protocol: &str,
-        sidecar: &Sidecar,
-        provider_url: &str,
-        dir: &Path,
-    ) -> Self {
-        let endpoint = format!("http://{}", sidecar.address(&format!("otlp_{protocol}")));
-        let mut command = python("app.py");
-        command.args([
-            "--dialect",
-            dialect,
-            "--protocol",
-            protocol,
-            "--endpoint",
-            &endpoint,
-            "--provider",
-            provider_url,
-        ]);
-        let process = Process::start(feature, &mut command, dir);
-        assert_eq!(process.line()["event"], "ready");
-        Self { feature, process }
-    }
-}
-
-/// Starts a script that prints where it serves.
-fn serve(script: &str, arguments: &[&str], dir: &Path) -> (Process, String) {
-    let process = Process::start(script, python(script).args(arguments), dir);
-    let url = process.line()["url"].as_str().expect("a ready line has a URL").to_owned();
-    (process, url)
-}
-
-/// Adds an application's exports to what was sent.
-fn note_exports(sent: &mut Messages, answer: &Value) {
-    for export in answer["exports"].as_array().into_iter().flatten() {
-        assert_eq!(export["ok"], true, "the sidecar takes every export: {export}");
-        let text = |key: &str| export[key].as_str().expect("a string").to_owned();
-        *sent.entry((text("signal"), text("sha256"))).or_default() += 1;
     }
 }

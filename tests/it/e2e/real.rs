@@ -29,10 +29,10 @@ pub(crate) fn python(script: &str) -> Command {
     command
 }
 
-/// A loopback port nobody listens on. Prometheus and Alertmanager cannot tell which port 0 became.
-fn free_port() -> u16 {
+/// A loopback address nobody listens on. Prometheus and Alertmanager cannot tell which port 0 became.
+pub(crate) fn free_address() -> String {
     let probe = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    probe.local_addr().expect("it is bound").port()
+    probe.local_addr().expect("it is bound").to_string()
 }
 
 /// Prometheus or Alertmanager, ready.
@@ -47,17 +47,16 @@ impl Server {
     /// Prometheus on the configuration file `config`.
     pub(crate) async fn prometheus(config: &Path, dir: &Path) -> Self {
         let data = format!("--storage.tsdb.path={}", dir.join("prometheus-data").display());
-        Self::start("prometheus", config, &[&data], dir).await
+        Self::start("prometheus", &free_address(), config, &[&data], dir).await
     }
 
-    /// One Alertmanager without peers on the configuration file `config`.
-    pub(crate) async fn alertmanager(config: &Path, dir: &Path) -> Self {
+    /// One Alertmanager without peers at `address` on the configuration file `config`.
+    pub(crate) async fn alertmanager(address: &str, config: &Path, dir: &Path) -> Self {
         let data = format!("--storage.path={}", dir.join("alertmanager-data").display());
-        Self::start("alertmanager", config, &[&data, "--cluster.listen-address="], dir).await
+        Self::start("alertmanager", address, config, &[&data, "--cluster.listen-address="], dir).await
     }
 
-    async fn start(name: &str, config: &Path, arguments: &[&str], dir: &Path) -> Self {
-        let address = format!("127.0.0.1:{}", free_port());
+    async fn start(name: &str, address: &str, config: &Path, arguments: &[&str], dir: &Path) -> Self {
         let mut command = Command::new(installed(&format!("bin/{name}")));
         command.arg(format!("--config.file={}", config.display()));
         command.arg(format!("--web.listen-address={address}")).args(arguments).current_dir(dir);
