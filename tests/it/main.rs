@@ -4,6 +4,8 @@
 mod admin;
 mod alertmanager;
 mod bad_input;
+mod deploy;
+mod e2e;
 mod engine;
 mod exporter;
 mod http_api;
