@@ -28,6 +28,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let source = super::source(args.config.as_deref());
     let (config, _) = config::load(&source, &config::env::process).map_err(anyhow::Error::msg)?;
     let recording = Recording::read(&args.input)?;
+    super::output::warn_of_skipped(&recording);
     let result = backtest::run(&recording, Arc::new(config)).map_err(anyhow::Error::msg)?;
     match args.format {
         Format::Json => print_json(&document(&result)),

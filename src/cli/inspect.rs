@@ -29,6 +29,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let source = super::source(args.config.as_deref());
     let (config, _) = config::load(&source, &config::env::process).map_err(anyhow::Error::msg)?;
     let recording = Recording::read(&args.input)?;
+    super::output::warn_of_skipped(&recording);
     let requests = backtest::requests(&recording, &Arc::new(config)).map_err(anyhow::Error::msg)?;
     let records: Vec<Json> = requests.iter().map(trace_record::of).collect();
     match args.format {

@@ -9,21 +9,8 @@ use super::{
     Admin, Alerting, Alertmanager, Config, Evidence, Exporter, Features, Protocol, Receiver, Redaction, Retry,
     Telemetry, Tls, built_in,
 };
-use crate::core::{assembly, window};
+use crate::core::{assembly, dialect, window};
 
-/// Attributes that name a feature, most telling first: what the application says on purpose, then what its agent
-/// framework says of itself.
-const FEATURE_KEYS: [&str; 9] = [
-    "feature",
-    "app.feature",
-    "gen_ai.workflow.name",
-    "traceloop.workflow.name",
-    "langfuse.trace.name",
-    "ai.telemetry.functionId",
-    "gen_ai.agent.name",
-    "agent.name",
-    "openinference.project.name",
-];
 
 /// Half a GiB: what the Collector's Helm chart gives a pod. The worst case, not what an idle sidecar takes.
 const MEMORY_BYTES_MAX: u64 = 512 << 20;
@@ -37,7 +24,7 @@ impl Default for Config {
             health: "127.0.0.1:13133".to_owned(),
             data_dir: PathBuf::from("./freezeframe-data"),
             features: Features {
-                keys: FEATURE_KEYS.map(str::to_owned).to_vec(),
+                keys: dialect::Settings::default().feature,
                 // A service has a handful; more is a feature key with ids in it.
                 max: 50,
             },

@@ -25,6 +25,8 @@ pub struct Recording {
     pub records: Vec<Box<RawValue>>,
     /// Export requests of metrics, which nothing here reads.
     pub metrics: usize,
+    /// Files of a directory that are no recordings.
+    pub skipped: Vec<PathBuf>,
 }
 
 /// Why a recording can't be read. Each names the file.
@@ -67,7 +69,13 @@ impl Recording {
             let mut entries: Vec<PathBuf> =
                 std::fs::read_dir(path).and_then(|all| all.map(|it| Ok(it?.path())).collect()).map_err(io)?;
             entries.sort();
-            return entries.iter().filter(|it| !is_hidden(it)).try_for_each(|it| self.add_path(it));
+            return entries.iter().filter(|it| !is_hidden(it)).try_for_each(|it| match self.add_path(it) {
+                Err(InputError::Unknown { path, .. }) => {
+                    self.skipped.push(path);
+                    Ok(())
+                }
+                other => other,
+            });
         }
         let bytes = match path.to_str() {
             Some("-") => read_bounded(std::io::stdin().lock()),

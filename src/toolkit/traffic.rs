@@ -190,3 +190,33 @@ fn list(key: &str, value: &str) -> KeyValue {
     let value = AnyValue { value: Some(any_value::Value::StringValue(value.into())) };
     attribute(key, any_value::Value::ArrayValue(ArrayValue { values: vec![value] }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Source};
+    use crate::core::assembly::{Added, Assembly, Closed};
+    use crate::engine::normaliser;
+    use crate::otlp::Traces;
+
+    /// Proves that the synthetic traffic says what its fields say, by the same road as real telemetry.
+    #[test]
+    fn an_exchange_arrives_as_one_request() {
+        let (config, _) = config::load(&Source::Default, &|_| None).unwrap();
+        let exchange = Exchange::healthy(7, UnixNanos(1_795_300_000_000_000_000));
+        let traces = Traces::parse(exchange.export()).unwrap();
+        let mut assembly = Assembly::new(config.assembly, normaliser(&config));
+        for (resource, scope, span) in traces.spans() {
+            let added = assembly.span(exchange.ended_at(), &resource, scope, &span);
+            assert!(!matches!(added, Added::Rejected(_)), "{added:?}");
+        }
+        let closed = assembly.close_all(exchange.ended_at());
+        let [Closed::Request(request)] = closed.as_slice() else { panic!("one request expected: {closed:?}") };
+        assert_eq!(&*request.feature, "/support");
+        assert_eq!((request.calls.len(), request.tools.len(), request.retrievals.len()), (1, 1, 1));
+        assert_eq!(request.evaluations.len(), 1);
+        assert_eq!(request.retrievals[0].documents.as_ref().map(Vec::len), Some(3));
+        assert_eq!(request.latency, exchange.latency);
+        assert_eq!(request.prompt.version.as_deref(), Some("v40"));
+    }
+}
