@@ -211,6 +211,9 @@ impl Verification {
     }
 
     fn store(&mut self, dir: &Path, key: &VerifierKey, remembered: Option<&Checkpoint>) {
+        if let Err(what) = check_genesis(dir, key) {
+            return self.find(Outcome::Altered, format!("id.json: {what}"));
+        }
         let slots = match head::read(dir, key) {
             Ok(slots) => slots,
             Err(error) => return self.find(Outcome::Altered, format!("head: {error}")),
@@ -391,6 +394,16 @@ fn push(lines: &mut Vec<String>, line: String) {
         0..LINES_MAX => lines.push(line),
         LINES_MAX => lines.push("and more".to_owned()),
         _ => {}
+    }
+}
+
+/// Checks that the directory says it is the log of this key. (That it says so truly is for the leaves to show.)
+fn check_genesis(dir: &Path, key: &VerifierKey) -> Result<(), String> {
+    let bytes = std::fs::read(dir.join("id.json")).map_err(|error| error.to_string())?;
+    let manifest = Manifest::parse(&bytes).map_err(|error| error.to_string())?;
+    match manifest.leaf {
+        Leaf::Genesis { vkey, .. } if manifest.origin == key.name() && vkey == key.to_string() => Ok(()),
+        _ => Err(format!("this is the log {} with another key than you gave", manifest.origin)),
     }
 }
 
