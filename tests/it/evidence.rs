@@ -1,5 +1,7 @@
 //! The evidence log from outside: a process killed while it appends, a full disk, and verification without us.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -129,7 +131,7 @@ impl Drop for Mount {
 /// then says "later" and nothing false; and that it goes on once there is room.
 #[test]
 fn a_full_disk_still_takes_frames() {
-    let mount = match Mount::tmpfs(24 * 1024 * 1024) {
+    let mount = match Mount::tmpfs(64 * 1024 * 1024) {
         Ok(mount) => mount,
         Err(why) => return eprintln!("skipped: needs root to mount a tmpfs: {why}"),
     };

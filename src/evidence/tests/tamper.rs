@@ -23,7 +23,7 @@ fn bits(path: &str, bytes: &[u8], at: usize) -> Vec<u8> {
     let around = &bytes[at.saturating_sub(64)..bytes.len().min(at + 64)];
     match path {
         "id.json" | "checkpoint" => (0..8).collect(),
-        _ if wal::is_zero(around) && at % 64 != 0 => Vec::new(),
+        _ if wal::is_zero(around) && !at.is_multiple_of(64) => Vec::new(),
         _ => vec![u8::try_from(at % 8).unwrap()],
     }
 }
