@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::durable::Disk;
-use super::wal::{BLOCK, Kind, Record, is_zero};
+use super::read_at_most;
+use super::wal::{BLOCK, FILE_BYTES_MAX, Kind, Record, is_zero};
 use crate::core::note::{Checkpoint, VerifierKey};
 
 /// The file's size, bytes.
@@ -23,7 +24,7 @@ pub(super) struct Slots {
 
 /// Reads both slots and checks their signatures.
 pub(super) fn read(dir: &Path, key: &VerifierKey) -> io::Result<Slots> {
-    let bytes = std::fs::read(head_path(dir))?;
+    let bytes = read_at_most(&head_path(dir), FILE_BYTES_MAX)?;
     let mut slots = Slots { latest: None, findings: Vec::new() };
     if bytes.len() != HEAD_BYTES {
         slots.findings.push(format!("head has {} bytes, not {HEAD_BYTES}", bytes.len()));

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::durable::Disk;
+use super::read_at_most;
 use crate::core::manifest::{Leaf, Manifest};
 use crate::core::note::NOTE_BYTES_MAX;
 
@@ -76,6 +77,6 @@ pub fn read_vkey(file: &Path, evidence: &Path) -> Result<String, String> {
             file.display()
         ));
     }
-    let text = std::fs::read_to_string(&file_at).map_err(failed)?;
-    if text.len() > NOTE_BYTES_MAX { Err(format!("{}: not a verifier key", file.display())) } else { Ok(text) }
+    let bytes = read_at_most(&file_at, NOTE_BYTES_MAX as u64).map_err(failed)?;
+    String::from_utf8(bytes).map_err(|_| format!("{}: not a verifier key", file.display()))
 }

@@ -27,24 +27,27 @@
 //! under a new origin after damage; a damaged log refuses to sign and says so.
 
 mod bundle;
+mod derived;
 mod durable;
 mod head;
 mod keys;
 mod log;
 mod recovery;
+mod start;
 mod tiles;
 mod verify;
 mod wal;
 mod writer;
 
 pub use keys::{Entropy, os_entropy, own_vkey, read_vkey};
-pub use log::{Log, OpenError};
+pub use log::Log;
+pub use start::OpenError;
 pub use verify::{Level, Outcome, Verification, verify};
 
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -80,4 +83,14 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Reads a file of at most `bytes_max`; larger ones are an error, so that nobody's evidence fills our memory.
+fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {bytes_max} bytes")));
+    }
+    Ok(bytes)
 }

@@ -15,8 +15,10 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use super::sha256_hex;
-use super::wal::{BLOCK, Kind, Location, Record, SegmentId, is_zero, segment_path, segment_payload, split_leaf};
+use super::wal::{
+    BLOCK, FILE_BYTES_MAX, Kind, Location, Record, SegmentId, is_zero, segment_path, segment_payload, split_leaf,
+};
+use super::{read_at_most, sha256_hex};
 use crate::core::manifest::{Leaf, Manifest, parse_canonical};
 use crate::core::merkle::{Hash, Tree, leaf_hash};
 use crate::core::note::{Checkpoint, VerifierKey};
@@ -83,7 +85,8 @@ pub(super) struct Visit<'a> {
 /// The derived `checkpoint`, if it is there and signed. It is written after the acknowledgement, so it may be behind,
 /// but it remembers: leaves below it were acknowledged too.
 pub(super) fn published(dir: &Path, key: &VerifierKey) -> Option<Checkpoint> {
-    key.open_checkpoint(&std::fs::read_to_string(dir.join("checkpoint")).ok()?).ok()
+    let note = read_at_most(&dir.join("checkpoint"), FILE_BYTES_MAX).ok()?;
+    key.open_checkpoint(std::str::from_utf8(&note).ok()?).ok()
 }
 
 /// Reads all segments. `head` is the size up to which leaves were acknowledged.
@@ -95,7 +98,7 @@ pub(super) fn scan(
 ) -> Result<Scan, ScanError> {
     let mut scan = Scan::default();
     for number in segment_numbers(dir)? {
-        let bytes = std::fs::read(segment_path(dir, number))?;
+        let bytes = read_at_most(&segment_path(dir, number), FILE_BYTES_MAX)?;
         let mut reader = Reader { number, bytes: &bytes, key, head, visit: &mut *visit };
         reader.read(&mut scan)?;
     }
@@ -134,8 +137,7 @@ impl<'a> Reader<'a> {
         {
             at = self.repeat(scan, &record)?;
         }
-        loop {
-            let Some((record, length)) = self.record(at).filter(|(leaf, _)| leaf.kind == Kind::Leaf) else { break };
+        while let Some((record, length)) = self.record(at).filter(|(leaf, _)| leaf.kind == Kind::Leaf) {
             if record.segment != id {
                 return Err(self.damaged(at, "a record of another segment"));
             }

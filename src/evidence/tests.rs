@@ -15,7 +15,7 @@ use super::log::Options;
 use super::wal::{BLOCK, Kind, Record};
 use super::*;
 use crate::config::Evidence;
-use crate::core::note::VerifierKey;
+use crate::core::note::{Checkpoint, VerifierKey};
 use crate::core::time::UnixNanos;
 use crate::engine::store::{FrameBytes, Receipt, Store, StoreError};
 
@@ -34,20 +34,21 @@ fn config() -> Evidence {
 
 /// Deterministic "random" bytes that differ from call to call and from log to log.
 fn entropy(log: u8) -> Entropy {
-    let mut calls = 0;
+    let mut calls = 0_u8;
     Box::new(move |bytes| {
         calls += 1;
-        bytes.fill(calls ^ log << 4);
+        let hash = Sha256::digest([log, calls]);
+        bytes.copy_from_slice(&hash[..bytes.len()]);
         Ok(())
     })
 }
 
-fn open_on(dir: &Path, disk: Disk) -> Result<Log, OpenError> {
-    Log::open_with(dir, &config(), NOW, entropy(1), Options { disk, segment_bytes: SEGMENT })
+fn open_on(dir: &Path, disk: Disk, segment_bytes: u64) -> Result<Log, OpenError> {
+    Log::open_with(dir, &config(), NOW, entropy(1), Options { disk, segment_bytes })
 }
 
 fn open(dir: &Path) -> Result<Log, OpenError> {
-    open_on(dir, Disk::default())
+    open_on(dir, Disk::default(), SEGMENT)
 }
 
 fn frame(number: u32) -> FrameBytes {
@@ -74,33 +75,30 @@ fn log_with(frames: u32) -> (TempDir, String, Vec<Receipt>) {
     (dir, log.vkey(), receipts)
 }
 
-/// Asserts that the directory verifies, and that a receipt's frame is there as promised.
+/// Asserts that the directory verifies, that every receipt's frame is there as promised, and that every signature
+/// anywhere in it, quarantine included, is over the one tree there is.
 fn assert_kept(dir: &Path, vkey: &str, receipts: &[Receipt]) {
-    let found = verify(dir, vkey, None);
-    assert_eq!((found.outcome, found.level), (Outcome::Verified, Some(Level::L1)), "{found}");
+    let remembered = receipts.first().map(|receipt| receipt.checkpoint.as_str());
+    let found = verify(dir, vkey, remembered);
+    assert_eq!((found.outcome, found.level), (Outcome::Verified, Some(Level::L2)), "{found}");
+    let key = VerifierKey::parse(vkey).unwrap();
+    let scan = recovery::scan(dir, &key, u64::MAX, &mut |_| {}).unwrap();
+    let line = |size| Checkpoint { origin: key.name().into(), size, root: scan.tree.root_at(size).unwrap() }.line();
     for receipt in receipts {
-        let found = verify(dir, vkey, Some(&receipt.checkpoint));
-        assert_eq!((found.outcome, found.level), (Outcome::Verified, Some(Level::L2)), "{found}");
+        assert_eq!(line(receipt.seq + 1), receipt.checkpoint);
         let frame = std::fs::read(tiles::frame_directory(dir, receipt.seq).join("frame.json")).unwrap();
         assert_eq!(sha256_hex(&frame), receipt.frame_sha256);
     }
-    assert_no_fork(dir, vkey);
-}
-
-/// Asserts that every signature anywhere in the directory, quarantine included, is over the one tree there is.
-fn assert_no_fork(dir: &Path, vkey: &str) {
-    let key = VerifierKey::parse(vkey).unwrap();
-    let scan = recovery::scan(dir, &key, u64::MAX, &mut |_| {}).unwrap();
-    for name in ["wal", "quarantine"] {
-        for path in files_below(dir, name).unwrap() {
-            let bytes = std::fs::read(dir.join(&path)).unwrap();
-            for at in (0..bytes.len()).step_by(BLOCK) {
-                let Some((record, _)) = Record::decode(&bytes[at..]).filter(|(record, _)| record.kind == Kind::Commit)
-                else {
-                    continue;
-                };
-                let Ok(signed) = key.open_checkpoint(std::str::from_utf8(record.payload).unwrap()) else { continue };
-                assert_eq!(scan.tree.root_at(signed.size), Some(signed.root), "fork at {} in {path}", signed.size);
+    let paths = files_below(dir, "wal").unwrap().into_iter().chain(files_below(dir, "quarantine").unwrap());
+    for path in paths {
+        let mut bytes = std::fs::read(dir.join(&path)).unwrap();
+        bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);
+        let records = (0..bytes.len()).step_by(BLOCK).filter_map(|at| Record::decode(&bytes[at..]));
+        for (record, _) in records.filter(|(record, _)| record.kind == Kind::Commit) {
+            // What an unfinished first start left is of another log.
+            let note = std::str::from_utf8(record.payload).unwrap();
+            if let Ok(signed) = key.open_checkpoint(note) {
+                assert_eq!(line(signed.size), signed.line(), "fork in {path}");
             }
         }
     }
@@ -208,6 +206,7 @@ fn the_seed_stays_in_its_file() {
     assert_eq!((mode("keys"), mode("keys/log.key")), (0o700, 0o600));
     let seed = std::fs::read(dir.path().join("keys/log.key")).unwrap();
     assert!(!format!("{:?}", open(dir.path()).unwrap()).contains(&format!("{}, {}", seed[0], seed[1])));
+    assert_eq!(seed.len(), 32);
 }
 
 /// Proves that derived files come back as they were, whatever happened to them.

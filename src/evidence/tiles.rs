@@ -49,6 +49,12 @@ impl Tile {
         self.index * WIDTH..self.index * WIDTH + self.width
     }
 
+    /// [`Self::entries`] as positions in memory.
+    pub(super) fn range(self) -> std::ops::Range<usize> {
+        let position = |seq| usize::try_from(seq).unwrap_or(usize::MAX);
+        position(self.entries().start)..position(self.entries().end)
+    }
+
     /// Contents of a tile of hashes; `None` when the tree does not have it.
     pub(super) fn hashes(self, tree: &Tree) -> Option<Vec<u8>> {
         let level = HEIGHT * self.level?;

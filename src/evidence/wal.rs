@@ -18,6 +18,8 @@ use super::durable::Disk;
 pub(super) const BLOCK: usize = 4096;
 /// Size of a segment, bytes.
 pub(super) const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
+/// Largest segment, and largest other file, that is ever read, bytes.
+pub(super) const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Zeroes, to fill segments with and to compare tails with.
 pub(super) static ZEROES: [u8; 64 * 1024] = [0; 64 * 1024];
 

@@ -1,4 +1,4 @@
-//! The one that writes: commits leaves, moves to a fresh segment when one fails or is full, and writes derived files.
+//! The one that writes: commits leaves, and moves to a fresh segment when one fails or is full.
 //!
 //! At most one leaf is under way ([`Pending`]). It is finished before any other takes its number, however often that
 //! is tried, so two leaves never share a number and the log never signs two trees of one size. Recovery finishes the
@@ -10,14 +10,14 @@ use std::sync::{PoisonError, RwLock};
 
 use serde_json::Value;
 
+use super::derived::Derived;
 use super::durable::Disk;
 use super::head::Head;
 use super::keys::Entropy;
-use super::log::{Index, Options, entries};
+use super::log::{Index, Options};
 use super::recovery::{SegmentState, Unfinished};
-use super::tiles::{self, Tile};
+use super::sha256_hex;
 use super::wal::{self, BLOCK, Kind, Location, Record, Segment};
-use super::{remove, sha256_hex};
 use crate::core::manifest::{FrameLeaf, Leaf, Manifest, canonical};
 use crate::core::merkle::{Frontier, leaf_hash};
 use crate::core::note::{Checkpoint, Signer};
@@ -40,8 +40,7 @@ pub(super) struct Writer {
     /// Right edge of the committed tree.
     frontier: Frontier,
     pending: Option<Pending>,
-    /// First leaf whose derived files are not written.
-    derived: u64,
+    derived: Derived,
     /// Why nothing is written any more.
     stopped: Option<String>,
 }
@@ -92,7 +91,7 @@ impl Writer {
         let active = open(active)?;
         let head = Head::open(&disk, dir, &index.note, index.tree.size())?;
         let frontier = index.tree.frontier();
-        let (dir, derived) = (dir.to_owned(), 0);
+        let (dir, derived) = (dir.to_owned(), Derived::new(dir, disk.clone()));
         Ok(Self {
             dir,
             disk,
@@ -137,7 +136,7 @@ impl Writer {
             }
         }
         self.refill();
-        self.rebuild_derived(index);
+        self.derived.rebuild(&read(index));
         Ok(())
     }
 
@@ -146,7 +145,9 @@ impl Writer {
         if let Some(why) = &self.stopped {
             return Err(StoreError::Fatal(why.clone()));
         }
-        self.finish(index)?;
+        if self.finish(index)?.is_some() {
+            self.follow_up(index);
+        }
         let known = read(index).ids.get(frame.id.as_str()).copied();
         if let Some(seq) = known {
             return self.receipt_again(frame, seq, index);
@@ -161,8 +162,7 @@ impl Writer {
         }
         self.pending = Some(pending);
         let checkpoint = self.finish(index)?.ok_or_else(|| StoreError::Fatal("nothing was pending".to_owned()))?;
-        self.derive(index);
-        self.refill();
+        self.follow_up(index);
         Ok(Receipt { frame_id: frame.id.clone(), seq: manifest.seq, frame_sha256, checkpoint })
     }
 
@@ -299,6 +299,12 @@ impl Writer {
         Segment::create(&self.disk, &self.dir, number, id, self.signer.verifier().name(), self.segment_bytes)
     }
 
+    /// What comes after the acknowledgement; none of it can fail a frame any more.
+    fn follow_up(&mut self, index: &RwLock<Index>) {
+        self.derived.catch_up(&read(index));
+        self.refill();
+    }
+
     /// Keeps one spare segment ready.
     fn refill(&mut self) {
         if self.spare.is_none() {
@@ -326,84 +332,6 @@ impl Writer {
         tracing::warn!(segment = state.number, bytes = used, name, "set aside bytes that were never acknowledged");
         Segment::open(&self.dir, state.number, state.id, state.end)?.clear_from(&self.disk, keep)
     }
-
-    /// Writes the derived files of new leaves. They are rebuilt at start, so a failure is only told.
-    fn derive(&mut self, index: &RwLock<Index>) {
-        let index = read(index);
-        for seq in self.derived..index.tree.size() {
-            if let Err(error) = self.derive_leaf(seq, &index) {
-                tracing::warn!(seq, %error, "derived files are behind");
-                return;
-            }
-            self.derived = seq + 1;
-        }
-    }
-
-    fn derive_leaf(&self, seq: u64, index: &Index) -> io::Result<()> {
-        let size = seq + 1;
-        self.write_frame_files(seq, index)?;
-        for tile in Tile::last(size) {
-            self.write_tile(tile, index)?;
-            if let Some(previous) = tile.previous() {
-                remove(&self.dir.join(previous.to_string()))?;
-            }
-        }
-        if size == index.tree.size() {
-            self.update(&self.dir.join("checkpoint"), index.note.as_bytes())?;
-        }
-        Ok(())
-    }
-
-    fn write_frame_files(&self, seq: u64, index: &Index) -> io::Result<()> {
-        if seq == 0 {
-            return Ok(());
-        }
-        let stored = wal::read_leaf(&self.dir, location(index, seq)?, seq)?;
-        let proof = tiles::proof(&index.tree, seq, &stored.note).to_string();
-        let directory = tiles::frame_directory(&self.dir, seq);
-        let files = tiles::frame_files(&stored.frame, &stored.manifest, &proof);
-        files.into_iter().try_for_each(|(name, bytes)| self.update(&directory.join(name), bytes))
-    }
-
-    fn write_tile(&self, tile: Tile, index: &Index) -> io::Result<()> {
-        let contents = match tile.hashes(&index.tree) {
-            Some(hashes) => hashes,
-            None => {
-                let at = |seq: u64| usize::try_from(seq).unwrap_or(usize::MAX).min(index.locations.len());
-                entries(&self.dir, tile, &index.locations[at(tile.entries().start)..at(tile.entries().end)])?
-            }
-        };
-        self.update(&self.dir.join(tile.to_string()), &contents)
-    }
-
-    /// Brings every derived file up to date and removes tiles of smaller sizes.
-    fn rebuild_derived(&mut self, index: &RwLock<Index>) {
-        let size = read(index).tree.size();
-        match self.try_rebuild(&read(index)) {
-            Ok(()) => self.derived = size,
-            Err(error) => tracing::warn!(%error, "derived files are behind"),
-        }
-    }
-
-    fn try_rebuild(&self, index: &Index) -> io::Result<()> {
-        let size = index.tree.size();
-        (1..size).try_for_each(|seq| self.write_frame_files(seq, index))?;
-        let wanted = Tile::all(size);
-        wanted.iter().try_for_each(|tile| self.write_tile(*tile, index))?;
-        for path in super::files_below(&self.dir, "tile")? {
-            if !Tile::parse(&path).is_some_and(|tile| wanted.contains(&tile)) {
-                remove(&self.dir.join(path))?;
-            }
-        }
-        self.update(&self.dir.join("checkpoint"), index.note.as_bytes())
-    }
-
-    fn update(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        match std::fs::read(path) {
-            Ok(found) if found == bytes => Ok(()),
-            _ => self.disk.replace(path, bytes),
-        }
-    }
 }
 
 /// A signature over a leaf that no longer exists must not survive it: the next leaf takes its number.
@@ -413,11 +341,6 @@ fn blank_commits(torn: &mut [u8]) {
             block.fill(0);
         }
     }
-}
-
-fn location(index: &Index, seq: u64) -> io::Result<Location> {
-    let found = usize::try_from(seq).ok().and_then(|seq| index.locations.get(seq).copied());
-    found.ok_or_else(|| io::Error::other("no such leaf"))
 }
 
 fn read(index: &RwLock<Index>) -> std::sync::RwLockReadGuard<'_, Index> {

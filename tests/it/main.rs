@@ -7,6 +7,7 @@ mod bad_input;
 mod deploy;
 mod e2e;
 mod engine;
+mod evidence;
 mod exporter;
 mod http_api;
 mod ofrep;

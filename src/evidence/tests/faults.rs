@@ -18,6 +18,8 @@ enum How {
     After,
     /// Half of the bytes were written, and the call says it failed.
     Torn,
+    /// Only the second half of the bytes was written, and the call says it failed.
+    Backwards,
     /// Half of the bytes were written, and the call says all were.
     Lie,
     /// What was not synced yet is gone, and the call says it failed (Linux, after a failed fsync).
@@ -81,6 +83,10 @@ impl Faults {
                     (How::Torn, Step::Write { file, bytes, offset }) => {
                         file.write_all_at(&bytes[..bytes.len() / 2], *offset)?;
                     }
+                    (How::Backwards, Step::Write { file, bytes, offset }) => {
+                        let half = bytes.len() / 2;
+                        file.write_all_at(&bytes[half..], offset + half as u64)?;
+                    }
                     (How::Lost, _) => plan.lose(),
                     _ => {}
                 }
@@ -127,19 +133,20 @@ impl Plan {
     }
 }
 
-/// A user who wants five frames in a log, over two openings, and does not give up at once. Every receipt is kept.
+/// Room for two leaves, so that the second frame needs the next segment.
+const SMALL: u64 = 6 * BLOCK as u64;
+
+/// A user who wants three frames in a log, over two openings, and does not give up at once. Every receipt is kept.
 struct User<'a> {
     dir: &'a Path,
     receipts: Vec<Receipt>,
 }
 
 impl User<'_> {
-    const FRAMES: [u32; 5] = [1, 2, 3, 4, 5];
-
     /// Goes on where it was; stops when the disk dies.
     fn work(&mut self, disk: &Disk) -> Result<(), String> {
-        for frames in [&Self::FRAMES[..3], &Self::FRAMES[3..]] {
-            let log = open_on(self.dir, disk.clone()).map_err(|error| error.to_string())?;
+        for frames in [&[1, 2][..], &[3]] {
+            let log = open_on(self.dir, disk.clone(), SMALL).map_err(|error| error.to_string())?;
             for number in frames {
                 let frame = frame(*number);
                 // One fault, so the second attempt at the latest must succeed unless the disk is dead.
@@ -167,9 +174,9 @@ fn run(at: usize, how: How, dies: bool) -> bool {
         assert!(matches!(found.outcome, Outcome::Verified | Outcome::Incomplete), "{what}: {found}");
     }
     user.work(&Disk::default()).unwrap_or_else(|error| panic!("{what}: {error}"));
-    let log = open(dir.path()).unwrap();
-    assert_eq!(log.size(), 5, "{what}");
-    assert_eq!(user.receipts.len(), 5, "{what}: a frame has two receipts");
+    let log = open_on(dir.path(), Disk::default(), SMALL).unwrap();
+    assert_eq!(log.size(), 3, "{what}");
+    assert_eq!(user.receipts.len(), 3, "{what}: a frame has two receipts");
     let vkey = log.vkey();
     drop(log);
     assert_kept(dir.path(), &vkey, &user.receipts);
@@ -181,10 +188,10 @@ fn run(at: usize, how: How, dies: bool) -> bool {
 /// opening.
 #[test]
 fn no_fault_at_any_step_loses_a_frame() {
-    for how in [How::Before, How::After, How::Torn, How::Lie, How::Lost] {
+    for how in [How::Before, How::After, How::Torn, How::Backwards, How::Lie, How::Lost] {
         for dies in [false, true] {
             let steps = (0..).take_while(|at| run(*at, how, dies)).count();
-            assert!(steps > 50, "the table has {steps} rows");
+            assert!(steps > 100, "the table has {steps} rows");
         }
     }
 }
@@ -194,7 +201,7 @@ fn no_fault_at_any_step_loses_a_frame() {
 fn a_lying_device_stops_the_log() {
     let (dir, vkey, receipts) = log_with(1);
     let disk = Disk::default();
-    let log = open_on(dir.path(), disk.clone()).unwrap();
+    let log = open_on(dir.path(), disk.clone(), SEGMENT).unwrap();
     // A leaf takes three steps: write, sync, read back.
     disk.faults.plan().coming = vec![(0, How::Lie), (2, How::Lie)];
     assert!(matches!(log.append(&frame(2)), Err(StoreError::Fatal(_))));
@@ -202,4 +209,51 @@ fn a_lying_device_stops_the_log() {
     drop(log);
     drop(open(dir.path()).unwrap());
     assert_kept(dir.path(), &vkey, &receipts);
+}
+
+/// Proves that a signature whose leaf was lost in a power cut does not survive it: the next leaf takes the number.
+#[test]
+fn a_commit_without_its_leaf_is_no_fork() {
+    let (dir, vkey, mut receipts) = log_with(1);
+    let disk = Disk::default();
+    let log = open_on(dir.path(), disk.clone(), SEGMENT).unwrap();
+    *disk.faults.plan() = Plan { coming: vec![(0, How::Backwards)], dies: true, ..Plan::default() };
+    assert!(matches!(log.append(&frame(2)), Err(StoreError::Retry(_))));
+    drop(log);
+    let log = open(dir.path()).unwrap();
+    assert_eq!(files_below(dir.path(), "quarantine").unwrap().len(), 1);
+    receipts.push(log.append(&frame(3)).unwrap());
+    assert_eq!(receipts[1].seq, 2);
+    drop(log);
+    assert_kept(dir.path(), &vkey, &receipts);
+}
+
+/// Proves that a frame once begun keeps its number though its caller goes on with another one.
+#[test]
+fn a_leaf_once_signed_is_finished_first() {
+    let (dir, vkey, mut receipts) = log_with(1);
+    let disk = Disk::default();
+    let log = open_on(dir.path(), disk.clone(), SEGMENT).unwrap();
+    disk.faults.plan().coming = vec![(0, How::After), (0, How::After)];
+    assert!(matches!(log.append(&frame(2)), Err(StoreError::Retry(_))));
+    assert_eq!(log.size(), 1, "not acknowledged, not visible");
+    receipts.push(log.append(&frame(3)).unwrap());
+    receipts.push(log.append(&frame(2)).unwrap());
+    assert_eq!(receipts.iter().map(|receipt| receipt.seq).collect::<Vec<_>>(), [1, 3, 2]);
+    drop(log);
+    drop(open(dir.path()).unwrap());
+    assert_kept(dir.path(), &vkey, &receipts);
+}
+
+/// Proves that a segment whose sync failed is not written again: the frame goes to the next one.
+#[test]
+fn a_failed_sync_ends_a_segment() {
+    let (dir, _, _) = log_with(1);
+    let disk = Disk::default();
+    let log = open_on(dir.path(), disk.clone(), SEGMENT).unwrap();
+    disk.faults.plan().coming = vec![(1, How::Before)];
+    assert_eq!(log.append(&frame(2)).unwrap().seq, 2);
+    let next = std::fs::read(wal::segment_path(dir.path(), 2)).unwrap();
+    let (record, _) = Record::decode(&next[BLOCK..]).unwrap();
+    assert_eq!((record.kind, record.seq), (Kind::Leaf, 2));
 }

@@ -1,0 +1,103 @@
+//! Writing derived files: frames, tiles, `checkpoint`. They follow from the segments and are written after the
+//! acknowledgement without any sync; at start whatever is missing or differs is written again. A failure here costs
+//! nobody a frame, so it is told and tried again with the next one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::durable::Disk;
+use super::log::{Index, entries};
+use super::tiles::{self, Tile};
+use super::{files_below, remove, wal};
+
+/// The derived files of a log.
+#[derive(Debug)]
+pub(super) struct Derived {
+    dir: PathBuf,
+    disk: Disk,
+    /// First leaf whose files are not written.
+    next: u64,
+}
+
+impl Derived {
+    /// Nothing is known to be written yet.
+    pub(super) fn new(dir: &Path, disk: Disk) -> Self {
+        Self { dir: dir.to_owned(), disk, next: 0 }
+    }
+
+    /// Writes the files of new leaves.
+    pub(super) fn catch_up(&mut self, index: &Index) {
+        for seq in self.next..index.tree.size() {
+            if let Err(error) = self.leaf(seq, index) {
+                tracing::warn!(seq, %error, "derived files are behind");
+                return;
+            }
+            self.next = seq + 1;
+        }
+    }
+
+    /// Brings every file up to date and removes tiles of smaller sizes.
+    pub(super) fn rebuild(&mut self, index: &Index) {
+        match self.try_rebuild(index) {
+            Ok(()) => self.next = index.tree.size(),
+            Err(error) => tracing::warn!(%error, "derived files are behind"),
+        }
+    }
+
+    fn leaf(&self, seq: u64, index: &Index) -> io::Result<()> {
+        let size = seq + 1;
+        self.frame(seq, index)?;
+        for tile in Tile::last(size) {
+            self.tile(tile, index)?;
+            if let Some(previous) = tile.previous() {
+                remove(&self.dir.join(previous.to_string()))?;
+            }
+        }
+        if size == index.tree.size() { self.checkpoint(index) } else { Ok(()) }
+    }
+
+    fn try_rebuild(&self, index: &Index) -> io::Result<()> {
+        let size = index.tree.size();
+        (1..size).try_for_each(|seq| self.frame(seq, index))?;
+        let wanted = Tile::all(size);
+        wanted.iter().try_for_each(|tile| self.tile(*tile, index))?;
+        for path in files_below(&self.dir, "tile")? {
+            if !Tile::parse(&path).is_some_and(|tile| wanted.contains(&tile)) {
+                remove(&self.dir.join(path))?;
+            }
+        }
+        self.checkpoint(index)
+    }
+
+    fn frame(&self, seq: u64, index: &Index) -> io::Result<()> {
+        // The genesis leaf has no frame.
+        let Some(location) = usize::try_from(seq).ok().and_then(|at| index.locations.get(at)).filter(|_| seq > 0)
+        else {
+            return Ok(());
+        };
+        let stored = wal::read_leaf(&self.dir, *location, seq)?;
+        let proof = tiles::proof(&index.tree, seq, &stored.note).to_string();
+        let directory = tiles::frame_directory(&self.dir, seq);
+        let files = tiles::frame_files(&stored.frame, &stored.manifest, &proof);
+        files.into_iter().try_for_each(|(name, bytes)| self.update(&directory.join(name), bytes))
+    }
+
+    fn tile(&self, tile: Tile, index: &Index) -> io::Result<()> {
+        let contents = match tile.hashes(&index.tree) {
+            Some(hashes) => hashes,
+            None => entries(&self.dir, tile, index.locations.get(tile.range()).unwrap_or_default())?,
+        };
+        self.update(&self.dir.join(tile.to_string()), &contents)
+    }
+
+    fn checkpoint(&self, index: &Index) -> io::Result<()> {
+        self.update(&self.dir.join("checkpoint"), index.note.as_bytes())
+    }
+
+    fn update(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        match std::fs::read(path) {
+            Ok(found) if found == bytes => Ok(()),
+            _ => self.disk.replace(path, bytes),
+        }
+    }
+}
