@@ -13,7 +13,7 @@ use crate::otlp;
 mod equal;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2048))]
+    #![proptest_config(ProptestConfig::with_cases(1024))]
 
     /// Pieces of messages, repeated scalars, displaced oneofs, unknown fields and groups add up as in prost.
     #[test]
