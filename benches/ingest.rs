@@ -27,10 +27,10 @@ fn decode(criterion: &mut Criterion) {
         let bytes = request(spans, content);
         group.throughput(Throughput::Elements(spans as u64));
         group.bench_with_input(BenchmarkId::new("check", name), &bytes, |bencher, bytes| {
-            bencher.iter(|| Traces::parse(black_box(bytes.clone())).unwrap().len());
+            bencher.iter(|| Traces::parse(black_box(bytes.clone())).expect("well-formed").len());
         });
         group.bench_with_input(BenchmarkId::new("check and walk", name), &bytes, |bencher, bytes| {
-            bencher.iter(|| walk(&Traces::parse(black_box(bytes.clone())).unwrap()));
+            bencher.iter(|| walk(&Traces::parse(black_box(bytes.clone())).expect("well-formed")));
         });
     }
     group.finish();

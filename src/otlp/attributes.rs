@@ -73,13 +73,13 @@ impl<'a> Iterator for Values<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes<'a> {
     fields: Fields<'a>,
-    number: u32,
+    number: u8,
 }
 
 impl<'a> Attributes<'a> {
-    /// The `KeyValue`s held in field `number` of `message`.
+    /// The `KeyValue`s held in field `number`, 15 at most, of `message`.
     #[inline]
-    pub(super) fn new(message: &'a [u8], number: u32) -> Self {
+    pub(super) fn new(message: &'a [u8], number: u8) -> Self {
         Self { fields: Fields::new(message), number }
     }
 
@@ -100,54 +100,46 @@ impl<'a> Attributes<'a> {
     pub fn get(mut self, key: &str) -> Option<Value<'a>> {
         self.find_map(|(found, value)| (found == key.as_bytes()).then_some(value))
     }
-}
 
-impl<'a> Iterator for Attributes<'a> {
-    type Item = (&'a [u8], Value<'a>);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let number = self.number;
+    /// The next entry, when other fields stand before it.
+    fn later_entry(&mut self) -> Option<&'a [u8]> {
+        let number = u32::from(self.number);
         self.fields.find_map(|field| match field {
-            (found, Field::Bytes(entry)) if found == number => Some(straight(entry).unwrap_or_else(|| winding(entry))),
+            (found, Field::Bytes(entry)) if found == number => Some(entry),
             _ => None,
         })
     }
 }
 
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (&'a [u8], Value<'a>);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.fields.short(self.number << 3 | 2).or_else(|| self.later_entry())?;
+        Some(straight(entry).unwrap_or_else(|| winding(entry)))
+    }
+}
+
 /// A `KeyValue` as every SDK writes it: the key, then the value, one scalar in it, lengths under 16 KiB. Whatever
 /// it says yes to is well-formed.
-#[inline]
+#[inline(always)]
 pub(super) fn straight(entry: &[u8]) -> Option<(&[u8], Value<'_>)> {
-    let (key, rest) = short(entry, 0x0a)?;
-    let (value, []) = short(rest, 0x12)? else { return None };
-    let value = match *value {
-        [0x0a, ..] => match short(value, 0x0a)? {
-            (text, []) => Value::Str(text),
-            _ => return None,
-        },
+    let mut entry = Fields::new(entry);
+    let key = entry.short(0x0a)?;
+    let mut value = Fields::new(entry.short(0x12).filter(|_| entry.rest().is_empty())?);
+    let value = match *value.rest() {
+        [0x0a, ..] => Value::Str(value.short(0x0a).filter(|_| value.rest().is_empty())?),
         [0x10, flag @ 0..0x80] => Value::Bool(flag != 0),
         [0x18, ref rest @ ..] => {
             let mut rest = Fields::new(rest);
             let int = rest.varint().ok()?;
-            rest.is_empty().then_some(Value::Int(int.cast_signed()))?
+            rest.rest().is_empty().then_some(Value::Int(int.cast_signed()))?
         }
         [0x21, ref bits @ ..] => Value::Double(f64::from_le_bytes(bits.try_into().ok()?)),
         _ => return None,
     };
     Some((key, value))
-}
-
-/// The content of a length-delimited field, and what follows it, if it has this tag and a length of one or two bytes.
-#[inline]
-fn short(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    match *bytes {
-        [first, len, ref rest @ ..] if first == tag && len < 0x80 => rest.split_at_checked(usize::from(len)),
-        [first, low, high, ref rest @ ..] if first == tag && high < 0x80 => {
-            rest.split_at_checked(usize::from(low & 0x7f) | usize::from(high) << 7)
-        }
-        _ => None,
-    }
 }
 
 /// Any other `KeyValue`.

@@ -42,6 +42,7 @@ impl Checked {
             match (&field.kind, value) {
                 (Kind::Message(inner), Field::Bytes(bytes)) => {
                     if depth > 1 && std::ptr::eq(*inner, &KEY_VALUE) && attributes::straight(bytes).is_some() {
+                        straight_run(&mut fields, number);
                         continue;
                     }
                     if !matches!(field.label, Label::Many) {
@@ -74,10 +75,20 @@ impl Checked {
     }
 }
 
+/// Reads on as long as the field `number` comes again and is as straight as the last one: nine fields of ten.
+#[inline]
+fn straight_run(fields: &mut Fields<'_>, number: u32) {
+    let Ok(tag @ 0..0x80) = u8::try_from(number << 3 | Field::BYTES) else { return };
+    let mut next = *fields;
+    while next.short(tag).is_some_and(|entry| attributes::straight(entry).is_some()) {
+        *fields = next;
+    }
+}
+
 /// A packed list of numbers must end where its last number does.
 fn packed(wire: u32, bytes: &[u8]) -> Result<(), Malformed> {
     let mut numbers = Fields::new(bytes);
-    while !numbers.is_empty() {
+    while !numbers.rest().is_empty() {
         match wire {
             Field::FIXED64 => numbers.chunk::<8>().map(drop)?,
             Field::FIXED32 => numbers.chunk::<4>().map(drop)?,

@@ -17,7 +17,8 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Checks `bytes` whole: every tag, length, wire type and depth, but not whether strings are UTF-8.
+    /// Checks `bytes` whole: every tag, length, wire type and depth, but not whether strings are UTF-8. Only bytes
+    /// that hold a message in pieces, as no encoder in use writes them, are copied.
     ///
     /// # Errors
     /// The first malformed place, as a [`Malformed`].

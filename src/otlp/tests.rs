@@ -13,7 +13,7 @@ use crate::otlp;
 mod equal;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2048))]
+    #![proptest_config(ProptestConfig::with_cases(1024))]
 
     /// Pieces of messages, repeated scalars, displaced oneofs, unknown fields and groups add up as in prost.
     #[test]
@@ -134,7 +134,7 @@ type Seed<'s> = std::slice::Iter<'s, u8>;
 fn write(message: &'static Message, depth: u32, seed: &mut Seed<'_>, out: &mut Writer) {
     for _ in 0..pick(seed) % 6 {
         // Every ninth field is one that nobody knows.
-        if pick(seed) % 9 == 0 {
+        if pick(seed).is_multiple_of(9) {
             unknown(seed, out);
             continue;
         }
@@ -149,7 +149,7 @@ fn write(message: &'static Message, depth: u32, seed: &mut Seed<'_>, out: &mut W
             Kind::Bytes | Kind::Id(_) => {
                 out.field(field.number, Field::Bytes(&[7; 16][..usize::from(pick(seed)) % 17]))
             }
-            kind if matches!(field.label, Label::Many) && pick(seed) % 2 == 0 => {
+            kind if matches!(field.label, Label::Many) && pick(seed).is_multiple_of(2) => {
                 out.nested(field.number, |out| (0..pick(seed) % 4).for_each(|_| out.value(number(kind, seed))));
             }
             kind => out.field(field.number, number(kind, seed)),

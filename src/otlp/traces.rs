@@ -16,7 +16,8 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Checks `bytes` whole: every tag, length, wire type and depth, but not whether strings are UTF-8.
+    /// Checks `bytes` whole: every tag, length, wire type and depth, but not whether strings are UTF-8. Only bytes
+    /// that hold a message in pieces, as no encoder in use writes them, are copied.
     ///
     /// # Errors
     /// The first malformed place, as a [`Malformed`].
@@ -100,7 +101,10 @@ pub enum SpanStatus {
 /// One span, its scalar fields decoded.
 #[derive(Clone, Copy, Debug)]
 pub struct Span<'a> {
-    message: &'a [u8],
+    /// The message from its first attribute on, first event, first link: what comes before is not read again.
+    attributes: &'a [u8],
+    events: &'a [u8],
+    links: &'a [u8],
     /// 16 bytes, or whatever was sent.
     pub trace_id: &'a [u8],
     /// 8 bytes, or whatever was sent.
@@ -127,22 +131,24 @@ impl<'a> Span<'a> {
     /// The span's attributes, in wire order.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.message, 9)
+        Attributes::new(self.attributes, 9)
     }
 
     /// The span's events.
     pub fn events(&self) -> impl Iterator<Item = Event<'a>> + use<'a> {
-        repeated(self.message, 11).map(Event::decode)
+        repeated(self.events, 11).map(Event::decode)
     }
 
     /// The span's links.
     pub fn links(&self) -> impl Iterator<Item = Link<'a>> + use<'a> {
-        repeated(self.message, 13).map(Link::decode)
+        repeated(self.links, 13).map(Link::decode)
     }
 
     fn decode(message: &'a [u8]) -> Self {
         let mut span = Self {
-            message,
+            attributes: &[],
+            events: &[],
+            links: &[],
             trace_id: &[],
             span_id: &[],
             parent_span_id: &[],
@@ -154,7 +160,10 @@ impl<'a> Span<'a> {
             status_message: &[],
             flags: 0,
         };
-        for field in Fields::new(message) {
+        let mut fields = Fields::new(message);
+        loop {
+            let here = fields.rest();
+            let Some(field) = Iterator::next(&mut fields) else { return span };
             match field {
                 (1, Field::Bytes(id)) => span.trace_id = id,
                 (2, Field::Bytes(id)) => span.span_id = id,
@@ -163,12 +172,19 @@ impl<'a> Span<'a> {
                 (6, Field::Varint(kind)) => span.kind = enumeration(kind),
                 (7, Field::Fixed64(at)) => span.start_unix_nano = at,
                 (8, Field::Fixed64(at)) => span.end_unix_nano = at,
+                (9, _) => {
+                    if span.attributes.is_empty() {
+                        span.attributes = here;
+                    }
+                    while fields.short(9 << 3 | 2).is_some() {}
+                }
+                (11, _) if span.events.is_empty() => span.events = here,
+                (13, _) if span.links.is_empty() => span.links = here,
                 (15, Field::Bytes(status)) => (span.status, span.status_message) = decode_status(status),
                 (16, Field::Fixed32(flags)) => span.flags = flags,
                 _ => {}
             }
         }
-        span
     }
 }
 

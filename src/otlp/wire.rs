@@ -78,7 +78,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field's number and value, or `None` at the end of the message.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -98,6 +98,21 @@ impl<'a> Fields<'a> {
             _ => return Err(Malformed::Tag),
         };
         Ok(Some((number, field)))
+    }
+
+    /// The next field's content if its tag is this one byte and its length takes one byte or two: the straight path
+    /// for what repeats. Nothing is read otherwise.
+    #[inline(always)]
+    pub(super) fn short(&mut self, tag: u8) -> Option<&'a [u8]> {
+        let (content, rest) = match *self.rest {
+            [first, len, ref rest @ ..] if first == tag && len < 0x80 => rest.split_at_checked(usize::from(len))?,
+            [first, low, high, ref rest @ ..] if first == tag && high < 0x80 => {
+                rest.split_at_checked(usize::from(low & 0x7f) | usize::from(high) << 7)?
+            }
+            _ => return None,
+        };
+        self.rest = rest;
+        Some(content)
     }
 
     /// Reads to the end of the group `number`, whose beginning was read last.
@@ -121,7 +136,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A base-128 varint of at most 64 bits. One byte holds most tags and lengths, two nearly all the rest.
-    #[inline]
+    #[inline(always)]
     pub(super) fn varint(&mut self) -> Result<u64, Malformed> {
         match *self.rest {
             [a, ref rest @ ..] if a < 0x80 => {
@@ -153,14 +168,14 @@ impl<'a> Fields<'a> {
         Err(if self.rest.len() < 10 { Malformed::Truncated } else { Malformed::Varint })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn chunk<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(Malformed::Truncated)?;
         self.rest = rest;
         Ok(*taken)
     }
 
-    #[inline]
+    #[inline(always)]
     fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let len = usize::try_from(self.varint()?).map_err(|_| Malformed::Truncated)?;
         let (taken, rest) = self.rest.split_at_checked(len).ok_or(Malformed::Truncated)?;
@@ -168,8 +183,10 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.rest.is_empty()
+    /// What is yet to be read.
+    #[inline]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 }
 
@@ -177,7 +194,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = (u32, Field<'a>);
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         Fields::next(self).ok().flatten()
     }

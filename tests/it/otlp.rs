@@ -88,7 +88,7 @@ fn json_captures_equal_their_protobuf() {
     for path in captures("http.json") {
         let text = std::fs::read(&path).unwrap();
         let reference = std::fs::read(path.to_str().unwrap().replace(".http.json", ".pb")).unwrap();
-        if path.to_str().unwrap().contains(".metrics.") {
+        if signal(&path) == "metrics" {
             let ours = ExportMetricsServiceRequest::decode(json::metrics(&text).unwrap()).unwrap();
             assert_eq!(ours, ExportMetricsServiceRequest::decode(&*reference).unwrap(), "{path:?}");
         } else {
@@ -208,19 +208,23 @@ fn now() -> std::time::Instant {
 /// Recorded requests whose name ends in `suffix`, in one order everywhere.
 fn captures(suffix: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/captures");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(root)
-        .unwrap()
-        .flat_map(|directory| std::fs::read_dir(directory.unwrap().path()).unwrap())
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.to_str().unwrap().ends_with(suffix))
-        .collect();
+    let mut paths: Vec<PathBuf> =
+        entries(&root).flat_map(|directory| entries(&directory)).filter(|path| name(path).ends_with(suffix)).collect();
     paths.sort();
     assert!(!paths.is_empty());
     paths
 }
 
+fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    std::fs::read_dir(directory).expect("a directory of fixtures").map(|entry| entry.expect("an entry").path())
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).expect("a name")
+}
+
 fn signal(path: &Path) -> &str {
-    path.file_name().unwrap().to_str().unwrap().split('.').nth(1).unwrap()
+    name(path).split('.').nth(1).expect("<scenario>.<signal>.<format>")
 }
 
 /// What reads such a file, and compares.

@@ -14,7 +14,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-pub fn traces() -> impl Strategy<Value = ExportTraceServiceRequest> {
+pub(super) fn traces() -> impl Strategy<Value = ExportTraceServiceRequest> {
     let scope_spans = (option::of(scope()), vec(span(), 0..4), text())
         .prop_map(|(scope, spans, schema_url)| ScopeSpans { scope, spans, schema_url });
     let resource_spans = (option::of(resource()), vec(scope_spans, 0..3), text())
@@ -22,7 +22,7 @@ pub fn traces() -> impl Strategy<Value = ExportTraceServiceRequest> {
     vec(resource_spans, 0..3).prop_map(|resource_spans| ExportTraceServiceRequest { resource_spans })
 }
 
-pub fn logs() -> impl Strategy<Value = ExportLogsServiceRequest> {
+pub(super) fn logs() -> impl Strategy<Value = ExportLogsServiceRequest> {
     let scope_logs = (option::of(scope()), vec(record(), 0..4), text())
         .prop_map(|(scope, log_records, schema_url)| ScopeLogs { scope, log_records, schema_url });
     let resource_logs = (option::of(resource()), vec(scope_logs, 0..3), text())
@@ -31,7 +31,7 @@ pub fn logs() -> impl Strategy<Value = ExportLogsServiceRequest> {
 }
 
 /// Fields that no request has, one of each wire type, a group with a group in it among them.
-pub fn unknown_fields() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn unknown_fields() -> impl Strategy<Value = Vec<u8>> {
     let fields: [&[u8]; 5] = [
         &[0xf8, 0x07, 0xff, 0x01],
         &[0xf9, 0x07, 1, 2, 3, 4, 5, 6, 7, 8],
@@ -43,7 +43,7 @@ pub fn unknown_fields() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// How many data points a metric has.
-pub fn data_points(metric: &Metric) -> usize {
+pub(super) fn data_points(metric: &Metric) -> usize {
     match &metric.data {
         Some(Data::Gauge(it)) => it.data_points.len(),
         Some(Data::Sum(it)) => it.data_points.len(),

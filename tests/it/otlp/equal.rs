@@ -13,7 +13,7 @@ use super::otlp::{Attributes, Logs, Metrics, Resource, Scope, Span, SpanStatus, 
 ///
 /// # Panics
 /// On any other difference.
-pub fn traces(bytes: &[u8]) {
+pub(super) fn traces(bytes: &[u8]) {
     match (Traces::parse(bytes.to_vec().into()), ExportTraceServiceRequest::decode(bytes)) {
         (Ok(view), Ok(prost)) => traces_equal(&view, &prost),
         (view, prost) => disagree(view.map(|view| drain_traces(&view)), prost.map(drop)),
@@ -21,7 +21,7 @@ pub fn traces(bytes: &[u8]) {
 }
 
 /// As [`traces`], for logs.
-pub fn logs(bytes: &[u8]) {
+pub(super) fn logs(bytes: &[u8]) {
     match (Logs::parse(bytes.to_vec().into()), ExportLogsServiceRequest::decode(bytes)) {
         (Ok(view), Ok(prost)) => logs_equal(&view, &prost),
         (view, prost) => disagree(view.map(|view| drain_logs(&view)), prost.map(drop)),
@@ -29,7 +29,7 @@ pub fn logs(bytes: &[u8]) {
 }
 
 /// As [`traces`], for metrics, of which there is no view.
-pub fn metrics(bytes: &[u8]) {
+pub(super) fn metrics(bytes: &[u8]) {
     use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
     match (Metrics::parse(bytes.to_vec().into()), ExportMetricsServiceRequest::decode(bytes)) {
         (Ok(_), Ok(_)) => {}
@@ -49,7 +49,7 @@ fn disagree<E: std::fmt::Debug>(ours: Result<(), E>, prost: Result<(), prost::De
 ///
 /// # Panics
 /// On the first difference.
-pub fn traces_equal(view: &Traces, prost: &ExportTraceServiceRequest) {
+pub(super) fn traces_equal(view: &Traces, prost: &ExportTraceServiceRequest) {
     let mut views = view.spans();
     let mut spans = 0;
     for resource_spans in &prost.resource_spans {
@@ -71,7 +71,7 @@ pub fn traces_equal(view: &Traces, prost: &ExportTraceServiceRequest) {
 ///
 /// # Panics
 /// On the first difference.
-pub fn logs_equal(view: &Logs, prost: &ExportLogsServiceRequest) {
+pub(super) fn logs_equal(view: &Logs, prost: &ExportLogsServiceRequest) {
     let mut views = view.records();
     let mut records = 0;
     for resource_logs in &prost.resource_logs {
