@@ -1,1 +1,182 @@
-//! The normalised LLM span: what a dialect makes of one OTLP span.
+//! The normalised span: what one span says, in one vocabulary, still borrowed from the request's bytes.
+//!
+//! Missing is not zero: a field that no attribute set is absent. Content (messages, documents) is found but not
+//! parsed here; that is [`super::message`]'s work, and only for the spans that need it.
+
+use super::dialect::{Field, Scalar};
+use super::request::TraceId;
+use super::time::UnixNanos;
+use crate::otlp;
+
+/// 8 bytes of span id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SpanId(pub [u8; 8]);
+
+/// What a span stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// One call of a generating model.
+    Llm,
+    /// One call of an embedding model.
+    Embedding,
+    /// One search of an index.
+    Retrieval,
+    /// One call of a reranker.
+    Reranker,
+    /// One execution of a tool.
+    Tool,
+    /// An agent's run; not a call.
+    Agent,
+    /// A workflow, task or step; not a call.
+    Chain,
+    /// A judge at work: model calls below it are not the feature's own.
+    Evaluator,
+    /// A guardrail's check.
+    Guardrail,
+    /// Anything else: kept for the shape of the trace.
+    Other,
+}
+
+/// The dialects found on a span, as a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dialects(pub(super) u32);
+
+impl Dialects {
+    /// Whether no dialect was recognised: the span is not about LLMs.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// One span in one vocabulary.
+#[derive(Clone, Debug)]
+pub struct LlmSpan<'a> {
+    /// Never all zero.
+    pub trace_id: TraceId,
+    /// Never all zero.
+    pub span_id: SpanId,
+    /// The parent, wherever it is.
+    pub parent: Option<SpanId>,
+    /// Whether the parent is known to be in another process.
+    pub parent_is_remote: bool,
+    /// Span name; empty when it is not UTF-8.
+    pub name: &'a str,
+    /// Instrumentation scope.
+    pub scope: &'a [u8],
+    /// Start, 0 when absent.
+    pub start: UnixNanos,
+    /// End, never before the start.
+    pub end: UnixNanos,
+    /// What it stands for.
+    pub kind: Kind,
+    /// Dialects it is written in.
+    pub dialects: Dialects,
+    /// What it says.
+    pub fields: Fields<'a>,
+    /// What it says under indexed keys, in wire order.
+    pub listed: Vec<Listed<'a>>,
+    /// Rank and value of the best feature key it carries.
+    pub feature: Option<(u8, &'a str)>,
+    /// The span as it came, for events and links.
+    pub otlp: Option<otlp::Span<'a>>,
+}
+
+impl<'a> LlmSpan<'a> {
+    /// The value of `field`.
+    pub(crate) fn get(&self, field: Field) -> Option<Scalar<'a>> {
+        self.fields.get(field)
+    }
+
+    /// The text of `field`, when it was sent as text.
+    pub(crate) fn text(&self, field: Field) -> Option<&'a str> {
+        match self.fields.get(field)? {
+            Scalar::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// A list whose items are sent as separate attributes with an index in their key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum List {
+    /// Input messages.
+    Input,
+    /// Output messages.
+    Output,
+    /// Tool definitions.
+    Tools,
+    /// Retrieved documents.
+    Documents,
+    /// Evaluations, annotations.
+    Evaluations,
+    /// Prompt components; the index is their order, the key's middle part their name.
+    Components,
+}
+
+/// One attribute of a list: `llm.input_messages.0.message.role` has index 0 and path `message.role`.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
+    /// The list.
+    pub list: List,
+    /// Position; may have gaps.
+    pub index: u32,
+    /// The key's rest.
+    pub path: &'a str,
+    /// The value.
+    pub value: otlp::Value<'a>,
+}
+
+/// The value of every field, absent unless an attribute set it.
+#[derive(Clone, Debug)]
+pub struct Fields<'a> {
+    values: [otlp::Value<'a>; Field::COUNT],
+    ranks: [u16; Field::COUNT],
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new() -> Self {
+        Self { values: [otlp::Value::Empty; Field::COUNT], ranks: [u16::MAX; Field::COUNT] }
+    }
+
+    /// Sets `field` unless a key of higher precedence (lower rank) did, or the value says nothing.
+    #[inline]
+    pub(super) fn set(&mut self, field: Field, rank: u16, value: otlp::Value<'a>) {
+        let slot = field as usize;
+        if rank < self.ranks[slot] && says_something(value) {
+            (self.values[slot], self.ranks[slot]) = (value, rank);
+        }
+    }
+
+    /// The value as it came; `Empty` when absent.
+    #[must_use]
+    pub fn value(&self, field: Field) -> otlp::Value<'a> {
+        self.values[field as usize]
+    }
+
+    /// Whether an attribute set the field.
+    #[must_use]
+    pub fn has(&self, field: Field) -> bool {
+        !matches!(self.values[field as usize], otlp::Value::Empty)
+    }
+
+    /// The scalar of a field.
+    pub(crate) fn get(&self, field: Field) -> Option<Scalar<'a>> {
+        Scalar::of(self.values[field as usize])
+    }
+}
+
+#[inline]
+fn says_something(value: otlp::Value<'_>) -> bool {
+    match value {
+        otlp::Value::Empty => false,
+        otlp::Value::Str(bytes) => !super::dialect::is_silent(bytes),
+        _ => true,
+    }
+}

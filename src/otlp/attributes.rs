@@ -122,6 +122,12 @@ impl<'a> Attributes<'a> {
         Self::new(&[], 1)
     }
 
+    /// The bytes of the message that holds them, to tell whether they were seen before.
+    #[must_use]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.fields.rest()
+    }
+
     /// The first value under `key`.
     #[must_use]
     pub fn get(mut self, key: &str) -> Option<Value<'a>> {

@@ -115,6 +115,8 @@ pub struct Span<'a> {
     pub status: SpanStatus,
     /// `status.message`, not checked for UTF-8.
     pub status_message: &'a [u8],
+    /// W3C trace flags, with bit 8 "the parent's place is known" and bit 9 "the parent is remote".
+    pub flags: u32,
 }
 
 impl<'a> Span<'a> {
@@ -146,6 +148,7 @@ impl<'a> Span<'a> {
             end_unix_nano: 0,
             status: SpanStatus::Unset,
             status_message: &[],
+            flags: 0,
         };
         for field in Fields::new(message) {
             match field {
@@ -157,6 +160,7 @@ impl<'a> Span<'a> {
                 (7, Field::Fixed64(at)) => span.start_unix_nano = at,
                 (8, Field::Fixed64(at)) => span.end_unix_nano = at,
                 (15, Field::Bytes(status)) => (span.status, span.status_message) = decode_status(status),
+                (16, Field::Fixed32(flags)) => span.flags = flags,
                 _ => {}
             }
         }

@@ -47,6 +47,11 @@ impl<'a> Fields<'a> {
         Self { rest }
     }
 
+    /// What was not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The next field's number and value, or `None` at the end of the message.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Malformed> {

@@ -1,0 +1,274 @@
+//! Model calls: each counted once, however many spans tell of it.
+//!
+//! Two spans are one call when they have one response id; when one lies inside the other (one instrumentation
+//! above another); or when two instrumentations made them side by side. The innermost is closest to the provider
+//! and speaks first, the others fill what it leaves out. Attempts that failed before one that worked are retries.
+
+use std::time::Duration;
+
+use super::failure::{finish_reason, is_transient};
+use super::record::Record;
+use super::shape::{Shape, same_response};
+use crate::core::dialect::{Field, Scalar};
+use crate::core::request::{FinishReason, ModelCall};
+use crate::core::span::{Kind, SpanId};
+use crate::core::time::UnixNanos;
+
+/// Clocks of two instrumentations in one process differ by less than this (milliseconds in JavaScript).
+const SLACK: Duration = Duration::from_millis(2);
+/// Neighbours in time among which duplicates are looked for.
+const NEIGHBOURS: usize = 8;
+
+/// One call: the record that tells of it, all that was known of it filled in, and its retries.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) record: Record,
+    /// Start of the first attempt.
+    pub(super) started_at: UnixNanos,
+    pub(super) retries: u32,
+    parent: Option<SpanId>,
+}
+
+/// The calls of a settled trace, judges' left out, in order of start.
+pub(super) fn of(spans: &[Record], shape: &Shape) -> Vec<Call> {
+    let places: Vec<usize> =
+        (0..spans.len()).filter(|at| spans[*at].kind == Kind::Llm && !shape.is_judged(*at)).collect();
+    let mut groups = Groups::of(spans.len());
+    join_responses(spans, &places, &mut groups);
+    join_siblings(spans, &places, &mut groups);
+    let wrappers = join_nested(spans, shape, &places, &mut groups);
+    let mut members: Vec<(usize, usize)> =
+        places.iter().filter(|at| !wrappers.contains(at)).map(|at| (groups.root(*at), *at)).collect();
+    members.sort_unstable();
+    let groups = members.chunk_by(|a, b| a.0 == b.0);
+    let mut calls: Vec<Call> = groups.map(|group| merged(spans, shape, group)).collect();
+    calls.sort_by_key(|call| (call.started_at, call.record.id));
+    fold_retries(calls)
+}
+
+/// Sets of places, joined pairwise (union-find).
+struct Groups(Vec<usize>);
+
+impl Groups {
+    fn of(len: usize) -> Self {
+        Self((0..len).collect())
+    }
+
+    fn root(&self, at: usize) -> usize {
+        std::iter::successors(Some(at), |at| Some(self.0[*at]).filter(|next| next != at)).last().unwrap_or(at)
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.0[a.max(b)] = a.min(b);
+    }
+}
+
+fn join_responses(spans: &[Record], places: &[usize], groups: &mut Groups) {
+    let mut ids: Vec<(Box<str>, usize)> =
+        places.iter().filter_map(|at| Some((spans[*at].fields.text(Field::ResponseId)?, *at))).collect();
+    ids.sort_unstable();
+    for same in ids.chunk_by(|a, b| a.0 == b.0) {
+        same.windows(2).for_each(|pair| groups.join(pair[0].1, pair[1].1));
+    }
+}
+
+/// Two instrumentations side by side: one parent, two scopes, one within the other in time.
+fn join_siblings(spans: &[Record], places: &[usize], groups: &mut Groups) {
+    for (n, at) in places.iter().enumerate() {
+        for other in places.iter().skip(n + 1).take(NEIGHBOURS) {
+            let (a, b) = (&spans[*at], &spans[*other]);
+            let apart = a.parent.is_none() || a.parent != b.parent || a.scope == b.scope || a.scope == 0 || b.scope == 0;
+            if !apart && (contains(a, b) || contains(b, a)) && may_be_one(a, b) {
+                groups.join(*at, *other);
+            }
+        }
+    }
+}
+
+/// One instrumentation above another. A span with several calls inside that worked is no call itself but a
+/// wrapper; one with attempts inside, of which only the last worked or none, is the call they were made for.
+fn join_nested(spans: &[Record], shape: &Shape, places: &[usize], groups: &mut Groups) -> Vec<usize> {
+    let mut nested: Vec<(usize, usize)> = places
+        .iter()
+        .filter_map(|at| Some((shape.nearest(spans, *at, Kind::Llm)?, *at)))
+        .filter(|(outer, inner)| contains(&spans[*outer], &spans[*inner]) && may_be_one(&spans[*outer], &spans[*inner]))
+        .collect();
+    nested.sort_unstable();
+    let mut wrappers = Vec::new();
+    for inner in nested.chunk_by(|a, b| a.0 == b.0) {
+        let mut roots: Vec<usize> = inner.iter().map(|(_, at)| groups.root(*at)).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        let worked = roots.iter().filter(|at| spans[**at].failure.is_none()).count();
+        let outer = inner[0].0;
+        if roots.len() > 1 && worked > 1 {
+            wrappers.push(outer);
+        } else {
+            inner.iter().for_each(|(outer, inner)| groups.join(*outer, *inner));
+        }
+    }
+    wrappers
+}
+
+fn contains(outer: &Record, inner: &Record) -> bool {
+    outer.start <= inner.start.plus(SLACK) && inner.end <= outer.end.plus(SLACK)
+}
+
+/// Nothing speaks against two records being one call: neither response id nor model.
+fn may_be_one(a: &Record, b: &Record) -> bool {
+    let models = |it: &Record| [it.fields.text(Field::ModelRequested), it.fields.text(Field::ModelServed)];
+    let (mine, theirs) = (models(a), models(b));
+    let known = mine.iter().any(Option::is_some) && theirs.iter().any(Option::is_some);
+    let alike = |a: &str, b: &str| a.starts_with(b) || b.starts_with(a);
+    let same = mine.iter().flatten().any(|a| theirs.iter().flatten().any(|b| alike(a, b)));
+    same_response(a, b) != Some(false) && (same || !known)
+}
+
+/// The records of one call as one. Attempts inside an outer span count as retries.
+fn merged(spans: &[Record], shape: &Shape, group: &[(usize, usize)]) -> Call {
+    let is_attempt = |at: usize| spans[at].failure.is_some();
+    let depth = |at: usize| shape.ancestors(at).filter(|it| spans[*it].kind == Kind::Llm).count();
+    let mut places: Vec<usize> = group.iter().map(|(_, at)| *at).collect();
+    // The attempt that worked, else the last, among the innermost.
+    places.sort_by_key(|at| {
+        let it = &spans[*at];
+        (std::cmp::Reverse(depth(*at)), is_attempt(*at), std::cmp::Reverse(it.start), it.end.since(it.start), it.id)
+    });
+    let mut record = spans[places[0]].clone();
+    let worked = record.failure.is_none();
+    places[1..].iter().for_each(|at| record.fill(&spans[*at]));
+    if worked {
+        record.failure = None;
+    }
+    let innermost = depth(places[0]);
+    let one_by_one = places.iter().filter(|at| depth(**at) == innermost && !overlaps(spans, **at, places[0])).count();
+    let outermost = places.iter().min_by_key(|at| (depth(**at), **at)).map_or(places[0], |at| *at);
+    Call {
+        started_at: places.iter().filter(|at| depth(**at) == innermost).map(|at| spans[*at].start).min().unwrap_or_default(),
+        retries: u32::try_from(one_by_one).unwrap_or(u32::MAX),
+        parent: spans[outermost].parent,
+        record,
+    }
+}
+
+fn overlaps(spans: &[Record], a: usize, b: usize) -> bool {
+    a == b || contains(&spans[a], &spans[b]) || contains(&spans[b], &spans[a]) || {
+        spans[a].start < spans[b].end && spans[b].start < spans[a].end
+    }
+}
+
+/// Folds attempts that failed for a passing reason into the one after them that worked: same parent, same model,
+/// same question as far as it is known.
+fn fold_retries(calls: Vec<Call>) -> Vec<Call> {
+    let mut folded: Vec<Call> = Vec::with_capacity(calls.len());
+    for mut call in calls {
+        if call.record.failure.is_none() {
+            while folded.last().is_some_and(|before| is_retry(before, &call)) {
+                let Some(before) = folded.pop() else { break };
+                call.started_at = before.started_at;
+                call.retries += 1 + before.retries;
+            }
+        }
+        folded.push(call);
+    }
+    folded
+}
+
+fn is_retry(before: &Call, call: &Call) -> bool {
+    let query = |it: &Call| it.record.content.as_ref().and_then(|content| content.query.clone());
+    let same_query = match (query(before), query(call)) {
+        (Some(a), Some(b)) => a == b,
+        _ => true,
+    };
+    let model = |it: &Call| it.record.fields.text(Field::ModelRequested);
+    let before_it = before.record.end <= call.record.start.plus(SLACK);
+    let passing = before.record.failure.as_ref().is_some_and(is_transient);
+    passing && before_it && same_query && before.parent == call.parent && model(before) == model(call)
+}
+
+impl Call {
+    /// When it ended.
+    pub(super) fn ended_at(&self) -> UnixNanos {
+        self.record.end
+    }
+
+    /// Why the model stopped. A stream that ended without a reason was cut.
+    pub(super) fn finish_reason(&self) -> Option<FinishReason> {
+        let content = self.record.content.as_ref();
+        let streams = self.streaming() == Some(true);
+        let cut = || content.and_then(|it| it.finish.as_deref()).filter(|it| it.is_empty() && streams);
+        let told = self.record.fields.get(Field::FinishReason).and_then(|it| finish_reason(&it.text()));
+        told.or_else(|| finish_reason(content?.finish.as_deref()?)).or_else(|| cut().map(|_| FinishReason::Error))
+    }
+
+    /// Whether it asked for tools.
+    pub(super) fn asks_for_tools(&self) -> bool {
+        self.finish_reason() == Some(FinishReason::ToolCalls)
+            || self.record.content.as_ref().is_some_and(|content| !content.requested.is_empty())
+    }
+
+    fn streaming(&self) -> Option<bool> {
+        let told = self.record.fields.get(Field::Streaming).and_then(Scalar::bool);
+        self.record.first_token.map(|_| true).or(told)
+    }
+
+    /// From the start to the first token. One source is set even where nothing streams.
+    fn time_to_first_token(&self) -> Option<Duration> {
+        let get = |field: Field, unit: f64| self.record.fields.get(field)?.duration(unit);
+        let event = self.record.first_token.filter(|at| *at >= self.record.start).map(|at| at.since(self.record.start));
+        let reliable = get(Field::FirstToken, 1.0).or_else(|| get(Field::FirstTokenMillis, 0.001)).or(event);
+        let streams = || self.streaming() == Some(true);
+        let found = reliable.or_else(|| get(Field::FirstTokenAlways, 1.0).filter(|_| streams()))?;
+        let waited = self.record.start.since(self.started_at);
+        (found <= self.record.end.since(self.record.start) + SLACK).then(|| found + waited)
+    }
+
+    fn retries(&self) -> Option<u32> {
+        let get = |field: Field| self.record.fields.get(field)?.u64().and_then(|it| u32::try_from(it).ok());
+        let attempt = get(Field::Attempt).map(|attempt| attempt.saturating_sub(1));
+        let resent = get(Field::ResendCount);
+        let told = attempt.or(resent);
+        if self.retries > 0 { Some(self.retries.max(told.unwrap_or(0))) } else { told }
+    }
+
+    /// The call as part of a request.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the filter bounds it")]
+    pub(super) fn model_call(&self, text: impl Fn(Field) -> Option<Box<str>>) -> ModelCall {
+        let fields = &self.record.fields;
+        let number = |field: Field| fields.get(field).and_then(Scalar::f64);
+        let count = |field: Field| fields.get(field).and_then(Scalar::u64);
+        // OpenLIT reports 0 when it does not know the price.
+        let cost = number(Field::Cost).map(|usd| usd * 1e9).filter(|nano| (0.5..9e18).contains(nano));
+        ModelCall {
+            provider: fields.text(Field::Provider).map(|name| provider(&name)),
+            model_requested: fields.text(Field::ModelRequested),
+            model_served: fields.text(Field::ModelServed),
+            fingerprint: fields.text(Field::Fingerprint),
+            route: text(Field::Route),
+            route_reason: text(Field::RouteReason),
+            temperature: number(Field::Temperature),
+            top_p: number(Field::TopP),
+            max_tokens: count(Field::MaxTokens),
+            started_at: self.started_at,
+            duration: self.record.end.since(self.started_at),
+            time_to_first_token: self.time_to_first_token(),
+            streaming: self.streaming(),
+            input_tokens: count(Field::InputTokens),
+            output_tokens: count(Field::OutputTokens),
+            cached_input_tokens: count(Field::CachedInputTokens),
+            cost_nano_usd: cost.map(|nano| nano.round() as u64),
+            finish_reason: self.finish_reason(),
+            retries: self.retries(),
+            response_id: fields.text(Field::ResponseId),
+            error: self.record.failure.clone(),
+        }
+    }
+}
+
+/// `OpenAI` and `openai.chat` are `openai`.
+fn provider(name: &str) -> Box<str> {
+    let name = name.to_ascii_lowercase();
+    let api = [".chat", ".responses", ".completion", ".completions", ".messages", ".embedding", ".generative-ai"];
+    api.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name).into()
+}

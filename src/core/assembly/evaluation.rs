@@ -1,0 +1,252 @@
+//! Verdicts on answers, of judges and of users, from attributes and from OpenInference's annotations.
+
+use crate::core::dialect::{Field, Scalar};
+use crate::core::message::{self, Json, of_value};
+use crate::core::request::{Evaluation, Feedback, Judge};
+use crate::core::span::{List, LlmSpan};
+
+use super::bag::cut;
+use super::failure::failure;
+
+/// Bytes kept of a name or a label.
+const WORD_BYTES_MAX: usize = 256;
+/// Bytes kept of a comment.
+const COMMENT_BYTES_MAX: usize = 4096;
+
+/// What somebody said of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Said {
+    /// A judge, of whatever kind.
+    Judged(Evaluation),
+    /// A user.
+    Felt(Feedback),
+}
+
+/// One verdict as sent, before it is known who gave it.
+#[derive(Default)]
+struct Verdict<'a> {
+    metric: Option<std::borrow::Cow<'a, str>>,
+    score: Option<Scalar<'a>>,
+    label: Option<std::borrow::Cow<'a, str>>,
+    comment: Option<std::borrow::Cow<'a, str>>,
+    passed: Option<bool>,
+    error: Option<crate::core::request::Failure>,
+    judge: Judge,
+}
+
+/// Everything a span says of answers.
+pub(super) fn of_span(span: &LlmSpan<'_>) -> Vec<Said> {
+    let mut said: Vec<Said> = Vec::new();
+    if span.fields.has(Field::EvaluationName) {
+        said.extend(of_fields(span));
+    }
+    for item in message::grouped(&span.listed, List::Evaluations) {
+        // `evaluations` and `annotations` repeat each other.
+        if let Some(found) = annotations(&item)
+            && !said.contains(&found)
+        {
+            said.push(found);
+        }
+    }
+    said
+}
+
+/// The verdict in `gen_ai.evaluation.*` attributes.
+pub(super) fn of_fields(said: &LlmSpan<'_>) -> Option<Said> {
+    let text = |field: Field| said.get(field).map(Scalar::text);
+    let word = |field: Field| text(field).map(|it| cut(&it, WORD_BYTES_MAX).into());
+    let mut judge = Judge {
+        name: word(Field::EvaluatorName),
+        kind: word(Field::EvaluatorType),
+        model: word(Field::EvaluatorModel),
+        version: word(Field::EvaluatorVersion),
+        prompt: word(Field::EvaluatorPrompt),
+        rubric_version: word(Field::RubricVersion),
+        dataset_version: word(Field::DatasetVersion),
+        threshold: said.get(Field::Threshold).and_then(Scalar::f64),
+        calibrated_at: said.get(Field::CalibratedAt).and_then(Scalar::time),
+    };
+    if let Some(json) = of_value(said.fields.value(Field::EvaluatorSource)) {
+        configuration(Json::new(&json), &mut judge);
+    }
+    if let Some(json) = of_value(said.fields.value(Field::Metadata)) {
+        configuration(Json::new(&json), &mut judge);
+    }
+    Verdict {
+        metric: text(Field::EvaluationName),
+        score: said.get(Field::EvaluationScore),
+        label: text(Field::EvaluationLabel),
+        comment: text(Field::EvaluationExplanation),
+        passed: said.get(Field::EvaluationPassed).and_then(Scalar::bool),
+        error: text(Field::ErrorType).map(|kind| failure(&kind, &text(Field::ErrorMessage).unwrap_or_default(), None)),
+        judge,
+    }
+    .said()
+}
+
+/// The verdict in one `annotations.N.*` item.
+fn annotations(item: &[(&str, crate::otlp::Value<'_>)]) -> Option<Said> {
+    let mut verdict = Verdict::default();
+    for (path, value) in item {
+        let (text, scalar) = (Scalar::of(*value).map(Scalar::text), Scalar::of(*value));
+        match path.rsplit('.').next().unwrap_or(path) {
+            "name" => verdict.metric = text,
+            "score" => verdict.score = scalar,
+            "label" => verdict.label = text,
+            "explanation" => verdict.comment = text,
+            "annotator_kind" => verdict.judge.kind = text.map(|it| kind(&it)),
+            "identifier" => verdict.judge.name = text.map(|it| cut(&it, WORD_BYTES_MAX).into()),
+            "metadata" => {
+                if let Some(json) = of_value(*value) {
+                    configuration(Json::new(&json), &mut verdict.judge);
+                }
+            }
+            _ => {}
+        }
+    }
+    verdict.said()
+}
+
+/// OpenInference's annotator kinds in the words of the conventions.
+fn kind(annotator: &str) -> Box<str> {
+    match annotator {
+        "HUMAN" => "human".into(),
+        "LLM" => "llm_judge".into(),
+        "CODE" => "deterministic".into(),
+        other => other.to_ascii_lowercase().into(),
+    }
+}
+
+/// Fills what a free-form JSON configuration says of the judge.
+fn configuration(json: Json<'_>, judge: &mut Judge) {
+    for (key, value) in json.entries() {
+        if value.is_object() {
+            configuration_of_arguments(value, judge);
+            continue;
+        }
+        let word = || Some(cut(&value.text_or_raw(), WORD_BYTES_MAX).into());
+        match key.as_ref() {
+            _ if value.is_null() => {}
+            "judge_model" | "model" | "model_name" => judge.model = judge.model.take().or_else(word),
+            "rubric_version" => judge.rubric_version = judge.rubric_version.take().or_else(word),
+            "dataset_version" | "reference_set" => judge.dataset_version = judge.dataset_version.take().or_else(word),
+            "prompt_version" | "prompt_hash" => judge.prompt = judge.prompt.take().or_else(word),
+            "version" | "judge_version" | "evaluator_version" => judge.version = judge.version.take().or_else(word),
+            "threshold" => judge.threshold = judge.threshold.or_else(|| value.scalar()?.f64()),
+            "calibrated_at" => judge.calibrated_at = judge.calibrated_at.or_else(|| value.scalar()?.time()),
+            _ => {}
+        }
+    }
+}
+
+/// pydantic-evals writes `{"name":..,"arguments":{"model":..,"rubric":..}}`.
+fn configuration_of_arguments(json: Json<'_>, judge: &mut Judge) {
+    if let Some(model) = json.get("model").and_then(Json::text) {
+        judge.model.get_or_insert_with(|| cut(&model, WORD_BYTES_MAX).into());
+    }
+}
+
+impl Verdict<'_> {
+    fn said(self) -> Option<Said> {
+        if self.metric.is_none() && self.score.is_none() && self.label.is_none() && self.passed.is_none() {
+            return None;
+        }
+        let human = self.judge.kind.as_deref().is_some_and(|it| it.eq_ignore_ascii_case("human"));
+        if human || self.metric.as_deref() == Some("user_feedback") {
+            return Some(Said::Felt(self.felt()));
+        }
+        let score = self.score.and_then(Scalar::f64);
+        let flag = match self.score {
+            Some(Scalar::Bool(flag)) => Some(flag),
+            _ => None,
+        };
+        let passed = self.passed.or(flag).or_else(|| passed(self.label.as_deref()?));
+        let passed = passed.or_else(|| Some(score? >= self.judge.threshold?));
+        Some(Said::Judged(Evaluation {
+            metric: cut(self.metric.as_deref().unwrap_or("evaluation"), WORD_BYTES_MAX).into(),
+            score,
+            label: self.label.map(|it| cut(&it, WORD_BYTES_MAX).into()),
+            passed,
+            judge: self.judge,
+            error: self.error,
+        }))
+    }
+
+    fn felt(self) -> Feedback {
+        let score = self.score.and_then(Scalar::f64);
+        let by_score = score.and_then(|score| match score {
+            // Thumbs are 1 and 0 or 1 and -1, stars are more; what lies between can't be told.
+            score if score <= 0.0 => Some(false),
+            score if score <= 1.0 => Some(score >= 0.5),
+            score if score >= 4.0 => Some(true),
+            _ => None,
+        });
+        let positive = self.passed.or_else(|| liked(self.label.as_deref()?)).or(by_score);
+        Feedback { positive, score, comment: self.comment.map(|it| cut(&it, COMMENT_BYTES_MAX).into()) }
+    }
+}
+
+fn passed(label: &str) -> Option<bool> {
+    match label.to_ascii_lowercase().replace(['-', ' '], "_").as_str() {
+        "pass" | "passed" | "true" | "yes" | "ok" | "good" | "correct" | "relevant" | "grounded" | "factual"
+        | "faithful" | "helpful" | "safe" => Some(true),
+        "fail" | "failed" | "false" | "no" | "bad" | "incorrect" | "irrelevant" | "not_relevant" | "ungrounded"
+        | "hallucinated" | "unfaithful" | "unhelpful" | "unsafe" | "toxic" => Some(false),
+        _ => None,
+    }
+}
+
+fn liked(label: &str) -> Option<bool> {
+    match label.to_ascii_lowercase().replace(['-', ' '], "_").as_str() {
+        "thumbs_up" | "thumb_up" | "up" | "like" | "liked" | "positive" | "good" | "helpful" | "yes" => Some(true),
+        "thumbs_down" | "thumb_down" | "down" | "dislike" | "disliked" | "negative" | "bad" | "unhelpful" | "no" => {
+            Some(false)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(score: Option<Scalar<'static>>, label: Option<&'static str>, threshold: Option<f64>) -> Verdict<'static> {
+        let judge = Judge { threshold, ..Judge::default() };
+        Verdict { metric: Some("m".into()), score, label: label.map(Into::into), judge, ..Verdict::default() }
+    }
+
+    /// Proves where a pass comes from: a flag, else the label, else the threshold, else nowhere.
+    #[test]
+    fn a_pass_is_told_by_flag_label_or_threshold() {
+        for (score, label, threshold, expected) in [
+            (Some(Scalar::Bool(false)), Some("relevant"), None, Some(false)),
+            (Some(Scalar::Double(0.2)), Some("Passed"), Some(0.5), Some(true)),
+            (Some(Scalar::Double(0.2)), Some("meh"), Some(0.5), Some(false)),
+            (Some(Scalar::Text("0.8")), None, Some(0.5), Some(true)),
+            (Some(Scalar::Int(1)), None, None, None),
+            (None, Some("not relevant"), None, Some(false)),
+        ] {
+            let Some(Said::Judged(found)) = verdict(score, label, threshold).said() else { panic!("not judged") };
+            assert_eq!(found.passed, expected, "{score:?} {label:?} {threshold:?}");
+        }
+    }
+
+    /// Proves that a human's verdict is feedback, and when it is known which way it points.
+    #[test]
+    fn a_humans_verdict_is_feedback() {
+        for (score, label, positive) in [
+            (Some(Scalar::Int(1)), None, Some(true)),
+            (Some(Scalar::Int(0)), None, Some(false)),
+            (Some(Scalar::Int(-1)), None, Some(false)),
+            (Some(Scalar::Int(3)), None, None),
+            (Some(Scalar::Int(5)), None, Some(true)),
+            (Some(Scalar::Int(1)), Some("thumbs-down"), Some(false)),
+            (None, Some("thumbs-up"), Some(true)),
+        ] {
+            let mut verdict = verdict(score, label, None);
+            verdict.judge.kind = Some("human".into());
+            let Some(Said::Felt(found)) = verdict.said() else { panic!("not felt") };
+            assert_eq!(found.positive, positive, "{score:?} {label:?}");
+        }
+    }
+}

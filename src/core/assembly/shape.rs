@@ -1,0 +1,74 @@
+//! The shape of a trace: who is whose ancestor, and which model calls are a judge's.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::record::Record;
+use crate::core::dialect::Field;
+use crate::core::request::Judge;
+use crate::core::span::{Kind, SpanId};
+
+/// Steps towards the root at most: ids may be wrong and form a circle.
+const DEPTH_MAX: usize = 128;
+
+/// Parents by position in a list of records.
+#[derive(Debug)]
+pub(super) struct Shape {
+    parents: Vec<Option<usize>>,
+    places: HashMap<SpanId, usize, FixedState>,
+    judged: Vec<bool>,
+}
+
+impl Shape {
+    pub(super) fn of(spans: &[Record]) -> Self {
+        let places: HashMap<SpanId, usize, FixedState> = spans.iter().enumerate().map(|(at, it)| (it.id, at)).collect();
+        let parents = spans.iter().map(|it| places.get(&it.parent?).copied()).collect();
+        let mut shape = Self { parents, places, judged: Vec::new() };
+        if spans.iter().any(|it| it.kind == Kind::Evaluator) {
+            shape.judged = (0..spans.len()).map(|at| shape.nearest(spans, at, Kind::Evaluator).is_some()).collect();
+        }
+        shape
+    }
+
+    /// The places of a record's ancestors, nearest first.
+    pub(super) fn ancestors(&self, at: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(self.parents.get(at).copied().flatten(), |at| self.parents[*at]).take(DEPTH_MAX)
+    }
+
+    /// The nearest ancestor of this kind.
+    pub(super) fn nearest(&self, spans: &[Record], at: usize, kind: Kind) -> Option<usize> {
+        self.ancestors(at).find(|at| spans[*at].kind == kind)
+    }
+
+    /// Whether an evaluator is among its ancestors.
+    pub(super) fn is_judged(&self, at: usize) -> bool {
+        self.judged.get(at).copied().unwrap_or(false)
+    }
+
+    /// The evaluator that is this span or above it.
+    pub(super) fn evaluator_of(&self, spans: &[Record], span: SpanId) -> Option<usize> {
+        let at = *self.places.get(&span)?;
+        std::iter::once(at).chain(self.ancestors(at)).find(|at| spans[*at].kind == Kind::Evaluator)
+    }
+
+    /// Model and prompt of the call an evaluator made.
+    pub(super) fn judge(&self, spans: &[Record], evaluator: usize) -> Judge {
+        let below = |at: usize| spans[at].kind == Kind::Llm && self.ancestors(at).any(|it| it == evaluator);
+        let Some(call) = (0..spans.len()).find(|at| below(*at)).map(|at| &spans[at]) else { return Judge::default() };
+        let system = call.content.as_ref().and_then(|content| content.system.as_ref());
+        Judge {
+            model: call.fields.text(Field::ModelRequested).or_else(|| call.fields.text(Field::ModelServed)),
+            prompt: system.map(|system| hex(&system.sha256).into()),
+            ..Judge::default()
+        }
+    }
+}
+
+/// Whether two records have the same response id; `None` when one of them has none.
+pub(super) fn same_response(a: &Record, b: &Record) -> Option<bool> {
+    Some(a.fields.get(Field::ResponseId)? == b.fields.get(Field::ResponseId)?)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
