@@ -140,7 +140,7 @@ impl Reader<'_> {
             Kind::Chain if span.fields.has(Field::TraceloopKind) => content.documents = returned_documents(span),
             Kind::Tool => {
                 let text = |fields: [Field; 2]| fields.iter().find_map(|field| of_value(span.fields.value(*field)));
-                content.arguments = text([Field::ToolArguments, Field::Input]).map(|it| self.keep(&it));
+                content.arguments = text([Field::ToolArguments, Field::Input]).map(|it| self.keep(named_arguments(&it)));
                 content.result = text([Field::ToolResult, Field::Output]).map(|it| self.keep(&it));
             }
             _ => {}
@@ -338,6 +338,15 @@ impl Content {
         let results = self.results.iter().map(|it| 64 + it.text.len());
         let documents = self.documents.iter().flatten().map(|it| size_of::<Document>() + text(&it.content));
         size_of::<Self>() + texts + calls.sum::<usize>() + results.sum::<usize>() + documents.sum::<usize>()
+    }
+}
+
+/// The arguments of a decorated function that was called by name only: `{"args": [], "kwargs": {..}}`.
+fn named_arguments(json: &str) -> &str {
+    let entries = if json.starts_with("{\"args\"") { Json::new(json).entries() } else { Vec::new() };
+    match entries.as_slice() {
+        [(_, args), (kwargs, named)] if kwargs == "kwargs" && args.items().is_empty() => named.raw(),
+        _ => json,
     }
 }
 
