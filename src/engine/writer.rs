@@ -25,6 +25,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts the thread. It ends, dropping `acknowledge`, once closed and done.
     pub(super) fn start(store: Arc<dyn Store>, acknowledge: mpsc::Sender<Acknowledgement>) -> std::io::Result<Self> {
+        Metric::LogSize.set(&[], store.size());
         let (frames, queue) = sync_channel(FRAMES_QUEUED_MAX);
         let thread = Thread { store, acknowledge, failed: VecDeque::new() };
         std::thread::Builder::new().name("evidence-writer".into()).spawn(move || thread.run(&queue))?;

@@ -90,9 +90,7 @@ impl Log {
         let mut writer = Writer::recover(dir, signer, entropy, options, &index, &states).map_err(failed)?;
         let index = RwLock::new(index);
         writer.finish_recovery(unfinished, &states, &index).map_err(failed)?;
-        let log = Self { dir: dir.to_owned(), vkey: key.to_string(), writer: Mutex::new(writer), index, _lock: lock };
-        Metric::LogSize.set(&[], log.size());
-        Ok(log)
+        Ok(Self { dir: dir.to_owned(), vkey: key.to_string(), writer: Mutex::new(writer), index, _lock: lock })
     }
 
     fn index(&self) -> std::sync::RwLockReadGuard<'_, Index> {

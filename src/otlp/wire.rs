@@ -72,11 +72,6 @@ impl<'a> Fields<'a> {
         Self { rest }
     }
 
-    /// What was not read yet.
-    pub(super) fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-
     /// The next field's number and value, or `None` at the end of the message.
     #[inline(always)]
     pub(super) fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Malformed> {

@@ -73,7 +73,10 @@ async fn a_firing_alert_is_frozen_once() {
     }
     admin.stop().await;
     let told = engine.await.unwrap();
-    assert_eq!((&*told[0].name, &*told[0].feature, told[0].starts_at.to_string()), ("ChatErrors", "support", START.to_owned()));
+    assert_eq!(
+        (&*told[0].name, &*told[0].feature, told[0].starts_at.to_string()),
+        ("ChatErrors", "support", START.to_owned())
+    );
     assert_eq!((told[0].class, told[0].severity.map(|severity| severity.as_str())), (None, Some("SEV-2")));
 }
 

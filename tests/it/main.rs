@@ -5,6 +5,7 @@ mod admin;
 mod alertmanager;
 mod bad_input;
 mod deploy;
+mod dialect;
 mod e2e;
 mod engine;
 mod evidence;

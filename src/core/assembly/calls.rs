@@ -143,19 +143,11 @@ fn merged(spans: &[Record], shape: &Shape, group: &[(usize, usize)]) -> Call {
         record.failure = None;
     }
     let innermost = depth(places[0]);
-    let one_by_one = places.iter().filter(|at| depth(**at) == innermost && !overlaps(spans, **at, places[0])).count();
+    let attempts = places[1..].iter().filter(|at| depth(**at) == innermost && !overlaps(spans, **at, places[0]));
+    let (retries, started_at) = attempts
+        .fold((0, record.start), |(count, start): (u32, UnixNanos), at| (count + 1, start.min(spans[*at].start)));
     let outermost = places.iter().min_by_key(|at| (depth(**at), **at)).map_or(places[0], |at| *at);
-    Call {
-        started_at: places
-            .iter()
-            .filter(|at| depth(**at) == innermost)
-            .map(|at| spans[*at].start)
-            .min()
-            .unwrap_or_default(),
-        retries: u32::try_from(one_by_one).unwrap_or(u32::MAX),
-        parent: spans[outermost].parent,
-        record,
-    }
+    Call { started_at, retries, parent: spans[outermost].parent, record }
 }
 
 fn overlaps(spans: &[Record], a: usize, b: usize) -> bool {

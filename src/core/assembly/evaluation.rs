@@ -42,10 +42,10 @@ pub(super) fn of_span(span: &LlmSpan<'_>) -> Vec<Said> {
     }
     for item in message::grouped(&span.listed, List::Evaluations) {
         // `evaluations` and `annotations` repeat each other.
-        for found in annotations(&item) {
-            if !said.contains(&found) {
-                said.push(found);
-            }
+        if let Some(found) = annotations(&item)
+            && !said.contains(&found)
+        {
+            said.push(found);
         }
     }
     said
@@ -174,14 +174,14 @@ impl Verdict<'_> {
 
     fn felt(self) -> Feedback {
         let score = self.score.and_then(Scalar::f64);
-        let positive = self.passed.or_else(|| liked(self.label.as_deref()?)).or(match score {
+        let by_score = score.and_then(|score| match score {
             // Thumbs are 1 and 0 or 1 and -1, stars are more; what lies between can't be told.
-            None => None,
-            Some(score) if score <= 0.0 => Some(false),
-            Some(score) if score <= 1.0 => Some(score >= 0.5),
-            Some(score) if score >= 4.0 => Some(true),
-            Some(_) => None,
+            score if score <= 0.0 => Some(false),
+            score if score <= 1.0 => Some(score >= 0.5),
+            score if score >= 4.0 => Some(true),
+            _ => None,
         });
+        let positive = self.passed.or_else(|| liked(self.label.as_deref()?)).or(by_score);
         Feedback { positive, score, comment: self.comment.map(|it| cut(&it, COMMENT_BYTES_MAX).into()) }
     }
 }

@@ -159,8 +159,8 @@ impl Assembly {
             return added;
         }
         let (trace_id, id) = (span.trace_id, span.span_id);
-        let spans_max = self.limits.spans_per_trace_max;
-        if !self.open(now, trace_id).has_room_for(id, spans_max) {
+        let Limits { spans_per_trace_max, root_grace, .. } = self.limits;
+        if !self.open(now, trace_id).has_room_for(id, spans_per_trace_max) {
             self.drop_from(trace_id, id);
             return added;
         }
@@ -175,8 +175,7 @@ impl Assembly {
         let bytes = record.bytes();
         self.add(now, trace_id, bytes, |trace| trace.add_span(record));
         if root {
-            let due = now.plus(self.limits.root_grace);
-            self.reschedule(trace_id, |trace| trace.due_after_root(due));
+            self.reschedule(trace_id, |trace| trace.due_after_root(now.plus(root_grace)));
         }
         added
     }
@@ -305,7 +304,8 @@ impl Assembly {
             return self.count(Evicted::Late);
         }
         // A call has several messages, a trace several calls: one bound for all its log records.
-        if self.open(now, trace_id).logs() >= 4 * self.limits.spans_per_trace_max {
+        let logs_max = self.limits.spans_per_trace_max.saturating_mul(4);
+        if self.open(now, trace_id).logs() >= logs_max {
             return self.count(Evicted::Spans);
         }
         self.add(now, trace_id, bytes, add);

@@ -1,7 +1,10 @@
 //! One span, or one log record that tells of a whole call, as it waits for its trace to close: fields and digested
 //! content, owned.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 
 use super::bag::{Bag, cut};
 use super::evaluation::{self, Said};
@@ -13,7 +16,6 @@ use crate::core::request::{Document, Failure, ToolSchema, TraceId};
 use crate::core::span::{Dialects, Kind, List, LlmSpan, SpanId};
 use crate::core::time::UnixNanos;
 use crate::otlp;
-use std::hash::BuildHasher as _;
 
 /// Documents kept of one retrieval.
 const DOCUMENTS_MAX: usize = 256;
@@ -100,7 +102,7 @@ impl Reader<'_> {
             name: if named { cut(span.name, 256).into() } else { Box::default() },
             kind: span.kind,
             dialects: span.dialects,
-            scope: foldhash::quality::FixedState::default().hash_one(span.scope),
+            scope: FixedState::default().hash_one(span.scope),
             start: span.start,
             end: span.end,
             feature: own_feature(span),
@@ -138,7 +140,8 @@ impl Reader<'_> {
             Kind::Chain if span.fields.has(Field::TraceloopKind) => content.documents = returned_documents(span),
             Kind::Tool => {
                 let text = |fields: [Field; 2]| fields.iter().find_map(|field| of_value(span.fields.value(*field)));
-                content.arguments = text([Field::ToolArguments, Field::Input]).map(|it| self.keep(&it));
+                content.arguments =
+                    text([Field::ToolArguments, Field::Input]).map(|it| self.keep(named_arguments(&it)));
                 content.result = text([Field::ToolResult, Field::Output]).map(|it| self.keep(&it));
             }
             _ => {}
@@ -336,6 +339,15 @@ impl Content {
         let results = self.results.iter().map(|it| 64 + it.text.len());
         let documents = self.documents.iter().flatten().map(|it| size_of::<Document>() + text(&it.content));
         size_of::<Self>() + texts + calls.sum::<usize>() + results.sum::<usize>() + documents.sum::<usize>()
+    }
+}
+
+/// The arguments of a decorated function that was called by name only: `{"args": [], "kwargs": {..}}`.
+fn named_arguments(json: &str) -> &str {
+    let entries = if json.starts_with("{\"args\"") { Json::new(json).entries() } else { Vec::new() };
+    match entries.as_slice() {
+        [(_, args), (kwargs, named)] if kwargs == "kwargs" && args.items().is_empty() => named.raw(),
+        _ => json,
     }
 }
 

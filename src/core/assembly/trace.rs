@@ -131,20 +131,20 @@ impl Trace {
 
     /// Joins the log records to the spans they tell of, and puts everything in an order of its own.
     pub(super) fn settle(&mut self, content_bytes_max: usize, memo: &mut Memo, normaliser: &Normaliser) {
-        let told_by = self.spans.len() + self.logs();
-        self.told_by = u32::try_from(told_by).unwrap_or(u32::MAX);
         self.details.sort_by_key(|it| (it.start, it.id));
+        self.details.dedup_by_key(|it| (it.start, it.id));
+        self.messages.sort_by(|a, b| a.order().cmp(&b.order()));
+        self.messages.dedup_by(|a, b| a.order() == b.order());
+        self.said.sort_by_key(|it| (it.at, it.span));
+        self.said.dedup_by(|a, b| (a.at, a.span, &a.said) == (b.at, b.span, &b.said));
+        self.told_by = u32::try_from(self.spans.len() + self.logs()).unwrap_or(u32::MAX);
         for details in std::mem::take(&mut self.details) {
             self.join(details);
         }
-        self.messages.sort_by(|a, b| a.order().cmp(&b.order()));
-        self.messages.dedup_by(|a, b| a.order() == b.order());
         let mut reader = Reader { normaliser, memo, content_bytes_max };
         for call in std::mem::take(&mut self.messages).chunk_by(|a, b| a.span == b.span) {
             self.join_messages(call, &mut reader);
         }
-        self.said.sort_by_key(|it| (it.at, it.span));
-        self.said.dedup_by(|a, b| (a.at, a.span, &a.said) == (b.at, b.span, &b.said));
         self.spans.sort_by_key(|it| (it.start, it.id));
     }
 

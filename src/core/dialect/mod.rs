@@ -290,3 +290,6 @@ pub(crate) fn trace_id(bytes: &[u8]) -> Option<TraceId> {
 pub(crate) fn span_id(bytes: &[u8]) -> Option<SpanId> {
     bytes.try_into().ok().filter(|id| *id != [0; 8]).map(SpanId)
 }
+
+#[cfg(test)]
+mod tests;
