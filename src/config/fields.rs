@@ -253,7 +253,7 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
     },
     Field {
         path: "alerting.runbook_url_base",
-        meaning: "Base of every alert's runbook_url; unset leaves the annotation out.",
+        meaning: "Base of every alert's runbook_url: /, the alert's name and .md are added. Unset leaves the annotation out.",
         slot: |draft| Slot::MaybeUrl(&mut draft.config.alerting.runbook_url_base),
     },
     Field {
