@@ -1,14 +1,18 @@
 //! The state machine of one alert: one rule on one feature.
 //!
 //! ```text
-//!             breached                 held for `hold`
-//!  Inactive ------------> Pending -------------------------> Firing
-//!     ^                      | not breached                    | not breached for `keep_firing`
-//!     +----------------------+<--------------------------------+
+//!     +------------------- breached, `hold` is zero ------------+
+//!     |                                                         v
+//!  Inactive --breached--> Pending --breached for `hold`--> Firing
+//!     ^                      |                                  |
+//!     +---- not breached ----+<-- not breached for `keep_firing`+
 //! ```
 //!
-//! Resolved is a notification, not a state, as in Prometheus.
+//! Resolved is a notification, not a state, as in Prometheus. An alert without a hold is never seen pending: it
+//! fires in the step of its first breach, with [`Reason::Breached`]. Too few samples are no breach: a pending alert
+//! ends at once, a firing one after `keep_firing`, and both say so.
 
+use super::detect::{Rule, Verdict};
 use super::time::UnixNanos;
 
 /// Where an alert stands.
@@ -69,3 +73,82 @@ pub struct Step {
     /// Set when the state's kind changed.
     pub transition: Option<Transition>,
 }
+
+impl State {
+    /// What a verdict on the rule does at `now`. A clock that stepped back shortens nothing and fires nothing early:
+    /// the points that durations are counted from are moved back to it.
+    #[must_use]
+    pub fn step(&self, verdict: &Verdict, now: UnixNanos, rule: &Rule) -> Step {
+        use Verdict::{Breached, Healthy, InsufficientData};
+        let firing = |since| Self::Firing { since, fired_at: now, breached_at: now };
+        match (*self, verdict) {
+            (Self::Inactive, Healthy { .. } | InsufficientData { .. }) => self.stay(*self),
+            (Self::Inactive, Breached { .. }) if rule.hold.is_zero() => self.go(firing(now), Reason::Breached, now),
+            (Self::Inactive, Breached { .. }) => self.go(Self::Pending { since: now }, Reason::Breached, now),
+            (Self::Pending { .. }, Healthy { .. }) => self.go(Self::Inactive, Reason::Recovered, now),
+            (Self::Pending { .. }, InsufficientData { .. }) => self.go(Self::Inactive, Reason::InsufficientData, now),
+            (Self::Pending { since }, Breached { .. }) if now.since(since) >= rule.hold => {
+                self.go(firing(since.min(now)), Reason::Held, now)
+            }
+            (Self::Pending { since }, Breached { .. }) => self.stay(Self::Pending { since: since.min(now) }),
+            (Self::Firing { since, fired_at, .. }, Breached { .. }) => {
+                self.stay(Self::Firing { since, fired_at, breached_at: now })
+            }
+            (Self::Firing { breached_at, .. }, Healthy { .. }) if now.since(breached_at) >= rule.keep_firing => {
+                self.go(Self::Inactive, Reason::Recovered, now)
+            }
+            (Self::Firing { breached_at, .. }, InsufficientData { .. })
+                if now.since(breached_at) >= rule.keep_firing =>
+            {
+                self.go(Self::Inactive, Reason::InsufficientData, now)
+            }
+            (Self::Firing { since, fired_at, breached_at }, Healthy { .. } | InsufficientData { .. }) => {
+                self.stay(Self::Firing { since, fired_at, breached_at: breached_at.min(now) })
+            }
+        }
+    }
+
+    /// Ends the alert because a new configuration has no such rule; a no-op when it is inactive.
+    #[must_use]
+    pub fn remove(&self, now: UnixNanos) -> Step {
+        match self {
+            Self::Inactive => self.stay(*self),
+            Self::Pending { .. } | Self::Firing { .. } => self.go(Self::Inactive, Reason::RuleRemoved, now),
+        }
+    }
+
+    /// The name in labels.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Pending { .. } => "pending",
+            Self::Firing { .. } => "firing",
+        }
+    }
+
+    fn stay(self, state: Self) -> Step {
+        Step { state, transition: None }
+    }
+
+    fn go(self, to: Self, reason: Reason, at: UnixNanos) -> Step {
+        Step { state: to, transition: Some(Transition { from: self, to, reason, at }) }
+    }
+}
+
+impl Reason {
+    /// The name in records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Breached => "breached",
+            Self::Held => "held",
+            Self::Recovered => "recovered",
+            Self::InsufficientData => "insufficient_data",
+            Self::RuleRemoved => "rule_removed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,13 @@
 //!
 //!   any --open--> ForcedOpen        any --close--> Disabled        ForcedOpen, Disabled --reset--> Closed
 //! ```
+//!
+//! An input that has no arrow above is a no-op. `AlertFiring` says that an alert *started* to fire: a breaker that
+//! closed on good probes, or was reset, while an alert still fires opens again with the next one.
+
+mod plan;
+
+pub use plan::{PLANS, Plan};
 
 use std::time::Duration;
 
@@ -141,3 +148,107 @@ impl State {
         }
     }
 }
+
+impl State {
+    /// What an input does at `now`. A clock that stepped back moves `since` back with it, so that no state lasts
+    /// longer for it.
+    #[must_use]
+    pub fn step(&self, input: Input, now: UnixNanos, policy: &Policy) -> Step {
+        let open = Self::Open { since: now };
+        let half_open = Self::HalfOpen { since: now, succeeded: 0 };
+        match (*self, input) {
+            (Self::Closed, Input::AlertFiring) => self.go(open, Reason::AlertFiring, now),
+            (Self::Closed, Input::AlertResolved | Input::Tick | Input::Probe { .. } | Input::Reset) => self.stay(*self),
+
+            (Self::Open { .. }, Input::AlertResolved) => self.go(half_open, Reason::AlertResolved, now),
+            (Self::Open { since }, Input::Tick) if now.since(since) >= policy.open_for => {
+                self.go(half_open, Reason::ProbeDue, now)
+            }
+            (Self::Open { since }, Input::Tick) => self.stay(Self::Open { since: since.min(now) }),
+            (Self::Open { .. }, Input::AlertFiring | Input::Probe { .. } | Input::Reset) => self.stay(*self),
+
+            (Self::HalfOpen { .. }, Input::AlertFiring) => self.go(open, Reason::AlertFiring, now),
+            (Self::HalfOpen { .. }, Input::Probe { ok: false }) => self.go(open, Reason::ProbeFailed, now),
+            (Self::HalfOpen { succeeded, .. }, Input::Probe { ok: true })
+                if succeeded.saturating_add(1) >= policy.probes =>
+            {
+                self.go(Self::Closed, Reason::ProbesSucceeded, now)
+            }
+            (Self::HalfOpen { since, succeeded }, Input::Probe { ok: true }) => {
+                self.stay(Self::HalfOpen { since, succeeded: succeeded.saturating_add(1) })
+            }
+            (Self::HalfOpen { .. }, Input::AlertResolved | Input::Tick | Input::Reset) => self.stay(*self),
+
+            (Self::Closed | Self::Open { .. } | Self::HalfOpen { .. } | Self::Disabled { .. }, Input::Open) => {
+                self.go(Self::ForcedOpen { since: now }, Reason::Manual, now)
+            }
+            (Self::Closed | Self::Open { .. } | Self::HalfOpen { .. } | Self::ForcedOpen { .. }, Input::Close) => {
+                self.go(Self::Disabled { since: now }, Reason::Manual, now)
+            }
+            (Self::ForcedOpen { .. } | Self::Disabled { .. }, Input::Reset) => {
+                self.go(Self::Closed, Reason::Manual, now)
+            }
+            (Self::ForcedOpen { .. }, Input::Open) | (Self::Disabled { .. }, Input::Close) => self.stay(*self),
+            (
+                Self::ForcedOpen { .. } | Self::Disabled { .. },
+                Input::AlertFiring | Input::AlertResolved | Input::Tick | Input::Probe { .. },
+            ) => self.stay(*self),
+        }
+    }
+
+    /// Whether one request may pass, with `draw` from 0 (inclusive) to 1 (exclusive). In shadow mode: always.
+    #[must_use]
+    pub fn allow(&self, policy: &Policy, draw: f64) -> bool {
+        match policy.mode {
+            Mode::Shadow => true,
+            Mode::Enforce => self.would_allow(policy, draw),
+        }
+    }
+
+    /// Whether one request may pass if the breaker were enforcing: what shadow mode reports.
+    #[must_use]
+    pub fn would_allow(&self, policy: &Policy, draw: f64) -> bool {
+        match self {
+            Self::Closed | Self::Disabled { .. } => true,
+            Self::Open { .. } | Self::ForcedOpen { .. } => false,
+            Self::HalfOpen { .. } => draw < policy.probe_share,
+        }
+    }
+
+    fn stay(self, state: Self) -> Step {
+        Step { state, transition: None }
+    }
+
+    fn go(self, to: Self, reason: Reason, at: UnixNanos) -> Step {
+        Step { state: to, transition: Some(Transition { from: self, to, reason, at }) }
+    }
+}
+
+impl Mode {
+    /// The name in configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+impl Reason {
+    /// The name in labels and records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AlertFiring => "alert_firing",
+            Self::AlertResolved => "alert_resolved",
+            Self::ProbeDue => "probe_due",
+            Self::ProbesSucceeded => "probes_succeeded",
+            Self::ProbeFailed => "probe_failed",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -342,3 +342,39 @@ impl FinishReason {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A request with nothing but what every request has.
+    pub(crate) fn request() -> Request {
+        Request {
+            trace_id: TraceId([7; 16]),
+            feature: "support".into(),
+            session_id: None,
+            user_id: None,
+            request_id: None,
+            started_at: UnixNanos(1_000_000_000),
+            ended_at: UnixNanos(2_000_000_000),
+            latency: Duration::from_secs(1),
+            operation: None,
+            outcome: Outcome::Ok,
+            finish_reason: None,
+            error: None,
+            prompt: Prompt::default(),
+            user_query: None,
+            response: None,
+            calls: Vec::new(),
+            retrievals: Vec::new(),
+            tools: Vec::new(),
+            tools_offered: Vec::new(),
+            tool_path: None,
+            evaluations: Vec::new(),
+            feedback: None,
+            traffic: Traffic::default(),
+            dialects: Vec::new(),
+            spans: 1,
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Which values the variables had, slot by slot: the request counts behind the two columns of a freeze frame.
+//!
+//! Values are interned per feature and dimension, at most [`VALUES_MAX`] each; later ones fall under `other`, and so
+//! do those beyond [`CELLS_MAX`] in one slot. A slot holds counts only: [`bytes_max`] states the worst case.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::request::Request;
+use super::time::UnixNanos;
+use super::variable::Variable;
+use super::window::Policy;
+
+/// Distinct values of one dimension of one feature.
+pub const VALUES_MAX: usize = 64;
+
+/// Distinct values of one slot, over all dimensions.
+pub const CELLS_MAX: usize = 64;
+
+/// What the value of a request beyond [`VALUES_MAX`] is called.
+pub const OTHER: &str = "other";
+
+const OTHER_SYMBOL: u8 = u8::MAX;
+
+/// What is counted: the six variables and the path through the tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dimension {
+    /// One of the six.
+    Variable(Variable),
+    /// The composition `a>b>c`.
+    ToolPath,
+}
+
+impl Dimension {
+    /// How many there are.
+    pub const COUNT: usize = Variable::ALL.len() + 1;
+
+    fn all() -> impl Iterator<Item = Self> {
+        Variable::ALL.into_iter().map(Self::Variable).chain([Self::ToolPath])
+    }
+
+    /// Its place in a row of [`Values`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::Variable(variable) => variable as usize,
+            Self::ToolPath => Variable::ALL.len(),
+        }
+    }
+
+    fn value(self, request: &Request) -> Option<String> {
+        match self {
+            Self::Variable(variable) => variable.value(request),
+            Self::ToolPath => request.tool_path.as_deref().map(str::to_owned),
+        }
+    }
+
+    fn detail(self, request: &Request) -> Json {
+        match self {
+            Self::Variable(variable) => variable.detail(request),
+            Self::ToolPath => Json::Null,
+        }
+    }
+}
+
+/// The interned values of one request, by [`Dimension::index`]; `None` where the telemetry does not say.
+pub type Values = [Option<u8>; Dimension::COUNT];
+
+/// A distinct value of a dimension.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// The value as shown.
+    pub value: Arc<str>,
+    /// What only this variable has, of the first request with the value.
+    pub detail: Json,
+    /// When it was first seen.
+    pub first_seen: UnixNanos,
+    /// When it was last seen.
+    pub last_seen: UnixNanos,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    at: UnixNanos,
+    tally: Tally,
+}
+
+/// Requests of a stretch of time by dimension and value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All requests, with values or without.
+    pub requests: u32,
+    /// Sorted by dimension and value.
+    cells: Vec<Cell>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cell {
+    key: (u8, u8),
+    requests: u32,
+}
+
+impl Tally {
+    fn add(&mut self, values: &Values) {
+        self.requests = self.requests.saturating_add(1);
+        for (dimension, value) in (0u8..).zip(values) {
+            let Some(value) = *value else { continue };
+            let known = self.cells.binary_search_by_key(&(dimension, value), |cell| cell.key).is_ok();
+            let value = if known || self.cells.len() < CELLS_MAX { value } else { OTHER_SYMBOL };
+            self.count((dimension, value), 1);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        other.cells.iter().for_each(|cell| self.count(cell.key, cell.requests));
+    }
+
+    fn count(&mut self, key: (u8, u8), requests: u32) {
+        match self.cells.binary_search_by_key(&key, |cell| cell.key) {
+            Ok(at) => self.cells[at].requests = self.cells[at].requests.saturating_add(requests),
+            Err(at) => self.cells.insert(at, Cell { key, requests }),
+        }
+    }
+
+    /// `(value, requests)` of one dimension, in order of value.
+    pub fn of(&self, dimension: Dimension) -> impl Iterator<Item = (u8, u32)> + '_ {
+        let wanted = dimension.index();
+        self.cells.iter().filter(move |cell| usize::from(cell.key.0) == wanted).map(|cell| (cell.key.1, cell.requests))
+    }
+
+    /// Requests of one dimension whose telemetry names a value.
+    #[must_use]
+    pub fn reported(&self, dimension: Dimension) -> u32 {
+        self.of(dimension).map(|(_, count)| count).sum()
+    }
+}
+
+/// The values of one feature's variables over time.
+#[derive(Debug)]
+pub struct Ledger {
+    policy: Policy,
+    observed: [Vec<Observed>; Dimension::COUNT],
+    symbols: [HashMap<Arc<str>, u8>; Dimension::COUNT],
+    current: Tally,
+    /// Closed slots of the long window, oldest first.
+    recent: VecDeque<Arc<Slot>>,
+    /// Slots young enough to belong to an incident that has not been noticed yet.
+    probation: VecDeque<Arc<Slot>>,
+    /// The last-good baseline, oldest first.
+    good: VecDeque<Arc<Slot>>,
+}
+
+impl Ledger {
+    /// An empty ledger.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            observed: Default::default(),
+            symbols: Default::default(),
+            current: Tally::default(),
+            recent: VecDeque::new(),
+            probation: VecDeque::new(),
+            good: VecDeque::new(),
+        }
+    }
+
+    /// Counts one request under its values and returns them interned.
+    pub fn observe(&mut self, request: &Request, now: UnixNanos) -> Values {
+        let mut values = Values::default();
+        for dimension in Dimension::all() {
+            values[dimension.index()] =
+                dimension.value(request).map(|value| self.intern(dimension, &value, request, now));
+        }
+        self.current.add(&values);
+        values
+    }
+
+    /// Ends the slot at `at`. `learn` says whether it may become part of the baseline: a slot does once it is older
+    /// than the short window and no slot since was refused, so that the start of an incident is never learned.
+    pub fn close_slot(&mut self, at: UnixNanos, learn: bool) {
+        let slot = Arc::new(Slot { at, tally: std::mem::take(&mut self.current) });
+        if learn {
+            self.probation.push_back(slot.clone());
+        } else {
+            self.probation.clear();
+        }
+        self.recent.push_back(slot);
+        let passed = slots(self.policy.short, self.policy.slot);
+        while self.probation.len() > passed {
+            self.good.extend(self.probation.pop_front());
+        }
+        truncate(&mut self.recent, slots(self.policy.long, self.policy.slot));
+        truncate(&mut self.good, slots(self.policy.baseline, self.policy.slot));
+    }
+
+    /// Requests of the slots that ended after `from`, the open one included.
+    #[must_use]
+    pub fn since(&self, from: UnixNanos) -> Tally {
+        let mut tally = self.current.clone();
+        self.recent.iter().rev().take_while(|slot| slot.at > from).for_each(|slot| tally.merge(&slot.tally));
+        tally
+    }
+
+    /// Requests of the last-good baseline.
+    #[must_use]
+    pub fn baseline(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.good.iter().for_each(|slot| tally.merge(&slot.tally));
+        tally
+    }
+
+    /// The distinct value behind a symbol; `None` for `other`.
+    #[must_use]
+    pub fn observed(&self, dimension: Dimension, value: u8) -> Option<&Observed> {
+        self.observed[dimension.index()].get(usize::from(value))
+    }
+
+    /// The text of a symbol.
+    #[must_use]
+    pub fn text(&self, dimension: Dimension, value: u8) -> &str {
+        self.observed(dimension, value).map_or(OTHER, |observed| &*observed.value)
+    }
+
+    fn intern(&mut self, dimension: Dimension, value: &str, request: &Request, now: UnixNanos) -> u8 {
+        let index = dimension.index();
+        let (observed, symbols) = (&mut self.observed[index], &mut self.symbols[index]);
+        if let Some(symbol) = symbols.get(value) {
+            if let Some(known) = observed.get_mut(usize::from(*symbol)) {
+                known.last_seen = now;
+            }
+            return *symbol;
+        }
+        let Some(symbol) = u8::try_from(observed.len()).ok().filter(|_| observed.len() < VALUES_MAX) else {
+            return OTHER_SYMBOL;
+        };
+        let value: Arc<str> = value.into();
+        let detail = dimension.detail(request);
+        observed.push(Observed { value: value.clone(), detail, first_seen: now, last_seen: now });
+        symbols.insert(value, symbol);
+        symbol
+    }
+}
+
+/// Worst case of one ledger, bytes: every slot full, and every value with a detail of `detail_bytes`.
+#[must_use]
+pub fn bytes_max(policy: &Policy, detail_bytes: usize) -> usize {
+    let slot = size_of::<Slot>() + (CELLS_MAX + Dimension::COUNT) * size_of::<Cell>();
+    let kept = slots(policy.long, policy.slot) + slots(policy.baseline, policy.slot);
+    kept.saturating_mul(slot).saturating_add(Dimension::COUNT * VALUES_MAX * detail_bytes)
+}
+
+fn slots(window: Duration, slot: Duration) -> usize {
+    usize::try_from(window.as_nanos() / slot.as_nanos().max(1)).unwrap_or(usize::MAX)
+}
+
+fn truncate<T>(ring: &mut VecDeque<T>, len: usize) {
+    ring.drain(..ring.len().saturating_sub(len));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::request::tests::request;
+
+    const SLOT: Duration = Duration::from_secs(10);
+
+    fn policy() -> Policy {
+        Policy { slot: SLOT, short: 3 * SLOT, long: 6 * SLOT, baseline: 6 * SLOT }
+    }
+
+    fn at(slot: u32) -> UnixNanos {
+        UnixNanos(0).plus(SLOT * slot)
+    }
+
+    fn run(ledger: &mut Ledger, slots: std::ops::Range<u32>, version: &str, learn: bool) {
+        for slot in slots {
+            let mut request = request();
+            request.prompt.version = Some(version.into());
+            ledger.observe(&request, at(slot));
+            ledger.close_slot(at(slot + 1), learn);
+        }
+    }
+
+    fn prompts(ledger: &Ledger, tally: &Tally) -> Vec<(String, u32)> {
+        let prompt = Dimension::Variable(Variable::PromptRevision);
+        tally.of(prompt).map(|(value, requests)| (ledger.text(prompt, value).to_owned(), requests)).collect()
+    }
+
+    /// Proves that a change within the short window before it is noticed never reaches the baseline.
+    #[test]
+    fn the_start_of_an_incident_is_not_learned() {
+        let mut ledger = Ledger::new(policy());
+        run(&mut ledger, 0..6, "v40", true);
+        run(&mut ledger, 6..8, "v41", true);
+        run(&mut ledger, 8..12, "v41", false);
+        assert_eq!(prompts(&ledger, &ledger.baseline()), [("prompt@v40".to_owned(), 5)]);
+        assert_eq!(prompts(&ledger, &ledger.since(at(6))), [("prompt@v41".to_owned(), 6)]);
+    }
+
+    /// Proves the bounds: values beyond the cap are counted as `other`, and no request is lost.
+    #[test]
+    fn values_beyond_the_cap_fall_under_other() {
+        let mut ledger = Ledger::new(policy());
+        for n in 0..200 {
+            let mut request = request();
+            request.prompt.version = Some(format!("v{n}").into());
+            ledger.observe(&request, at(0));
+        }
+        let prompt = Dimension::Variable(Variable::PromptRevision);
+        let tally = ledger.since(at(0));
+        assert_eq!(tally.requests, 200);
+        assert_eq!(tally.reported(prompt), 200);
+        assert!(prompts(&ledger, &tally).iter().any(|(value, requests)| value == OTHER && *requests >= 136));
+    }
+}

@@ -1,0 +1,40 @@
+//! The contracts of the tools that were offered to the model.
+
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use super::{hex, short_hex};
+use crate::core::request::Request;
+
+/// `3 tools sha256:1f0e3dad9990`: the digest of names and schema digests, in order of name.
+pub(super) fn value(request: &Request) -> Option<String> {
+    if request.tools_offered.is_empty() {
+        return None;
+    }
+    let mut tools: Vec<_> = request.tools_offered.iter().map(|tool| (&tool.name, &tool.sha256)).collect();
+    tools.sort_unstable();
+    let mut digest = Sha256::new();
+    for (name, schema) in &tools {
+        digest.update((name.len() as u64).to_be_bytes());
+        digest.update(name.as_bytes());
+        digest.update(schema);
+    }
+    Some(format!("{} tools sha256:{}", tools.len(), short_hex(&digest.finalize().into(), 12)))
+}
+
+pub(super) fn detail(request: &Request) -> Json {
+    let tools: Vec<Json> = request
+        .tools_offered
+        .iter()
+        .map(|tool| {
+            let schema: Json = serde_json::from_str(&tool.json).unwrap_or_else(|_| Json::String(tool.json.to_string()));
+            json!({ "tool": tool.name, "schema_sha256": hex(&tool.sha256), "schema": schema })
+        })
+        .collect();
+    json!({ "tools": tools })
+}
+
+pub(super) fn instrument() -> &'static str {
+    "no tool definition was reported: set gen_ai.tool.definitions on the model span (the official instrumentations do \
+     when content capture is on)"
+}
