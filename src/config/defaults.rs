@@ -39,7 +39,7 @@ impl Default for Config {
             features: Features {
                 keys: FEATURE_KEYS.map(str::to_owned).to_vec(),
                 // A service has a handful; more is a feature key with ids in it.
-                max: 50,
+                max: 32,
             },
             assembly: assembly::Limits {
                 // One export interval of the SDKs' batch processor (5 s) and a second to arrive.

@@ -91,7 +91,18 @@ fn variables_and_files() {
     assert_eq!(config.alertmanager.unwrap().token.unwrap().0, "from-file");
     check(
         "data_dir: ${env:EVIL}\nadmin: {token_file: /run/empty}\nalertmanager: {token: x, token_file: /run/token}\n",
-        &expect![[r#""#]],
+        &expect![[r#"
+            config:1:11: error: data_dir
+              found:   "x\nadmin:\n  endpoint: 0.0.0.0:9"
+              allowed: a path
+            config:2:21: error: admin.token_file
+              found:   /run/empty without a token
+              allowed: a file with one line
+            config:3:38: error: alertmanager.token_file
+              found:   a token and a token file
+              allowed: alertmanager.token or alertmanager.token_file
+            3 errors in config
+        "#]],
     );
 }
 
@@ -116,7 +127,71 @@ queue_size: 1
 shutdown_timeout: soon
 telemetry: {log_format: xml}
 "#,
-        &expect![[r#""#]],
+        &expect![[r#"
+            config:2:1: error: reciever
+              found:   an unknown field
+              allowed: receiver, exporter, admin, health, data_dir, features, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
+              hint:    did you mean receiver?
+            config:5:5: error: exporter.otlp.endpiont
+              found:   an unknown field
+              allowed: endpoint, protocol, headers, compression, timeout, tls, sending_queue, retry_on_failure
+              hint:    did you mean endpoint?
+            config:6:14: error: exporter.otlp.timeout
+              found:   10
+              allowed: a duration from 100ms to 5m
+            config:7:18: error: exporter.otlp.compression
+              found:   "zstd"
+              allowed: none or gzip
+            config:8:20: error: exporter.otlp.sending_queue
+              found:   5
+              allowed: a section with queue_size, bytes_max, num_consumers
+            config:10:14: error: exporter.otlp.headers
+              found:   [REDACTED]
+              allowed: name: string pairs
+            config:11:17: error: features.max
+              found:   0
+              allowed: a whole number from 1 to 10000
+            config:11:26: error: features.keys
+              found:   "feature"
+              allowed: a list of strings
+            config:12:19: error: admin.endpoint
+              found:   0.0.0.0:8889 without a token
+              allowed: a loopback address, or a token
+              hint:    set admin.token: ${env:FREEZEFRAME_TOKEN} or admin.token_file
+            config:12:42: error: admin.token
+              found:   [REDACTED]
+              allowed: a string of one line, or nothing
+            config:13:28: error: windows.short
+              found:   2h
+              allowed: a multiple of windows.slot, 7s
+            config:13:28: error: windows.short
+              found:   2h
+              allowed: at most windows.long, 1h
+            config:13:28: error: windows.baseline
+              found:   1h
+              allowed: at least windows.short, 2h
+            config:14:1: error: queue_size
+              found:   an unknown field
+              allowed: receiver, exporter, admin, health, data_dir, features, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
+              hint:    did you mean exporter.otlp.sending_queue.queue_size?
+            config:15:19: error: shutdown_timeout
+              found:   "soon"
+              allowed: a duration from 1s to 10m
+            config:16:25: error: telemetry.log_format
+              found:   "xml"
+              allowed: text or json
+            config: error: windows.long
+              found:   1h
+              allowed: a multiple of windows.slot, 7s
+            config: error: windows.baseline
+              found:   1h
+              allowed: a multiple of windows.slot, 7s
+            config: error: memory.limit
+              found:   a worst case of 965MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + windows 657MiB + records 107MiB)
+              allowed: at most 512MiB
+              hint:    raise memory.limit, or lower the limits behind windows
+            19 errors in config
+        "#]],
     );
 }
 
@@ -148,7 +223,58 @@ breakers:
   - {class: QUALITY_DEGRADATION, mode: enforce}
   - {mode: enforce}
 "#,
-        &expect![[r#""#]],
+        &expect![[r#"
+            config:3:13: error: rules.disabled
+              found:   "LLMNothing"
+              allowed: LLMRetrievalOutage, LLMRetrievalEmpty, LLMRetrievalScoreLow, LLMQualityCollapse, LLMQualityDegradation, LLMEvaluationFailing, LLMEvaluationScoreLow, LLMFeedbackNegative, LLMRefusalSpike, LLMBlockSpike, LLMOutage, LLMErrorRateHigh, LLMLatencyHigh, LLMLatencyRegression, LLMTimeToFirstTokenHigh, LLMToolFailures, LLMCostSpike, LLMTokenSpike, LLMRetryStorm, LLMDataLeak
+            config:6:42: error: rules.rules[0].limit.baseline_factor
+              found:   -1
+              allowed: a number above 0
+            config:7:15: error: rules.rules[0].window
+              found:   7s
+              allowed: a multiple of windows.slot, 10s, and at most windows.long, 1h
+            config:8:7: error: rules.rules[1].class
+              found:   nothing
+              allowed: a value: a rule of its own needs it
+            config:8:7: error: rules.rules[1].severity
+              found:   nothing
+              allowed: a value: a rule of its own needs it
+            config:8:7: error: rules.rules[1].direction
+              found:   nothing
+              allowed: a value: a rule of its own needs it
+            config:9:15: error: rules.rules[1].signal
+              found:   "error_ratoi"
+              allowed: one of quality, error_ratio, refusal_ratio, block_ratio, empty_retrieval_ratio, tool_success_ratio, evaluation_pass_ratio, bad_feedback_ratio, leak_ratio, latency_p95, time_to_first_token_p95, tokens_per_request, cost_per_request, retries_per_request, retrieval_score_p50, evaluation_score
+            config:10:63: error: rules.rules[1].limit.baseline_delta
+              found:   a factor and a delta
+              allowed: one of them
+              hint:    a built-in rule's part is taken out with null, as baseline_factor: null
+            config:11:13: error: rules.rules[2].name
+              found:   "Mine" a second time
+              allowed: one rule of each name
+            config:16:22: error: rules.rules[2].limit.fixed
+              found:   1.5
+              allowed: a share from 0 to 1, as the signal is
+            config:17:20: error: rules.rules[2].samples_min
+              found:   0
+              allowed: a whole number from 1 to 1000000
+            config:18:17: error: rules.rules[2].features
+              found:   "a[bc]"
+              allowed: globs of *, ? and plain characters
+            config:19:7: error: rules.rules[2].colour
+              found:   an unknown field
+              allowed: name, class, severity, signal, direction, limit, window, for, keep_firing_for, samples_min, features, summary
+            config:21:47: error: breakers[0].probe_share
+              found:   1.5
+              allowed: a number from 0 to 1
+            config:22:5: error: breakers[1]
+              found:   QUALITY_DEGRADATION a second time
+              allowed: one entry a class
+            config:23:5: error: breakers[2].class
+              found:   no class
+              allowed: one of RETRIEVAL_OUTAGE, QUALITY_DEGRADATION, PERFORMANCE_DEGRADATION, COST_SPIKE, DATA_INCIDENT
+            16 errors in config
+        "#]],
     );
 }
 
@@ -157,10 +283,50 @@ breakers:
 fn errors_between_fields() {
     check(
         "receiver: {otlp: {http: {endpoint: 127.0.0.1:4317}}}\nhealth: {endpoint: '0.0.0.0:4317'}\nmemory: {limit: 64MiB}\nexporter: {otlp: {endpoint: 'http://127.0.0.1:4317', tls: {cert_file: /run/ca.pem}}}\nredaction: {blocked_values: ['(']}\nevidence: {origin: 'a b'}\n",
-        &expect![[r#""#]],
+        &expect![[r#"
+            config:1:36: error: receiver.otlp.http.endpoint
+              found:   127.0.0.1:4317
+              allowed: a port other than that of receiver.otlp.grpc.endpoint
+            config:2:20: error: health.endpoint
+              found:   0.0.0.0:4317
+              allowed: a port other than that of receiver.otlp.grpc.endpoint
+            config:3:17: error: memory.limit
+              found:   a worst case of 481MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + windows 109MiB + records 107MiB)
+              allowed: at most 64MiB
+              hint:    raise memory.limit, or lower the limits behind receiver
+            config:4:29: error: exporter.otlp.endpoint
+              found:   http://127.0.0.1:4317
+              allowed: another process; this is our own receiver.otlp.grpc.endpoint
+            config:4:29: error: exporter.otlp.endpoint
+              found:   http://127.0.0.1:4317
+              allowed: another process; this is our own receiver.otlp.http.endpoint
+            config:4:71: error: exporter.otlp.tls
+              found:   one of cert_file and key_file
+              allowed: both, or neither
+            config:5:29: error: redaction.blocked_values
+              found:   "(": regex parse error:
+                (
+                ^
+            error: unclosed group
+              allowed: regular expressions of the regex crate
+            config:6:20: error: evidence.origin
+              found:   "a b"
+              allowed: host/path without spaces or +
+            8 errors in config
+        "#]],
     );
-    check("a: [1\nb: 2\n", &expect![[r#""#]]);
-    check("- a\n", &expect![[r#""#]]);
+    check("a: [1\nb: 2\n", &expect![[r#"
+        config:2:2: error: the document
+          found:   illegal placement of ':' indicator at line 2, column 2
+          allowed: YAML
+        1 error in config
+    "#]]);
+    check("- a\n", &expect![[r#"
+        config:1:1: error: the document
+          found:   a list
+          allowed: a section with receiver, exporter, admin, health, data_dir, features, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
+        1 error in config
+    "#]]);
 }
 
 /// Proves what is only worth a warning.
@@ -168,11 +334,31 @@ fn errors_between_fields() {
 fn warnings() {
     check_warnings(
         "admin: {token: '${env:NOT_SET}'}\nexporter: {otlp: {timeout: 5s}}\nredaction: {enabled: false}\nrules: {rules: [{name: LLMLatencyRegression, limit: {baseline_factor: 0.5}}]}\nalertmanager: {urls: ['http://a'], token: '[REDACTED]'}\n",
-        &expect![[r#""#]],
+        &expect![[r#"
+            config:1:16: warning: admin.token
+              found:   ${env:NOT_SET}, which is not set
+              allowed: a set variable, or a default: ${env:NOT_SET:-...}
+            config:5:43: warning: alertmanager.token
+              found:   the mask that print-config writes
+              allowed: the token itself
+            config:4:71: warning: rules.rules[0].limit.baseline_factor
+              found:   a limit that the baseline itself breaches
+              allowed: a limit beyond the baseline
+            config:3:22: warning: redaction.enabled
+              found:   false
+              allowed: true, unless content is captured already redacted
+            config:2:28: warning: exporter.otlp
+              found:   a section without exporter.otlp.endpoint
+              allowed: the section has no effect
+        "#]],
     );
     check_warnings(
         "exporter: {otlp: {endpoint: 'https://c:4317', tls: {ca_file: /nowhere.pem}}}\n",
-        &expect![[r#""#]],
+        &expect![[r#"
+            config:1:62: warning: exporter.otlp.tls.ca_file
+              found:   /nowhere.pem: entity not found
+              allowed: a readable PEM file when the sidecar starts
+        "#]],
     );
 }
 

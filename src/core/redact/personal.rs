@@ -10,12 +10,75 @@ use super::check::{luhn, mod97};
 pub(super) struct Kind {
     /// Presidio's name.
     pub(super) entity: &'static str,
-    /// Whether a text of this shape can hold one at all.
-    pub(super) needs: fn(&Shape) -> bool,
+    /// Where in a text to look for candidates.
+    pub(super) reach: Reach,
+    /// Whether such a part can hold one at all; cheaper than the pattern.
+    pub(super) fits: fn(&str) -> bool,
     /// Candidates.
     pub(super) pattern: &'static str,
     /// The part of a candidate to take out, if it is one: the whole text and where the candidate stands.
     pub(super) check: fn(&str, Range<usize>) -> Option<Range<usize>>,
+}
+
+/// The parts of a text that can hold a kind. Most text has none of them, which is what makes clean text cheap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Everything, when there is an `@`.
+    At,
+    /// Runs of digits and what people write between them.
+    Numbers,
+    /// Runs of capitals, digits and spaces.
+    Capitals,
+    /// Runs of hex digits and colons.
+    Colons,
+}
+
+impl Reach {
+    /// All of them.
+    pub(super) const ALL: [Self; 4] = [Self::At, Self::Numbers, Self::Capitals, Self::Colons];
+
+    /// The parts of `text` to look at.
+    pub(super) fn parts(self, text: &str, shape: &Shape) -> Vec<Range<usize>> {
+        match self {
+            Self::At if shape.ats > 0 && shape.dots > 0 => vec![0..text.len()],
+            Self::Numbers if shape.digits >= 4 => {
+                let class = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'.' | b'-' | b'(' | b')' | b'+');
+                runs(text, class, |run| run.len() >= 7 && digits(run) >= 4)
+            }
+            Self::Capitals if shape.digits >= 8 => {
+                let class = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b' ';
+                runs(text, class, |run| run.len() >= 15 && digits(run) >= 8)
+            }
+            Self::Colons if shape.colons >= 2 && shape.digits > 0 => {
+                let class = |byte: u8| byte.is_ascii_hexdigit() || byte == b':';
+                runs(text, class, |run| run.len() >= 7 && count(run, b':') >= 2 && digits(run) >= 1)
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The longest runs of bytes of a class (of ASCII) that `keep` wants.
+fn runs(text: &str, class: impl Fn(u8) -> bool, keep: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while let Some(start) = bytes[at..].iter().position(|byte| class(*byte)).map(|skipped| at + skipped) {
+        let length = bytes[start..].iter().take_while(|byte| class(**byte)).count();
+        at = start + length;
+        if keep(&text[start..at]) {
+            kept.push(start..at);
+        }
+    }
+    kept
+}
+
+fn digits(text: &str) -> usize {
+    text.bytes().filter(u8::is_ascii_digit).count()
+}
+
+fn count(text: &str, wanted: u8) -> usize {
+    text.bytes().filter(|byte| *byte == wanted).count()
 }
 
 /// What one cheap pass over a text tells.
@@ -30,13 +93,12 @@ pub(super) struct Shape {
 
 impl Shape {
     pub(super) fn of(text: &str) -> Self {
-        let count = |wanted: u8| text.bytes().filter(|byte| *byte == wanted).count();
         Self {
-            digits: text.bytes().filter(u8::is_ascii_digit).count(),
-            ats: count(b'@'),
-            dots: count(b'.'),
-            colons: count(b':'),
-            backslashes: count(b'\\'),
+            digits: digits(text),
+            ats: count(text, b'@'),
+            dots: count(text, b'.'),
+            colons: count(text, b':'),
+            backslashes: count(text, b'\\'),
         }
     }
 }
@@ -45,43 +107,50 @@ impl Shape {
 pub(super) const KINDS: &[Kind] = &[
     Kind {
         entity: "EMAIL_ADDRESS",
-        needs: |shape| shape.ats > 0 && shape.dots > 0,
+        reach: Reach::At,
+        fits: |_| true,
         pattern: r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.[A-Za-z]{2,24}\b",
         check: email,
     },
     Kind {
         entity: "IBAN_CODE",
-        needs: |shape| shape.digits >= 10,
+        reach: Reach::Capitals,
+        fits: |_| true,
         pattern: r"\b[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}",
         check: iban,
     },
     Kind {
         entity: "CREDIT_CARD",
-        needs: |shape| shape.digits >= 14,
+        reach: Reach::Numbers,
+        fits: |part| digits(part) >= 14,
         pattern: r"[2-6][0-9]{3}(?:[0-9]{10,12}|[0-9]{15}|([ -])[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}|[ -][0-9]{6}[ -][0-9]{4,5})",
         check: card,
     },
     Kind {
         entity: "US_SSN",
-        needs: |shape| shape.digits >= 9,
+        reach: Reach::Numbers,
+        fits: |part| count(part, b'-') >= 2 && digits(part) >= 9,
         pattern: r"[0-8][0-9]{2}-[0-9]{2}-[0-9]{4}",
         check: ssn,
     },
     Kind {
         entity: "PHONE_NUMBER",
-        needs: |shape| shape.digits >= 8,
+        reach: Reach::Numbers,
+        fits: |part| part.contains(['+', '(']) && digits(part) >= 8 || count(part, b'-').max(count(part, b'.')) >= 2 && digits(part) >= 10,
         pattern: r"\+[1-9](?:[ .-]?\(?[0-9]{1,4}\)?){2,7}|\([2-9][0-9]{2}\) ?[2-9][0-9]{2}[ -][0-9]{4}|[2-9][0-9]{2}([.-])[2-9][0-9]{2}[.-][0-9]{4}",
         check: phone,
     },
     Kind {
         entity: "IP_ADDRESS",
-        needs: |shape| shape.digits >= 4 && shape.dots >= 3,
+        reach: Reach::Numbers,
+        fits: |part| count(part, b'.') >= 3,
         pattern: r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}",
         check: ipv4,
     },
     Kind {
         entity: "IP_ADDRESS",
-        needs: |shape| shape.digits >= 1 && shape.colons >= 2,
+        reach: Reach::Colons,
+        fits: |_| true,
         pattern: r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}",
         check: ipv6,
     },
@@ -145,7 +214,7 @@ fn ssn(text: &str, at: Range<usize>) -> Option<Range<usize>> {
 
 fn phone(text: &str, at: Range<usize>) -> Option<Range<usize>> {
     let found = &text[at.clone()];
-    let digits = found.bytes().filter(u8::is_ascii_digit).count();
+    let digits = digits(found);
     let balanced = found.matches('(').count() == found.matches(')').count();
     let fits = if found.starts_with('+') { (8..=15).contains(&digits) && balanced } else { digits == 10 };
     (fits && !joined_before(text, at.start) && !joined_after(text, at.end)).then_some(at)
