@@ -46,7 +46,12 @@ impl Report<'_> {
 
     fn summary(&self) -> String {
         let word = if self.errors.is_empty() { "valid" } else { "invalid" };
-        format!("{}: {word}, {}, {}", self.source, count(self.errors.len(), "error"), count(self.warnings.len(), "warning"))
+        format!(
+            "{}: {word}, {}, {}",
+            self.source,
+            count(self.errors.len(), "error"),
+            count(self.warnings.len(), "warning")
+        )
     }
 
     fn json(&self) -> Value {

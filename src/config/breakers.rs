@@ -65,7 +65,12 @@ pub(super) fn read(node: &Node, draft: &mut Draft, problems: &mut Problems) {
             continue;
         };
         if seen.contains(&breaker.class) {
-            problems.error(Some(item.at), &prefix, format!("{} a second time", breaker.class.as_str()), "one entry a class");
+            problems.error(
+                Some(item.at),
+                &prefix,
+                format!("{} a second time", breaker.class.as_str()),
+                "one entry a class",
+            );
         }
         seen.push(breaker.class);
         let mut written = BreakerDraft::of(breaker);
@@ -98,4 +103,3 @@ impl BreakerDraft {
         Breaker { class, policy, route: self.route.map(Arc::from) }
     }
 }
-

@@ -62,7 +62,9 @@ impl Default for Config {
             memory_bytes_max: MEMORY_BYTES_MAX,
             rules: built_in::rules().into_iter().map(Arc::new).collect(),
             alerting: Alerting {
-                runbook_url_base: Some("https://github.com/freezeframe/freezeframe/blob/main/deploy/runbooks".to_owned()),
+                runbook_url_base: Some(
+                    "https://github.com/freezeframe/freezeframe/blob/main/deploy/runbooks".to_owned(),
+                ),
             },
             breakers: built_in::breakers(),
             alertmanager: None,

@@ -88,7 +88,9 @@ fn variable(
         problems.error(Some(at), path, format!("${{{inside}}}"), "${env:NAME} or ${env:NAME:-default}");
         problems.hint(match is_name(name) {
             true => format!("write ${{env:{inside}}}; a literal dollar sign is $$"),
-            false => "names are letters, digits and _, not starting with a digit; a literal dollar sign is $$".to_owned(),
+            false => {
+                "names are letters, digits and _, not starting with a digit; a literal dollar sign is $$".to_owned()
+            }
         });
         return String::new();
     }

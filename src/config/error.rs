@@ -78,11 +78,23 @@ pub(super) struct Problems {
 }
 
 impl Problems {
-    pub(super) fn error(&mut self, at: Option<Place>, field: &str, found: impl Into<String>, allowed: impl Into<String>) {
+    pub(super) fn error(
+        &mut self,
+        at: Option<Place>,
+        field: &str,
+        found: impl Into<String>,
+        allowed: impl Into<String>,
+    ) {
         self.errors.push(problem(at, field, found.into(), allowed.into()));
     }
 
-    pub(super) fn warn(&mut self, at: Option<Place>, field: &str, found: impl Into<String>, allowed: impl Into<String>) {
+    pub(super) fn warn(
+        &mut self,
+        at: Option<Place>,
+        field: &str,
+        found: impl Into<String>,
+        allowed: impl Into<String>,
+    ) {
         self.warnings.push(problem(at, field, found.into(), allowed.into()));
     }
 
@@ -110,9 +122,14 @@ impl Problems {
     /// Reports that `name` below `prefix` is not as it must be, unless its own value was refused already.
     pub(super) fn require(&mut self, prefix: &str, name: &str, found: String, allowed: &str) {
         let field = format!("{prefix}.{name}");
-        if !self.errors.iter().any(|error| error.field == field) {
+        if !self.refused(&field) {
             self.error(self.place(&field).or(self.place(prefix)), &field, found, allowed);
         }
+    }
+
+    /// Whether the value of `field` itself was refused.
+    pub(super) fn refused(&self, field: &str) -> bool {
+        self.errors.iter().any(|error| error.field == field)
     }
 
     /// Whether the document says anything about `field`.
@@ -158,9 +175,13 @@ mod tests {
     #[test]
     fn hints_are_near_misses_only() {
         let known = ["endpoint", "protocol", "headers", "tls", "compression"];
-        for (word, meant) in
-            [("endpiont", "endpoint"), ("end_point", "endpoint"), ("header", "headers"), ("tsl", "tls"), ("protcol", "protocol")]
-        {
+        for (word, meant) in [
+            ("endpiont", "endpoint"),
+            ("end_point", "endpoint"),
+            ("header", "headers"),
+            ("tsl", "tls"),
+            ("protcol", "protocol"),
+        ] {
             assert_eq!(did_you_mean(word, known.into_iter()), Some(meant));
         }
         for word in ["banana", "x", "queue", ""] {

@@ -37,7 +37,9 @@ pub fn annotated() -> String {
         page.field(field.path, &slot.show());
         if field.path == "rules.disabled" {
             page.comment("Rules of your own, and changes to built-in ones; see docs/configuration.md for the fields.");
-            page.comment("- {name: MySlowAnswers, class: PERFORMANCE_DEGRADATION, severity: SEV-2, signal: latency_p95,");
+            page.comment(
+                "- {name: MySlowAnswers, class: PERFORMANCE_DEGRADATION, severity: SEV-2, signal: latency_p95,",
+            );
             page.comment("   direction: above, limit: {fixed: 8}, window: 5m, for: 1m, samples_min: 30}");
             page.field("rules.rules", &Shown::List(Vec::new()));
             page.blank("breakers");
@@ -213,7 +215,8 @@ fn scalar(text: &str) -> String {
 
 fn key_scalar(text: &str) -> String {
     let reads_back = |source: &str| yaml::parse(source).is_ok_and(|node| node.value == Value::Text(text.to_owned()));
-    let plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains([',', '[', ']', '{', '}', '"', '\'', '#']);
+    let plain =
+        text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains([',', '[', ']', '{', '}', '"', '\'', '#']);
     if plain && reads_back(text) { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
@@ -253,7 +256,7 @@ limit.
 
 ```yaml
 rules:
-  disabled: [SomeBuiltIn]
+  disabled: [LLMBlockSpike]
   rules:
     - name: MySlowAnswers
       class: PERFORMANCE_DEGRADATION

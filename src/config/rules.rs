@@ -141,6 +141,11 @@ impl RuleLists {
         Self { defaults: true, disabled: Vec::new(), written: Vec::new() }
     }
 
+    /// Whether a rule of that name is written.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        self.written.iter().any(|(_, rule)| rule.name == name)
+    }
+
     /// Every rule of `config` spelled out.
     pub(super) fn of(config: &Config) -> Self {
         let nowhere = Place { line: 0, column: 0 };
@@ -152,8 +157,20 @@ impl RuleLists {
 impl RuleDraft {
     /// The draft of a compiled rule.
     pub(super) fn of(rule: &Rule) -> Self {
-        let Rule { name, class, severity, signal, direction, limit, window, hold, keep_firing, samples_min, features, summary } =
-            rule;
+        let Rule {
+            name,
+            class,
+            severity,
+            signal,
+            direction,
+            limit,
+            window,
+            hold,
+            keep_firing,
+            samples_min,
+            features,
+            summary,
+        } = rule;
         let (factor, delta) = match limit.baseline {
             Some(Relative::Factor(factor)) => (Some(factor), None),
             Some(Relative::Delta(delta)) => (None, Some(delta)),
@@ -183,4 +200,3 @@ impl RuleDraft {
         Limit { fixed: self.fixed, baseline }
     }
 }
-

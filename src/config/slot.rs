@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::error::did_you_mean;
 use super::units::{parse_duration, parse_size, show_duration, show_size};
 use super::yaml::Value;
 use super::{MASK, Secret};
@@ -63,6 +64,7 @@ pub(super) enum Shown {
 pub(super) struct Refusal {
     pub(super) found: String,
     pub(super) allowed: String,
+    pub(super) hint: Option<String>,
 }
 
 impl Slot<'_> {
@@ -87,7 +89,10 @@ impl Slot<'_> {
                 _ => set(*slot, number::<f64>(value).filter(|number| number.is_finite()).map(Some)),
             },
             Self::Address(slot) => set(*slot, line(value).filter(|text| is_address(text))),
-            Self::Url(slot) => set(*slot, optional(value).filter(|text| text.as_deref().is_none_or(is_url)).map(Option::unwrap_or_default)),
+            Self::Url(slot) => set(
+                *slot,
+                optional(value).filter(|text| text.as_deref().is_none_or(is_url)).map(Option::unwrap_or_default),
+            ),
             Self::Text(slot) => set(*slot, line(value).filter(|text| !text.is_empty())),
             Self::MaybeText(slot) => set(*slot, optional(value)),
             Self::MaybeUrl(slot) => set(*slot, optional(value).filter(|text| text.as_deref().is_none_or(is_url))),
@@ -102,7 +107,24 @@ impl Slot<'_> {
             }
         };
         let found = || if secret { MASK.to_owned() } else { value.describe() };
-        if done { Ok(()) } else { Err(Refusal { found: found(), allowed: self.allowed() }) }
+        if done { Ok(()) } else { Err(Refusal { found: found(), allowed: self.allowed(), hint: self.hint(value) }) }
+    }
+
+    fn hint(&self, value: &Value) -> Option<String> {
+        let meant = |words: &[&'static str], word: &str| did_you_mean(word, words.iter().copied());
+        match (self, value) {
+            (Self::Either(_, words), Value::Text(word)) => {
+                meant(words, word).map(|word| format!("did you mean {word}?"))
+            }
+            (Self::Word(slot), Value::Text(word)) => {
+                meant(&slot.words(), word).map(|word| format!("did you mean {word}?"))
+            }
+            (Self::Time(..), Value::Number(number)) => Some(format!("add a unit, as {number}s")),
+            (Self::Text(_) | Self::MaybeText(_) | Self::Secret(_), Value::Number(_) | Value::Flag(_)) => {
+                Some("put it in quotes".to_owned())
+            }
+            _ => None,
+        }
     }
 
     /// What is in it, secrets masked.
@@ -126,7 +148,9 @@ impl Slot<'_> {
             Self::Secret(slot) => optional(slot.as_ref().map(|_| MASK.to_owned())),
             Self::Texts(slot) | Self::Urls(slot) => Shown::List((*slot).clone()),
             Self::Pairs(slot) => Shown::Pairs((*slot).clone()),
-            Self::SecretPairs(slot) => Shown::Pairs(slot.iter().map(|(key, _)| (key.clone(), MASK.to_owned())).collect()),
+            Self::SecretPairs(slot) => {
+                Shown::Pairs(slot.iter().map(|(key, _)| (key.clone(), MASK.to_owned())).collect())
+            }
         }
     }
 
@@ -256,7 +280,9 @@ fn is_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let host_fits = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')),
+        None => {
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        }
     };
     host_fits && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }

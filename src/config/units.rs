@@ -84,9 +84,15 @@ mod tests {
     /// Proves what is read as a duration and what is not.
     #[test]
     fn durations() {
-        for (text, seconds) in
-            [("30s", 30.0), ("1h30m", 5400.0), ("250ms", 0.25), ("0", 0.0), ("0s", 0.0), ("1d", 86_400.0), ("1m5s", 65.0)]
-        {
+        for (text, seconds) in [
+            ("30s", 30.0),
+            ("1h30m", 5400.0),
+            ("250ms", 0.25),
+            ("0", 0.0),
+            ("0s", 0.0),
+            ("1d", 86_400.0),
+            ("1m5s", 65.0),
+        ] {
             assert_eq!(parse_duration(text), Some(Duration::from_secs_f64(seconds)), "{text}");
         }
         for text in ["", "30", "s", "-1s", "1.5s", "30 s", "30sec", "1m1h", "1s1s", "99999999999h", "1h\n"] {
@@ -97,9 +103,15 @@ mod tests {
     /// Proves what is read as a size and what is not.
     #[test]
     fn sizes() {
-        for (text, bytes) in
-            [("4MiB", 4 << 20), ("512 KiB", 512 << 10), ("10MB", 10_000_000), ("0", 0), ("17", 17), ("3B", 3), ("2GiB", 2 << 30)]
-        {
+        for (text, bytes) in [
+            ("4MiB", 4 << 20),
+            ("512 KiB", 512 << 10),
+            ("10MB", 10_000_000),
+            ("0", 0),
+            ("17", 17),
+            ("3B", 3),
+            ("2GiB", 2 << 30),
+        ] {
             assert_eq!(parse_size(text), Some(bytes), "{text}");
         }
         for text in ["", "MiB", "-1", "4 Mi", "4mib", "1.5MiB", "99999999999GiB"] {

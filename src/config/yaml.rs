@@ -74,7 +74,9 @@ impl Value {
             Self::Flag(flag) => flag.to_string(),
             Self::Number(number) => number.clone(),
             Self::Text(text) if text.is_empty() => "an empty string".to_owned(),
-            Self::Text(text) if text.chars().count() > 60 => format!("{:?}...", text.chars().take(57).collect::<String>()),
+            Self::Text(text) if text.chars().count() > 60 => {
+                format!("{:?}...", text.chars().take(57).collect::<String>())
+            }
             Self::Text(text) => format!("{text:?}"),
             Self::List(_) => "a list".to_owned(),
             Self::Map(_) => "a section".to_owned(),

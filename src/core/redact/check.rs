@@ -33,7 +33,12 @@ pub(super) fn entropy(text: &str) -> f64 {
     }
     #[expect(clippy::cast_precision_loss, reason = "lengths of tokens are small")]
     let total = text.len().max(1) as f64;
-    counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / total).map(|share| -share * share.log2()).sum()
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / total)
+        .map(|share| -share * share.log2())
+        .sum()
 }
 
 #[cfg(test)]

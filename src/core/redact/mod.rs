@@ -12,6 +12,7 @@
 
 mod check;
 mod counts;
+mod iban;
 mod json;
 mod personal;
 mod secret;
@@ -97,7 +98,8 @@ impl Redactor {
             .ascii_case_insensitive(true)
             .kind(Some(AhoCorasickKind::DFA))
             .build(keyword_kinds.iter().map(|(word, _)| word));
-        let entities = secret::KINDS.iter().map(|kind| kind.entity).chain(personal::KINDS.iter().map(|kind| kind.entity));
+        let entities =
+            secret::KINDS.iter().map(|kind| kind.entity).chain(personal::KINDS.iter().map(|kind| kind.entity));
         let mut blocked_keys = vec![built_in(BLOCKED_KEYS)];
         blocked_keys.extend(compile(blocked_key_patterns, str::to_owned)?);
         Ok(Self {
@@ -173,7 +175,13 @@ impl Redactor {
         found
     }
 
-    fn personal_in(&self, text: &str, reach: Reach, part: &Range<usize>, found: &mut Vec<(&'static str, Range<usize>)>) {
+    fn personal_in(
+        &self,
+        text: &str,
+        reach: Reach,
+        part: &Range<usize>,
+        found: &mut Vec<(&'static str, Range<usize>)>,
+    ) {
         let inside = &text[part.clone()];
         let kinds = personal::KINDS.iter().zip(&self.personal);
         for (kind, pattern) in kinds.filter(|(kind, _)| kind.reach == reach && (kind.fits)(inside)) {
@@ -184,10 +192,14 @@ impl Redactor {
     }
 
     fn loose_pairs_in(&self, text: &str) -> Vec<(&'static str, Range<usize>)> {
-        let pairs = self.loose_pair.captures_iter(text).filter_map(|groups| {
-            Some((groups.get(1).or(groups.get(3))?, groups.get(2).or(groups.get(4))?))
-        });
-        pairs.filter(|(key, _)| self.is_blocked_key(key.as_str())).map(|(_, value)| (BLOCKED_KEY, value.range())).collect()
+        let pairs = self
+            .loose_pair
+            .captures_iter(text)
+            .filter_map(|groups| Some((groups.get(1).or(groups.get(3))?, groups.get(2).or(groups.get(4))?)));
+        pairs
+            .filter(|(key, _)| self.is_blocked_key(key.as_str()))
+            .map(|(_, value)| (BLOCKED_KEY, value.range()))
+            .collect()
     }
 
     /// Puts placeholders where something was found. Where two findings overlap the one listed earlier wins; what the
@@ -221,9 +233,10 @@ impl Redactor {
         let starts = text.match_indices('<').map(|(at, _)| at);
         let known = |at: usize| {
             let inside = &text[at + 1..];
-            let entity = self.entities.iter().find(|entity| {
-                inside.strip_prefix(**entity).is_some_and(|rest| rest.starts_with('>'))
-            })?;
+            let entity = self
+                .entities
+                .iter()
+                .find(|entity| inside.strip_prefix(**entity).is_some_and(|rest| rest.starts_with('>')))?;
             Some(at..at + entity.len() + 2)
         };
         starts.filter_map(known).collect()

@@ -4,7 +4,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
-use super::check::{luhn, mod97};
+use super::check::luhn;
+use super::iban;
 
 /// One kind of personal data.
 pub(super) struct Kind {
@@ -40,7 +41,7 @@ impl Reach {
     /// The parts of `text` to look at.
     pub(super) fn parts(self, text: &str, shape: &Shape) -> Vec<Range<usize>> {
         match self {
-            Self::At if shape.ats > 0 && shape.dots > 0 => vec![0..text.len()],
+            Self::At if shape.ats > 0 && shape.dots > 0 => [Range { start: 0, end: text.len() }].into(),
             Self::Numbers if shape.digits >= 4 => {
                 let class = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'.' | b'-' | b'(' | b')' | b'+');
                 runs(text, class, |run| run.len() >= 7 && digits(run) >= 4)
@@ -117,7 +118,7 @@ pub(super) const KINDS: &[Kind] = &[
         reach: Reach::Capitals,
         fits: |_| true,
         pattern: r"\b[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}",
-        check: iban,
+        check: iban::find,
     },
     Kind {
         entity: "CREDIT_CARD",
@@ -136,7 +137,10 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         entity: "PHONE_NUMBER",
         reach: Reach::Numbers,
-        fits: |part| part.contains(['+', '(']) && digits(part) >= 8 || count(part, b'-').max(count(part, b'.')) >= 2 && digits(part) >= 10,
+        fits: |part| {
+            part.contains(['+', '(']) && digits(part) >= 8
+                || count(part, b'-').max(count(part, b'.')) >= 2 && digits(part) >= 10
+        },
         pattern: r"\+[1-9](?:[ .-]?\(?[0-9]{1,4}\)?){2,7}|\([2-9][0-9]{2}\) ?[2-9][0-9]{2}[ -][0-9]{4}|[2-9][0-9]{2}([.-])[2-9][0-9]{2}[.-][0-9]{4}",
         check: phone,
     },
@@ -163,45 +167,13 @@ fn email(text: &str, at: Range<usize>) -> Option<Range<usize>> {
     (!versioned && local != "git" && !local.ends_with('.')).then_some(at)
 }
 
-/// Lengths of IBANs by country (SWIFT IBAN registry).
-const IBAN_LENGTHS: &[(&str, usize)] = &[
-    ("AD", 24), ("AE", 23), ("AL", 28), ("AT", 20), ("AZ", 28), ("BA", 20), ("BE", 16), ("BG", 22), ("BH", 22),
-    ("BR", 29), ("CH", 21), ("CR", 22), ("CY", 28), ("CZ", 24), ("DE", 22), ("DK", 18), ("DO", 28), ("EE", 20),
-    ("EG", 29), ("ES", 24), ("FI", 18), ("FO", 18), ("FR", 27), ("GB", 22), ("GE", 22), ("GI", 23), ("GL", 18),
-    ("GR", 27), ("GT", 28), ("HR", 21), ("HU", 28), ("IE", 22), ("IL", 23), ("IS", 26), ("IT", 27), ("JO", 30),
-    ("KW", 30), ("KZ", 20), ("LB", 28), ("LI", 21), ("LT", 20), ("LU", 20), ("LV", 21), ("MC", 27), ("MD", 24),
-    ("ME", 22), ("MK", 19), ("MT", 31), ("MU", 30), ("NL", 18), ("NO", 15), ("PK", 24), ("PL", 28), ("PT", 25),
-    ("QA", 29), ("RO", 24), ("RS", 22), ("SA", 24), ("SE", 24), ("SI", 19), ("SK", 24), ("SM", 27), ("TN", 24),
-    ("TR", 26), ("UA", 29), ("VG", 24), ("XK", 20),
-];
-
-fn iban(text: &str, at: Range<usize>) -> Option<Range<usize>> {
-    let country = text.get(at.start..at.start + 2)?;
-    let (_, length) = IBAN_LENGTHS.iter().find(|(code, _)| *code == country)?;
-    let mut plain = String::with_capacity(*length);
-    let mut end = at.start;
-    for (index, c) in text[at.start..].char_indices() {
-        match c {
-            'A'..='Z' | '0'..='9' => plain.push(c),
-            ' ' if !plain.len().is_multiple_of(4) || text[at.start + index..].starts_with("  ") => return None,
-            ' ' => continue,
-            _ => return None,
-        }
-        if plain.len() == *length {
-            end = at.start + index + 1;
-            break;
-        }
-    }
-    (plain.len() == *length && !word_after(text, end) && mod97(&plain)).then_some(at.start..end)
-}
-
 fn card(text: &str, at: Range<usize>) -> Option<Range<usize>> {
     let found = &text[at.clone()];
     let digits: String = found.chars().filter(char::is_ascii_digit).collect();
-    let issuer = match (digits.get(..2)?.parse::<u32>().ok()?, digits.len()) {
-        (40..=49, 16 | 19) | (51..=55 | 22..=27 | 60 | 64 | 65 | 35, 16) | (34 | 37, 15) | (30 | 36 | 38, 14) => true,
-        _ => false,
-    };
+    let issuer = matches!(
+        (digits.get(..2)?.parse::<u32>().ok()?, digits.len()),
+        (40..=49, 16 | 19) | (51..=55 | 22..=27 | 60 | 64 | 65 | 35, 16) | (34 | 37, 15) | (30 | 36 | 38, 14)
+    );
     let alone = !joined_before(text, at.start) && !joined_after(text, at.end);
     (issuer && alone && luhn(&digits)).then_some(at)
 }
@@ -259,6 +231,6 @@ fn joined_after(text: &str, at: usize) -> bool {
     }
 }
 
-fn word_after(text: &str, at: usize) -> bool {
+pub(super) fn word_after(text: &str, at: usize) -> bool {
     text[at..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }

@@ -92,12 +92,7 @@ pub(super) const KINDS: &[Kind] = &[
         pattern: r"\b(?:[rs]k_(?:test|live)_[0-9A-Za-z]{10,99}|whsec_[0-9A-Za-z+/]{24,99})",
         check: |key| entropy(key) >= 2.5,
     },
-    Kind {
-        entity: "ANTHROPIC_API_KEY",
-        keywords: &["sk-ant-"],
-        pattern: r"\bsk-ant-[0-9A-Za-z_-]{20,}",
-        check: any,
-    },
+    Kind { entity: "ANTHROPIC_API_KEY", keywords: &["sk-ant-"], pattern: r"\bsk-ant-[0-9A-Za-z_-]{20,}", check: any },
     Kind {
         entity: "OPENAI_API_KEY",
         keywords: &["sk-"],

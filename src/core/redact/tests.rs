@@ -41,7 +41,9 @@ fn secrets() -> Vec<(&'static str, String)> {
 fn tokens_are_found_wherever_they_stand() {
     let redactor = redactor();
     for (entity, secret) in secrets() {
-        for (before, after) in [("", ""), ("use ", " please"), ("key: \"", "\","), ("a\n", "\nb"), ("(", ")."), ("\\n", "\\n")] {
+        for (before, after) in
+            [("", ""), ("use ", " please"), ("key: \"", "\","), ("a\n", "\nb"), ("(", ")."), ("\\n", "\\n")]
+        {
             let redacted = redactor.redact(&format!("{before}{secret}{after}")).text.into_owned();
             assert!(redacted.contains(&format!("<{entity}>")), "{entity}: {before}{secret}{after} -> {redacted}");
             assert!(!redacted.contains(&secret), "{redacted}");
@@ -61,10 +63,7 @@ fn surroundings_stay_readable() {
         ("PWD: 'corr3ct-horse'", "PWD: '<PASSWORD>'"),
         ("api_key = q8Zr2LxW0vTn5KfYb1Hs", "api_key = <GENERIC_SECRET>"),
         ("secret_token=\"Zk81-qpL0-vmX9-77aQ\"", "secret_token=\"<GENERIC_SECRET>\""),
-        (
-            "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-            "AWS_SECRET_ACCESS_KEY=<AWS_SECRET_KEY>",
-        ),
+        ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "AWS_SECRET_ACCESS_KEY=<AWS_SECRET_KEY>"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- x", "<PRIVATE_KEY> x"),
         ("-----BEGIN PRIVATE KEY-----\\nMIIE cut of", "<PRIVATE_KEY>"),
         ("AccountKey=q8Zr2LxW0vTn5KfYb1HsJd7PmC3gRtE9uQwXzAo4abc=;x", "AccountKey=<AZURE_STORAGE_KEY>;x"),
@@ -156,11 +155,20 @@ fn blocked_keys_mask_their_values() {
     let redactor = Redactor::new(&["^x-internal$"], &[], &["^public$"]).unwrap();
     for (text, redacted) in [
         (r#"{"password":"a","n":1}"#, r#"{"password":"<BLOCKED_KEY>","n":1}"#),
-        (r#"{"clientSecret": ["a", {"b": 7}], "c": "d"}"#, r#"{"clientSecret": ["<BLOCKED_KEY>", {"b": "<BLOCKED_KEY>"}], "c": "d"}"#),
+        (
+            r#"{"clientSecret": ["a", {"b": 7}], "c": "d"}"#,
+            r#"{"clientSecret": ["<BLOCKED_KEY>", {"b": "<BLOCKED_KEY>"}], "c": "d"}"#,
+        ),
         (r#"{"Authorization":"Basic abc"}"#, r#"{"Authorization":"<BLOCKED_KEY>"}"#),
         (r#"{"x-internal":"abc","password":"public"}"#, r#"{"x-internal":"<BLOCKED_KEY>","password":"public"}"#),
-        (r#"{"access_token":null,"api_key":true,"auth_token":""}"#, r#"{"access_token":null,"api_key":true,"auth_token":""}"#),
-        (r#"{"max_tokens":100,"token":"hello","tokens":["a"]}"#, r#"{"max_tokens":100,"token":"hello","tokens":["a"]}"#),
+        (
+            r#"{"access_token":null,"api_key":true,"auth_token":""}"#,
+            r#"{"access_token":null,"api_key":true,"auth_token":""}"#,
+        ),
+        (
+            r#"{"max_tokens":100,"token":"hello","tokens":["a"]}"#,
+            r#"{"max_tokens":100,"token":"hello","tokens":["a"]}"#,
+        ),
         (r#"{"card":4111111111111111}"#, r#"{"card":"<CREDIT_CARD>"}"#),
         (r#"{"db_password":"pa ss", "x"#, r#"{"db_password":"<BLOCKED_KEY>", "x"#),
         (r#"args: {\"password\":\"hunter\"}"#, r#"args: {\"password\":\"<BLOCKED_KEY>\"}"#),
@@ -204,14 +212,49 @@ fn soup() -> impl Strategy<Value = String> {
     let mut pieces: Vec<String> = secrets().into_iter().map(|(_, secret)| secret).collect();
     pieces.extend(
         [
-            "jane@example.org", "4111111111111111", "123-45-6789", "+14155552671", "203.0.113.7", "GB82WEST12345698765432",
-            "password", "token", "=", ":", " ", "\n", "\"", "\\", "\\n", "{", "}", "[", "]", ",", "<", ">", "-", ".", "@", "x", "7",
-            "<EMAIL_ADDRESS>", "<PASSWORD", "bearer ", "://", "a:", "key", "-----BEGIN PRIVATE KEY-----", "2001:db8::8a2e:370",
+            "jane@example.org",
+            "4111111111111111",
+            "123-45-6789",
+            "+14155552671",
+            "203.0.113.7",
+            "GB82WEST12345698765432",
+            "password",
+            "token",
+            "=",
+            ":",
+            " ",
+            "\n",
+            "\"",
+            "\\",
+            "\\n",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            "<",
+            ">",
+            "-",
+            ".",
+            "@",
+            "x",
+            "7",
+            "<EMAIL_ADDRESS>",
+            "<PASSWORD",
+            "bearer ",
+            "://",
+            "a:",
+            "key",
+            "-----BEGIN PRIVATE KEY-----",
+            "2001:db8::8a2e:370",
         ]
         .map(str::to_owned),
     );
-    proptest::collection::vec(prop_oneof![3 => proptest::sample::select(pieces), 1 => "[ -~]{0,6}", 1 => "\\PC{0,3}"], 0..12)
-        .prop_map(|pieces| pieces.concat())
+    proptest::collection::vec(
+        prop_oneof![3 => proptest::sample::select(pieces), 1 => "[ -~]{0,6}", 1 => "\\PC{0,3}"],
+        0..12,
+    )
+    .prop_map(|pieces| pieces.concat())
 }
 
 proptest! {
