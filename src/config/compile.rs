@@ -1,36 +1,34 @@
 //! From a [`Draft`] whose fields are each in range to a [`Config`] whose fields fit together.
 
+mod rules;
+
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use super::error::Problems;
 use super::fields::Draft;
 use super::load::Outside;
-use super::rules::RuleDraft;
 use super::units::{show_duration, show_size};
-use super::{Config, MASK, Secret, built_in, memory};
-use crate::core::detect::{Direction, Relative, Rule};
+use super::{Config, MASK, Secret, memory};
 use crate::core::redact::Redactor;
 use crate::core::window;
 
 /// Closes the draft. What does not fit is reported; the value returned counts only without errors.
 pub(super) fn compile(mut draft: Draft, outside: Outside<'_>, problems: &mut Problems) -> Config {
-    let admin = token(&mut draft.config.admin.token, draft.admin_token_file.as_ref(), "admin", outside, problems);
+    let readable = token(&mut draft.config.admin.token, draft.admin_token_file.as_ref(), "admin", outside, problems);
     let push = &mut draft.alertmanager.token;
     token(push, draft.alertmanager_token_file.as_ref(), "alertmanager", outside, problems);
-    let rules = rules(&draft, problems);
+    let rules = rules::compile(&draft, problems);
     let Draft { mut config, exporter, alertmanager, .. } = draft;
     config.rules = rules;
     config.exporter = (!exporter.endpoint.is_empty()).then_some(exporter);
     config.alertmanager = (!alertmanager.urls.is_empty()).then_some(alertmanager);
     windows(&config.windows, problems);
-    if admin {
+    if readable && !problems.refused("admin.token") {
         exposure(&config, problems);
     }
     addresses(&config, problems);
     forwarding(&config, outside, problems);
-    patterns(&config, problems);
+    names(&config, problems);
     dead_sections(&config, problems);
     budget(&config, problems);
     config
@@ -76,7 +74,12 @@ fn windows(windows: &window::Policy, problems: &mut Problems) {
         let field = format!("windows.{name}");
         if !length.as_nanos().is_multiple_of(slot) || length.is_zero() {
             let allowed = format!("a multiple of windows.slot, {}", show_duration(windows.slot));
-            problems.error(problems.place(&field), &field, show_duration(length), allowed);
+            problems.error(
+                problems.place(&field).or(problems.place("windows.slot")),
+                &field,
+                show_duration(length),
+                allowed,
+            );
         }
     }
     if windows.short > windows.long {
@@ -188,19 +191,16 @@ fn forwarding(config: &Config, outside: Outside<'_>, problems: &mut Problems) {
     }
 }
 
-fn patterns(config: &Config, problems: &mut Problems) {
+fn names(config: &Config, problems: &mut Problems) {
     let redaction = &config.redaction;
     let lists = [&redaction.blocked_key_patterns, &redaction.blocked_values, &redaction.allowed_values];
     for (name, list) in ["blocked_key_patterns", "blocked_values", "allowed_values"].into_iter().zip(lists) {
         let field = format!("redaction.{name}");
         for pattern in list {
             if let Err(error) = Redactor::new(std::slice::from_ref(pattern), &[], &[]) {
-                problems.error(
-                    problems.place(&field),
-                    &field,
-                    error.to_string(),
-                    "regular expressions of the regex crate",
-                );
+                let reason = error.reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                let found = format!("{pattern:?}: {reason}");
+                problems.error(problems.place(&field), &field, found, "regular expressions of the regex crate");
             }
         }
     }
@@ -217,10 +217,20 @@ fn patterns(config: &Config, problems: &mut Problems) {
             "host/path without spaces or +",
         );
     }
+    for (name, _) in config.alertmanager.iter().flat_map(|push| &push.labels).filter(|(name, _)| !is_label_name(name)) {
+        let field = "alertmanager.labels";
+        problems.error(problems.place(field), field, format!("{name:?}"), "label names of letters, digits and _");
+    }
     if config.features.keys.iter().any(String::is_empty) {
         let field = "features.keys";
         problems.error(problems.place(field), field, "an empty key", "attribute keys");
     }
+}
+
+/// A Prometheus label name, and what we ask of an alert's name too.
+fn is_label_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// A name for a signed note: no spaces, no plus (C2SP signed-note).
@@ -259,157 +269,4 @@ fn budget(config: &Config, problems: &mut Problems) {
     problems.error(problems.place("memory.limit"), "memory.limit", found, format!("at most {limit}"));
     let largest = parts.iter().max_by_key(|(_, bytes)| *bytes).map_or("", |(what, _)| what);
     problems.hint(format!("raise memory.limit, or lower the limits behind {largest}"));
-}
-
-fn rules(draft: &Draft, problems: &mut Problems) -> Vec<Arc<Rule>> {
-    let mut rules = if draft.rules.defaults { built_in::rules() } else { Vec::new() };
-    for name in &draft.rules.disabled {
-        if !built_in::rules().iter().any(|rule| *rule.name == **name) {
-            let known: Vec<String> = built_in::rules().iter().map(|rule| rule.name.to_string()).collect();
-            problems.error(problems.place("rules.disabled"), "rules.disabled", format!("{name:?}"), known.join(", "));
-        }
-        rules.retain(|rule| *rule.name != **name);
-    }
-    let mut seen: Vec<&str> = Vec::new();
-    for (index, (_, written)) in draft.rules.written.iter().enumerate() {
-        let prefix = format!("rules.rules[{index}]");
-        if seen.contains(&written.name.as_str()) {
-            let at = problems.place(&format!("{prefix}.name"));
-            problems.error(
-                at,
-                &format!("{prefix}.name"),
-                format!("{:?} a second time", written.name),
-                "one rule of each name",
-            );
-        }
-        seen.push(&written.name);
-        let Some(rule) = rule(written, &prefix, &draft.config.windows, problems) else { continue };
-        match rules.iter_mut().find(|other| other.name == rule.name) {
-            Some(other) => *other = rule,
-            None => rules.push(rule),
-        }
-    }
-    rules.into_iter().map(Arc::new).collect()
-}
-
-fn rule(written: &RuleDraft, prefix: &str, windows: &window::Policy, problems: &mut Problems) -> Option<Rule> {
-    limits(written, prefix, problems);
-    let window = if written.window.is_zero() { windows.short } else { written.window };
-    judged(window, prefix, windows, problems);
-    for glob in &written.features {
-        if glob.is_empty() || glob.contains(['[', ']', '{', '}', '\\']) {
-            let field = format!("{prefix}.features");
-            problems.error(problems.place(&field), &field, format!("{glob:?}"), "globs of *, ? and plain characters");
-        }
-    }
-    let is_name = |name: &str| {
-        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    let missing = [
-        ("name", !is_name(&written.name)),
-        ("class", written.class.is_none()),
-        ("severity", written.severity.is_none()),
-        ("signal", written.signal.is_none()),
-        ("direction", written.direction.is_none()),
-    ];
-    for (name, _) in missing.iter().filter(|(_, missing)| *missing) {
-        let found = if *name == "name" && !written.name.is_empty() {
-            format!("{:?}", written.name)
-        } else {
-            "nothing".to_owned()
-        };
-        let allowed = if *name == "name" {
-            "letters, digits and _, CamelCase by custom"
-        } else {
-            "a value: a rule of its own needs it"
-        };
-        problems.require(prefix, name, found, allowed);
-    }
-    if missing.iter().any(|(_, missing)| *missing) {
-        return None;
-    }
-    Some(Rule {
-        name: written.name.as_str().into(),
-        class: written.class?,
-        severity: written.severity?,
-        signal: written.signal?,
-        direction: written.direction?,
-        limit: written.limit(),
-        window,
-        hold: written.hold,
-        keep_firing: written.keep_firing,
-        samples_min: written.samples_min as u64,
-        features: written.features.iter().map(|glob| glob.as_str().into()).collect(),
-        summary: match written.summary.as_str() {
-            "" => written.name.as_str().into(),
-            summary => summary.into(),
-        },
-    })
-}
-
-fn judged(window: Duration, prefix: &str, windows: &window::Policy, problems: &mut Problems) {
-    let slot = windows.slot.as_nanos().max(1);
-    if window > windows.long || !window.as_nanos().is_multiple_of(slot) {
-        let field = format!("{prefix}.window");
-        let allowed = format!(
-            "a multiple of windows.slot, {}, and at most windows.long, {}",
-            show_duration(windows.slot),
-            show_duration(windows.long)
-        );
-        problems.error(problems.place(&field).or(problems.place(prefix)), &field, show_duration(window), allowed);
-    }
-}
-
-fn limits(written: &RuleDraft, prefix: &str, problems: &mut Problems) {
-    let field = |name: &str| format!("{prefix}.limit.{name}");
-    let at = |name: &str, problems: &Problems| problems.place(&field(name)).or(problems.place(prefix));
-    if written.fixed.is_none() && written.factor.is_none() && written.delta.is_none() {
-        let found = "no limit";
-        problems.error(
-            problems.place(prefix),
-            &format!("{prefix}.limit"),
-            found,
-            "fixed, baseline_factor or baseline_delta",
-        );
-    }
-    if written.factor.is_some() && written.delta.is_some() {
-        let hint_at = at("baseline_delta", problems);
-        problems.error(hint_at, &field("baseline_delta"), "a factor and a delta", "one of them");
-        problems.hint("a built-in rule's part is taken out with null, as baseline_factor: null");
-    }
-    if let Some(fixed) =
-        written.fixed.filter(|fixed| written.signal.is_some_and(built_in::is_ratio) && !(0.0..=1.0).contains(fixed))
-    {
-        problems.error(
-            at("fixed", problems),
-            &field("fixed"),
-            fixed.to_string(),
-            "a share from 0 to 1, as the signal is",
-        );
-    }
-    if let Some(factor) = written.factor.filter(|factor| *factor <= 0.0) {
-        problems.error(
-            at("baseline_factor", problems),
-            &field("baseline_factor"),
-            factor.to_string(),
-            "a number above 0",
-        );
-    }
-    let within = match (written.direction, written.limit().baseline) {
-        (Some(Direction::Above), Some(Relative::Factor(factor))) => factor > 0.0 && factor <= 1.0,
-        (Some(Direction::Below), Some(Relative::Factor(factor))) => factor >= 1.0,
-        (Some(Direction::Above), Some(Relative::Delta(delta))) => delta <= 0.0,
-        (Some(Direction::Below), Some(Relative::Delta(delta))) => delta >= 0.0,
-        (None, _) | (_, None) => false,
-    };
-    if within {
-        let part = if written.factor.is_some() { "baseline_factor" } else { "baseline_delta" };
-        problems.warn(
-            at(part, problems),
-            &field(part),
-            "a limit that the baseline itself breaches",
-            "a limit beyond the baseline",
-        );
-    }
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::core::{assembly, dialect, window};
 
+
 /// Half a GiB: what the Collector's Helm chart gives a pod. The worst case, not what an idle sidecar takes.
 const MEMORY_BYTES_MAX: u64 = 512 << 20;
 
@@ -25,7 +26,7 @@ impl Default for Config {
             features: Features {
                 keys: dialect::Settings::default().feature,
                 // A service has a handful; more is a feature key with ids in it.
-                max: 50,
+                max: 32,
             },
             assembly: assembly::Limits {
                 // One export interval of the SDKs' batch processor (5 s) and a second to arrive.

@@ -122,9 +122,14 @@ impl Problems {
     /// Reports that `name` below `prefix` is not as it must be, unless its own value was refused already.
     pub(super) fn require(&mut self, prefix: &str, name: &str, found: String, allowed: &str) {
         let field = format!("{prefix}.{name}");
-        if !self.errors.iter().any(|error| error.field == field) {
+        if !self.refused(&field) {
             self.error(self.place(&field).or(self.place(prefix)), &field, found, allowed);
         }
+    }
+
+    /// Whether the value of `field` itself was refused.
+    pub(super) fn refused(&self, field: &str) -> bool {
+        self.errors.iter().any(|error| error.field == field)
     }
 
     /// Whether the document says anything about `field`.

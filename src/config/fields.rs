@@ -253,7 +253,7 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
     },
     Field {
         path: "alerting.runbook_url_base",
-        meaning: "Base of every alert's runbook_url; unset leaves the annotation out.",
+        meaning: "Base of every alert's runbook_url: /, the alert's name and .md are added. Unset leaves the annotation out.",
         slot: |draft| Slot::MaybeUrl(&mut draft.config.alerting.runbook_url_base),
     },
     Field {
@@ -396,6 +396,7 @@ impl<T> Table<'_, T> {
                 problems.wrote(&self.full(&path), value.at);
                 if let Err(refusal) = (field.slot)(target).read(&value.value) {
                     problems.error(Some(value.at), &self.full(&path), refusal.found, refusal.allowed);
+                    refusal.hint.into_iter().for_each(|hint| problems.hint(hint));
                 }
             } else if let Some(list) = self.lists.iter().find(|list| list.path == path) {
                 (list.read)(value, target, problems);

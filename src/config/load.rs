@@ -55,10 +55,12 @@ pub fn load_from(source: &Source, outside: Outside<'_>) -> Result<(Config, Vec<W
         Err(error) => problems.error(error.at, "", error.message, "YAML"),
     }
     let config = compile::compile(draft, outside, &mut problems);
+    for list in [&mut problems.errors, &mut problems.warnings] {
+        list.sort_by_key(|problem| (problem.at.is_none(), problem.at));
+    }
     if problems.errors.is_empty() {
         return Ok((config, problems.warnings));
     }
-    problems.errors.sort_by_key(|error| (error.at.is_none(), error.at));
     Err(ConfigErrors { source: source.name(), errors: problems.errors, warnings: problems.warnings })
 }
 

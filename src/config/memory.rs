@@ -1,12 +1,17 @@
 //! The memory budget: the worst case of everything that is held, as a sum of the configured limits.
 
 use super::Config;
+use crate::core::meters::Meters;
+use crate::core::{ledger, window};
 
 /// Ids, times and counters of an open trace, without its content.
 const TRACE_BYTES: u64 = 1 << 10;
 
-/// Counts and sparse histograms of one feature and slot.
-const SLOT_BYTES: u64 = 2 << 10;
+/// A label of a meter: tool, model, index. Longer ones are rare and short features make up for them.
+const LABEL_BYTES: usize = 128;
+
+/// The detail of one value of a variable: a prompt is in the records, here stand names, versions and digests.
+const DETAIL_BYTES: usize = 1 << 10;
 
 /// A kept request holds about this many full texts: system prompt, question, answer, documents, tool arguments, tool
 /// results.
@@ -23,7 +28,7 @@ pub(super) const FORMULAS: [&str; 5] = [
     "`in_flight_max` x `request_bytes_max`",
     "`sending_queue.bytes_max`, when forwarding",
     "`assembly.bytes_max` + `traces_max` x 1 KiB",
-    "(`features.max` + 2) x (`long` + `baseline`) / `slot` x 2 KiB",
+    "(`features.max` + 2) x what one feature's meters, slots and variables take at most",
     "(`features.max` + 2) x `records_max` x (6 x `content_bytes_max` + 2 KiB)",
 ];
 
@@ -31,14 +36,18 @@ pub(super) const FORMULAS: [&str; 5] = [
 pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 5] {
     let product = |factors: &[u64]| factors.iter().fold(1_u64, |all, factor| all.saturating_mul(*factor));
     let features = (config.features.max as u64).saturating_add(OWN_FEATURES);
-    let slots = (config.windows.long + config.windows.baseline).as_nanos() / config.windows.slot.as_nanos().max(1);
     let traces = product(&[config.assembly.traces_max as u64, TRACE_BYTES]);
     let record = product(&[RECORD_TEXTS, config.assembly.content_bytes_max as u64]).saturating_add(RECORD_BYTES);
     [
         ("receiver", product(&[config.receiver.in_flight_max as u64, config.receiver.request_bytes_max as u64])),
         ("forward queue", config.exporter.as_ref().map_or(0, |exporter| exporter.queue_bytes_max as u64)),
         ("assembly", traces.saturating_add(config.assembly.bytes_max as u64)),
-        ("windows", product(&[features, u64::try_from(slots).unwrap_or(u64::MAX), SLOT_BYTES])),
+        ("windows", features.saturating_mul(feature_bytes(&config.windows))),
         ("records", product(&[features, config.records_max as u64, record])),
     ]
+}
+
+/// Meters, slots and variables of one feature, every histogram full.
+pub(super) fn feature_bytes(windows: &window::Policy) -> u64 {
+    (Meters::bytes_max(LABEL_BYTES) + window::bytes_max(windows) + ledger::bytes_max(windows, DETAIL_BYTES)) as u64
 }

@@ -204,7 +204,7 @@ pub struct Breaker {
 /// What every alert carries, whoever delivers it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alerting {
-    /// Base of `runbook_url`: the lowercased class and a `.md` are added. `None` leaves the annotation out.
+    /// Base of `runbook_url`: `/`, the alert's name and `.md` are added. `None` leaves the annotation out.
     pub runbook_url_base: Option<String>,
 }
 

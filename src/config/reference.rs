@@ -256,7 +256,7 @@ limit.
 
 ```yaml
 rules:
-  disabled: [SomeBuiltIn]
+  disabled: [LLMBlockSpike]
   rules:
     - name: MySlowAnswers
       class: PERFORMANCE_DEGRADATION

@@ -141,6 +141,11 @@ impl RuleLists {
         Self { defaults: true, disabled: Vec::new(), written: Vec::new() }
     }
 
+    /// Whether a rule of that name is written.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        self.written.iter().any(|(_, rule)| rule.name == name)
+    }
+
     /// Every rule of `config` spelled out.
     pub(super) fn of(config: &Config) -> Self {
         let nowhere = Place { line: 0, column: 0 };

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::error::did_you_mean;
 use super::units::{parse_duration, parse_size, show_duration, show_size};
 use super::yaml::Value;
 use super::{MASK, Secret};
@@ -63,6 +64,7 @@ pub(super) enum Shown {
 pub(super) struct Refusal {
     pub(super) found: String,
     pub(super) allowed: String,
+    pub(super) hint: Option<String>,
 }
 
 impl Slot<'_> {
@@ -105,7 +107,24 @@ impl Slot<'_> {
             }
         };
         let found = || if secret { MASK.to_owned() } else { value.describe() };
-        if done { Ok(()) } else { Err(Refusal { found: found(), allowed: self.allowed() }) }
+        if done { Ok(()) } else { Err(Refusal { found: found(), allowed: self.allowed(), hint: self.hint(value) }) }
+    }
+
+    fn hint(&self, value: &Value) -> Option<String> {
+        let meant = |words: &[&'static str], word: &str| did_you_mean(word, words.iter().copied());
+        match (self, value) {
+            (Self::Either(_, words), Value::Text(word)) => {
+                meant(words, word).map(|word| format!("did you mean {word}?"))
+            }
+            (Self::Word(slot), Value::Text(word)) => {
+                meant(&slot.words(), word).map(|word| format!("did you mean {word}?"))
+            }
+            (Self::Time(..), Value::Number(number)) => Some(format!("add a unit, as {number}s")),
+            (Self::Text(_) | Self::MaybeText(_) | Self::Secret(_), Value::Number(_) | Value::Flag(_)) => {
+                Some("put it in quotes".to_owned())
+            }
+            _ => None,
+        }
     }
 
     /// What is in it, secrets masked.

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
 use super::{BLOCKED_KEY, Counts, Redactor};
 
 /// JSON in a string in JSON is followed this deep; deeper text is redacted as text.
@@ -10,7 +12,7 @@ pub(super) const NESTING_MAX: usize = 8;
 
 /// Whether `text` is one JSON object, array or string.
 pub(super) fn is_document(text: &str) -> bool {
-    text.trim_start().starts_with(['{', '[', '"']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    text.trim_start().starts_with(['{', '[', '"']) && serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
 /// Redacts a valid JSON document. `None` when nothing was found.
@@ -68,15 +70,15 @@ impl Walk<'_> {
     }
 
     fn string(&mut self, start: usize, end: usize) {
-        let Ok(value) = serde_json::from_str::<Text<'_>>(&self.text[start..end]) else { return };
+        let Some(value) = decode(&self.text[start..end]) else { return };
         let is_key = self.text[end..].trim_start().starts_with(':');
         if is_key {
-            self.pending = self.inherited() || self.redactor.is_blocked_key(&value.0);
+            self.pending = self.inherited() || self.redactor.is_blocked_key(&value);
         } else if self.pending {
-            self.block(start, end, &value.0);
+            self.block(start, end, &value);
             return;
         }
-        let redacted = self.redactor.redact_at(&value.0, self.depth + 1, self.counts);
+        let redacted = self.redactor.redact_at(&value, self.depth + 1, self.counts);
         if let Some(text) = redacted {
             self.put(start, end, &text);
         }
@@ -109,9 +111,13 @@ impl Walk<'_> {
     }
 }
 
-/// A JSON string, borrowed where it has no escapes.
-#[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// The text of a JSON string in its quotes, borrowed where it has no escapes.
+fn decode(quoted: &str) -> Option<Cow<'_, str>> {
+    if quoted.contains('\\') {
+        return serde_json::from_str(quoted).ok().map(Cow::Owned);
+    }
+    quoted.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
+}
 
 fn string_end(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;

@@ -4,18 +4,82 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
-use super::check::{luhn, mod97};
+use super::check::luhn;
+use super::iban;
 
 /// One kind of personal data.
 pub(super) struct Kind {
     /// Presidio's name.
     pub(super) entity: &'static str,
-    /// Whether a text of this shape can hold one at all.
-    pub(super) needs: fn(&Shape) -> bool,
+    /// Where in a text to look for candidates.
+    pub(super) reach: Reach,
+    /// Whether such a part can hold one at all; cheaper than the pattern.
+    pub(super) fits: fn(&str) -> bool,
     /// Candidates.
     pub(super) pattern: &'static str,
     /// The part of a candidate to take out, if it is one: the whole text and where the candidate stands.
     pub(super) check: fn(&str, Range<usize>) -> Option<Range<usize>>,
+}
+
+/// The parts of a text that can hold a kind. Most text has none of them, which is what makes clean text cheap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Everything, when there is an `@`.
+    At,
+    /// Runs of digits and what people write between them.
+    Numbers,
+    /// Runs of capitals, digits and spaces.
+    Capitals,
+    /// Runs of hex digits and colons.
+    Colons,
+}
+
+impl Reach {
+    /// All of them.
+    pub(super) const ALL: [Self; 4] = [Self::At, Self::Numbers, Self::Capitals, Self::Colons];
+
+    /// The parts of `text` to look at.
+    pub(super) fn parts(self, text: &str, shape: &Shape) -> Vec<Range<usize>> {
+        match self {
+            Self::At if shape.ats > 0 && shape.dots > 0 => [Range { start: 0, end: text.len() }].into(),
+            Self::Numbers if shape.digits >= 4 => {
+                let class = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'.' | b'-' | b'(' | b')' | b'+');
+                runs(text, class, |run| run.len() >= 7 && digits(run) >= 4)
+            }
+            Self::Capitals if shape.digits >= 8 => {
+                let class = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b' ';
+                runs(text, class, |run| run.len() >= 15 && digits(run) >= 8)
+            }
+            Self::Colons if shape.colons >= 2 && shape.digits > 0 => {
+                let class = |byte: u8| byte.is_ascii_hexdigit() || byte == b':';
+                runs(text, class, |run| run.len() >= 7 && count(run, b':') >= 2 && digits(run) >= 1)
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The longest runs of bytes of a class (of ASCII) that `keep` wants.
+fn runs(text: &str, class: impl Fn(u8) -> bool, keep: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while let Some(start) = bytes[at..].iter().position(|byte| class(*byte)).map(|skipped| at + skipped) {
+        let length = bytes[start..].iter().take_while(|byte| class(**byte)).count();
+        at = start + length;
+        if keep(&text[start..at]) {
+            kept.push(start..at);
+        }
+    }
+    kept
+}
+
+fn digits(text: &str) -> usize {
+    text.bytes().filter(u8::is_ascii_digit).count()
+}
+
+fn count(text: &str, wanted: u8) -> usize {
+    text.bytes().filter(|byte| *byte == wanted).count()
 }
 
 /// What one cheap pass over a text tells.
@@ -30,13 +94,12 @@ pub(super) struct Shape {
 
 impl Shape {
     pub(super) fn of(text: &str) -> Self {
-        let count = |wanted: u8| text.bytes().filter(|byte| *byte == wanted).count();
         Self {
-            digits: text.bytes().filter(u8::is_ascii_digit).count(),
-            ats: count(b'@'),
-            dots: count(b'.'),
-            colons: count(b':'),
-            backslashes: count(b'\\'),
+            digits: digits(text),
+            ats: count(text, b'@'),
+            dots: count(text, b'.'),
+            colons: count(text, b':'),
+            backslashes: count(text, b'\\'),
         }
     }
 }
@@ -45,43 +108,53 @@ impl Shape {
 pub(super) const KINDS: &[Kind] = &[
     Kind {
         entity: "EMAIL_ADDRESS",
-        needs: |shape| shape.ats > 0 && shape.dots > 0,
+        reach: Reach::At,
+        fits: |_| true,
         pattern: r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.[A-Za-z]{2,24}\b",
         check: email,
     },
     Kind {
         entity: "IBAN_CODE",
-        needs: |shape| shape.digits >= 10,
+        reach: Reach::Capitals,
+        fits: |_| true,
         pattern: r"\b[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4}",
-        check: iban,
+        check: iban::find,
     },
     Kind {
         entity: "CREDIT_CARD",
-        needs: |shape| shape.digits >= 14,
+        reach: Reach::Numbers,
+        fits: |part| digits(part) >= 14,
         pattern: r"[2-6][0-9]{3}(?:[0-9]{10,12}|[0-9]{15}|([ -])[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}|[ -][0-9]{6}[ -][0-9]{4,5})",
         check: card,
     },
     Kind {
         entity: "US_SSN",
-        needs: |shape| shape.digits >= 9,
+        reach: Reach::Numbers,
+        fits: |part| count(part, b'-') >= 2 && digits(part) >= 9,
         pattern: r"[0-8][0-9]{2}-[0-9]{2}-[0-9]{4}",
         check: ssn,
     },
     Kind {
         entity: "PHONE_NUMBER",
-        needs: |shape| shape.digits >= 8,
+        reach: Reach::Numbers,
+        fits: |part| {
+            part.contains(['+', '(']) && digits(part) >= 8
+                || count(part, b'-').max(count(part, b'.')) >= 2 && digits(part) >= 10
+        },
         pattern: r"\+[1-9](?:[ .-]?\(?[0-9]{1,4}\)?){2,7}|\([2-9][0-9]{2}\) ?[2-9][0-9]{2}[ -][0-9]{4}|[2-9][0-9]{2}([.-])[2-9][0-9]{2}[.-][0-9]{4}",
         check: phone,
     },
     Kind {
         entity: "IP_ADDRESS",
-        needs: |shape| shape.digits >= 4 && shape.dots >= 3,
+        reach: Reach::Numbers,
+        fits: |part| count(part, b'.') >= 3,
         pattern: r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}",
         check: ipv4,
     },
     Kind {
         entity: "IP_ADDRESS",
-        needs: |shape| shape.digits >= 1 && shape.colons >= 2,
+        reach: Reach::Colons,
+        fits: |_| true,
         pattern: r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}",
         check: ipv6,
     },
@@ -94,104 +167,13 @@ fn email(text: &str, at: Range<usize>) -> Option<Range<usize>> {
     (!versioned && local != "git" && !local.ends_with('.')).then_some(at)
 }
 
-/// Lengths of IBANs by country (SWIFT IBAN registry).
-const IBAN_LENGTHS: &[(&str, usize)] = &[
-    ("AD", 24),
-    ("AE", 23),
-    ("AL", 28),
-    ("AT", 20),
-    ("AZ", 28),
-    ("BA", 20),
-    ("BE", 16),
-    ("BG", 22),
-    ("BH", 22),
-    ("BR", 29),
-    ("CH", 21),
-    ("CR", 22),
-    ("CY", 28),
-    ("CZ", 24),
-    ("DE", 22),
-    ("DK", 18),
-    ("DO", 28),
-    ("EE", 20),
-    ("EG", 29),
-    ("ES", 24),
-    ("FI", 18),
-    ("FO", 18),
-    ("FR", 27),
-    ("GB", 22),
-    ("GE", 22),
-    ("GI", 23),
-    ("GL", 18),
-    ("GR", 27),
-    ("GT", 28),
-    ("HR", 21),
-    ("HU", 28),
-    ("IE", 22),
-    ("IL", 23),
-    ("IS", 26),
-    ("IT", 27),
-    ("JO", 30),
-    ("KW", 30),
-    ("KZ", 20),
-    ("LB", 28),
-    ("LI", 21),
-    ("LT", 20),
-    ("LU", 20),
-    ("LV", 21),
-    ("MC", 27),
-    ("MD", 24),
-    ("ME", 22),
-    ("MK", 19),
-    ("MT", 31),
-    ("MU", 30),
-    ("NL", 18),
-    ("NO", 15),
-    ("PK", 24),
-    ("PL", 28),
-    ("PT", 25),
-    ("QA", 29),
-    ("RO", 24),
-    ("RS", 22),
-    ("SA", 24),
-    ("SE", 24),
-    ("SI", 19),
-    ("SK", 24),
-    ("SM", 27),
-    ("TN", 24),
-    ("TR", 26),
-    ("UA", 29),
-    ("VG", 24),
-    ("XK", 20),
-];
-
-fn iban(text: &str, at: Range<usize>) -> Option<Range<usize>> {
-    let country = text.get(at.start..at.start + 2)?;
-    let (_, length) = IBAN_LENGTHS.iter().find(|(code, _)| *code == country)?;
-    let mut plain = String::with_capacity(*length);
-    let mut end = at.start;
-    for (index, c) in text[at.start..].char_indices() {
-        match c {
-            'A'..='Z' | '0'..='9' => plain.push(c),
-            ' ' if !plain.len().is_multiple_of(4) || text[at.start + index..].starts_with("  ") => return None,
-            ' ' => continue,
-            _ => return None,
-        }
-        if plain.len() == *length {
-            end = at.start + index + 1;
-            break;
-        }
-    }
-    (plain.len() == *length && !word_after(text, end) && mod97(&plain)).then_some(at.start..end)
-}
-
 fn card(text: &str, at: Range<usize>) -> Option<Range<usize>> {
     let found = &text[at.clone()];
     let digits: String = found.chars().filter(char::is_ascii_digit).collect();
-    let issuer = match (digits.get(..2)?.parse::<u32>().ok()?, digits.len()) {
-        (40..=49, 16 | 19) | (51..=55 | 22..=27 | 60 | 64 | 65 | 35, 16) | (34 | 37, 15) | (30 | 36 | 38, 14) => true,
-        _ => false,
-    };
+    let issuer = matches!(
+        (digits.get(..2)?.parse::<u32>().ok()?, digits.len()),
+        (40..=49, 16 | 19) | (51..=55 | 22..=27 | 60 | 64 | 65 | 35, 16) | (34 | 37, 15) | (30 | 36 | 38, 14)
+    );
     let alone = !joined_before(text, at.start) && !joined_after(text, at.end);
     (issuer && alone && luhn(&digits)).then_some(at)
 }
@@ -204,7 +186,7 @@ fn ssn(text: &str, at: Range<usize>) -> Option<Range<usize>> {
 
 fn phone(text: &str, at: Range<usize>) -> Option<Range<usize>> {
     let found = &text[at.clone()];
-    let digits = found.bytes().filter(u8::is_ascii_digit).count();
+    let digits = digits(found);
     let balanced = found.matches('(').count() == found.matches(')').count();
     let fits = if found.starts_with('+') { (8..=15).contains(&digits) && balanced } else { digits == 10 };
     (fits && !joined_before(text, at.start) && !joined_after(text, at.end)).then_some(at)
@@ -249,6 +231,6 @@ fn joined_after(text: &str, at: usize) -> bool {
     }
 }
 
-fn word_after(text: &str, at: usize) -> bool {
+pub(super) fn word_after(text: &str, at: usize) -> bool {
     text[at..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }
