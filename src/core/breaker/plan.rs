@@ -38,7 +38,13 @@ pub const PLANS: [Plan; 5] = [
     Plan {
         class: Class::QualityDegradation,
         policy: policy(120, 0.05, 20),
-        trigger: &["LLMQualityCollapse", "LLMQualityDegradation", "LLMEvaluationFailing", "LLMRefusalSpike"],
+        trigger: &[
+            "LLMQualityCollapse",
+            "LLMQualityDegradation",
+            "LLMEvaluationFailing",
+            "LLMEvaluationScoreLow",
+            "LLMRefusalSpike",
+        ],
         action: "Route to the last good prompt revision and model named in the freeze frame; where there is none, \
                  answer from templates and hand over to a person.",
         user_impact: "Answers as before the change; new abilities of the withdrawn revision are missing.",
