@@ -43,6 +43,8 @@ impl App {
     /// # Errors
     /// Whatever can't be bound, opened or verified, named.
     pub async fn bind(config: Config, source: Source) -> anyhow::Result<Self> {
+        // A provider that is there already serves as well.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let signals = Signals::listen().context("listening for signals")?;
         let receiver = receiver::bind(&config.receiver).await.context("binding the OTLP receivers")?;
         let api = api::bind(&config.admin, &config.health).await.context("binding the admin listener")?;

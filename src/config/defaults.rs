@@ -11,7 +11,6 @@ use super::{
 };
 use crate::core::{assembly, dialect, window};
 
-
 /// Half a GiB: what the Collector's Helm chart gives a pod. The worst case, not what an idle sidecar takes.
 const MEMORY_BYTES_MAX: u64 = 512 << 20;
 

@@ -72,11 +72,9 @@ fn spell(value: &Value) -> Result<Vec<u8>, ManifestError> {
 fn inexact_integer(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => {
-            let exact = match (number.as_u64(), number.as_i64()) {
-                (Some(n), _) => (n as f64) as u128 == u128::from(n),
-                (None, Some(n)) => (n as f64) as i128 == i128::from(n),
-                (None, None) => true,
-            };
+            // A double of 2^53 and more is spelled as an integer too, and must be read back: it is its own spelling.
+            let spelled = || serde_json_canonicalizer::to_string(&number.as_f64()).ok();
+            let exact = number.is_f64() || spelled().is_some_and(|spelled| spelled == number.to_string());
             (!exact).then(|| number.to_string())
         }
         Value::Array(values) => values.iter().find_map(inexact_integer),

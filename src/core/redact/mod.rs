@@ -29,8 +29,8 @@ use regex::{Regex, RegexBuilder};
 use thiserror::Error;
 
 pub use counts::Counts;
-pub use request::request;
 use personal::{Reach, Shape};
+pub use request::request;
 
 /// Version of the built-in rules; changes with every change of what they find. Frames record it.
 pub const RULES_VERSION: &str = "2026-11-22";
