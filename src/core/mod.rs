@@ -15,3 +15,6 @@ pub mod signal;
 pub mod span;
 pub mod time;
 pub mod window;
+
+#[cfg(test)]
+mod wire;

@@ -115,7 +115,7 @@ pub struct Assembly {
     limits: Limits,
     normaliser: Normaliser,
     memo: Memo,
-    traces: HashMap<TraceId, Trace, FixedState>,
+    traces: HashMap<TraceId, Box<Trace>, FixedState>,
     /// One entry a trace: when it is due at the earliest.
     due: BTreeSet<(UnixNanos, TraceId)>,
     bytes: usize,
@@ -150,17 +150,20 @@ impl Assembly {
         };
         let is_llm = !span.dialects.is_empty();
         let added = if is_llm { Added::Llm } else { Added::NotLlm };
-        if self.recent.get(span.trace_id).is_some_and(|known| known.by_root) && !self.traces.contains_key(&span.trace_id) {
-            if is_llm && span.kind != Kind::Evaluator && span.kind != Kind::Other {
-                self.count(Evicted::Late);
-            }
-            return added;
-        }
         let (trace_id, id) = (span.trace_id, span.span_id);
-        let Limits { spans_per_trace_max, root_grace, .. } = self.limits;
-        if !self.open(now, trace_id).has_room_for(id, spans_per_trace_max) {
-            self.drop_from(trace_id, id);
-            return added;
+        match self.traces.get(&trace_id) {
+            Some(trace) if trace.has(id) => return added,
+            Some(trace) if trace.spans.len() >= self.limits.spans_per_trace_max => {
+                self.count(Evicted::Spans);
+                return added;
+            }
+            None if self.is_over(trace_id) => {
+                if is_llm && span.kind != Kind::Evaluator && span.kind != Kind::Other {
+                    self.count(Evicted::Late);
+                }
+                return added;
+            }
+            Some(_) | None => {}
         }
         let mut reader = Reader {
             normaliser: &self.normaliser,
@@ -169,12 +172,9 @@ impl Assembly {
         };
         let origin = reader.origin(resource);
         let record = reader.record(&span, origin);
-        let root = record.is_root;
+        let due = record.is_root.then(|| now.plus(self.limits.root_grace));
         let bytes = record.bytes();
-        self.add(now, trace_id, bytes, |trace| trace.add_span(record));
-        if root {
-            self.reschedule(trace_id, |trace| trace.due_after_root(now.plus(root_grace)));
-        }
+        self.add(now, trace_id, bytes, due, |trace| trace.add_span(record));
         added
     }
 
@@ -231,13 +231,12 @@ impl Assembly {
         while let Some((deadline, trace_id)) = self.due.first().copied()
             && deadline <= now
         {
-            let Some(trace) = self.traces.get(&trace_id) else {
-                self.due.remove(&(deadline, trace_id));
-                continue;
-            };
+            self.due.remove(&(deadline, trace_id));
+            let Some(trace) = self.traces.get_mut(&trace_id) else { continue };
             let actual = trace.actual_deadline(self.limits.idle_timeout);
             if actual > now {
-                self.reschedule(trace_id, |trace| trace.deadline = actual);
+                trace.deadline = Some(actual);
+                self.due.insert((actual, trace_id));
             } else if let Some(trace) = self.take(trace_id) {
                 due.push((trace_id, trace));
             }
@@ -276,39 +275,46 @@ impl Assembly {
         self.evicted[reason as usize] += 1;
     }
 
-    fn open(&mut self, now: UnixNanos, trace_id: TraceId) -> &mut Trace {
-        let deadline = now.plus(self.limits.idle_timeout);
-        let due = &mut self.due;
-        self.traces.entry(trace_id).or_insert_with(|| {
-            due.insert((deadline, trace_id));
-            Trace::new(now, deadline)
-        })
-    }
-
-    fn drop_from(&mut self, trace_id: TraceId, id: SpanId) {
-        if self.traces.get(&trace_id).is_some_and(|trace| !trace.has(id)) {
-            self.count(Evicted::Spans);
-        }
+    /// Whether the trace closed with its root: what comes now is late.
+    fn is_over(&self, trace_id: TraceId) -> bool {
+        self.recent.get(trace_id).is_some_and(|known| known.by_root)
     }
 
     fn add_log(&mut self, now: UnixNanos, trace_id: TraceId, bytes: usize, add: impl FnOnce(&mut Trace)) {
-        if self.recent.get(trace_id).is_some_and(|known| known.by_root) && !self.traces.contains_key(&trace_id) {
-            return self.count(Evicted::Late);
-        }
         // A call has several messages, a trace several calls: one bound for all its log records.
         let logs_max = self.limits.spans_per_trace_max.saturating_mul(4);
-        if self.open(now, trace_id).logs() >= logs_max {
-            return self.count(Evicted::Spans);
+        match self.traces.get(&trace_id) {
+            Some(trace) if trace.logs() >= logs_max => self.count(Evicted::Spans),
+            None if self.is_over(trace_id) => self.count(Evicted::Late),
+            Some(_) | None => self.add(now, trace_id, bytes, None, add),
         }
-        self.add(now, trace_id, bytes, add);
     }
 
-    fn add(&mut self, now: UnixNanos, trace_id: TraceId, bytes: usize, add: impl FnOnce(&mut Trace)) {
-        let trace = self.open(now, trace_id);
+    /// Adds to a trace, opened if need be; `due` is set when what is added is a root.
+    fn add(
+        &mut self,
+        now: UnixNanos,
+        trace_id: TraceId,
+        bytes: usize,
+        due: Option<UnixNanos>,
+        add: impl FnOnce(&mut Trace),
+    ) {
+        let trace = self.traces.entry(trace_id).or_insert_with(|| Box::new(Trace::new(now)));
         add(trace);
         trace.touched = now;
         trace.bytes += bytes;
         self.bytes += bytes;
+        let before = trace.deadline;
+        if let Some(due) = due {
+            trace.due_after_root(due);
+        }
+        let after = *trace.deadline.get_or_insert_with(|| now.plus(self.limits.idle_timeout));
+        if before != Some(after) {
+            if let Some(before) = before {
+                self.due.remove(&(before, trace_id));
+            }
+            self.due.insert((after, trace_id));
+        }
         while self.traces.len() > self.limits.traces_max && self.evict(Evicted::Traces) {}
         while self.bytes > self.limits.bytes_max && self.evict(Evicted::Bytes) {}
     }
@@ -323,19 +329,13 @@ impl Assembly {
         true
     }
 
-    fn reschedule(&mut self, trace_id: TraceId, change: impl FnOnce(&mut Trace)) {
-        if let Some(trace) = self.traces.get_mut(&trace_id) {
-            self.due.remove(&(trace.deadline, trace_id));
-            change(trace);
-            self.due.insert((trace.deadline, trace_id));
-        }
-    }
-
     fn take(&mut self, trace_id: TraceId) -> Option<Trace> {
         let trace = self.traces.remove(&trace_id)?;
-        self.due.remove(&(trace.deadline, trace_id));
+        if let Some(deadline) = trace.deadline {
+            self.due.remove(&(deadline, trace_id));
+        }
         self.bytes -= trace.bytes;
-        Some(trace)
+        Some(*trace)
     }
 
     /// Gives a verdict to its request, wherever that is by now.
@@ -441,3 +441,6 @@ fn late(trace_id: TraceId, feature: Box<str>, said: Vec<Said>) -> Closed {
     }
     Closed::Late { trace_id, feature, evaluations, feedback }
 }
+
+#[cfg(test)]
+mod tests;
