@@ -169,7 +169,8 @@ impl Reader<'_> {
                 outputs = found;
             }
         }
-        let instructions = instructions.as_ref().and_then(|it| message::instructions(Json::new(it)));
+        let instructions = instructions.and_then(|json| self.memo.instructions(&json));
+        let instructions = instructions.as_deref().map(std::borrow::Cow::Borrowed);
         self.keep_exchange(Exchange::of(instructions, inputs, outputs), content);
         for item in message::grouped(&span.listed, List::Tools) {
             content.tools.push(self.memo.tools(&definition(&item)));

@@ -170,7 +170,11 @@ impl<'a> Deserialize<'a> for Text<'a> {
 pub(crate) fn of_value(value: Value<'_>) -> Option<Cow<'_, str>> {
     match value {
         Value::Str(bytes) if crate::core::dialect::is_silent(bytes) => None,
-        Value::Str(bytes) => Some(String::from_utf8_lossy(bytes)),
+        // The lossy conversion is slow even where nothing is lost.
+        Value::Str(bytes) => Some(match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        }),
         Value::Empty | Value::Bytes(_) => None,
         _ => Some(Cow::Owned(tree(value).to_string())),
     }
