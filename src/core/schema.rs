@@ -100,17 +100,22 @@ mod tests {
     /// Proves that every SDK's form of one tool has one digest, and that the digest is of the JSON shown.
     #[test]
     fn all_forms_of_a_tool_have_one_digest() {
-        let schema = r#"{"type":"object","properties":{"strict":{"type":"string","description":"d"}},"required":["strict"]}"#;
+        let schema =
+            r#"{"type":"object","properties":{"strict":{"type":"string","description":"d"}},"required":["strict"]}"#;
         let noisy = r#"{"$schema":"http://json-schema.org/draft-07/schema#","additionalProperties":false,"required":["strict"],
             "properties":{"strict":{"description":"d","type":"string"}},"type":"object"}"#;
         let text = serde_json::to_string(noisy).expect("a string");
         let flat = format!(r#"{{"type":"function","name":"get","description":"D","parameters":{schema}}}"#);
         let forms = [
             format!("[{flat}]"),
-            format!(r#"[{{"type":"function","function":{{"name":"get","description":"D","parameters":{noisy},"strict":true}}}}]"#),
+            format!(
+                r#"[{{"type":"function","function":{{"name":"get","description":"D","parameters":{noisy},"strict":true}}}}]"#
+            ),
             format!(r#"{{"name":"get","description":"D","input_schema":{noisy}}}"#),
             format!(r#"[{{"name":"get","description":"D","inputSchema":{{"jsonSchema":{noisy}}}}}]"#),
-            format!(r#"{{"name":"get","description":"D","parameters_json_schema":{noisy},"outer_typed_dict_key":null}}"#),
+            format!(
+                r#"{{"name":"get","description":"D","parameters_json_schema":{noisy},"outer_typed_dict_key":null}}"#
+            ),
             format!(r#"{{"name":"get","description":"D","parameters":{text}}}"#),
             format!(r#"[{{"functionDeclarations":[{flat}]}}]"#),
             serde_json::to_string(&[flat]).expect("a list"),

@@ -1,6 +1,8 @@
 //! Recorded telemetry of real SDKs through dialects and assembly: the requests they make, whatever order and
 //! grouping they arrive in.
 
+#![expect(clippy::unwrap_used, reason = "a fixture that can't be read fails its test")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -170,12 +172,24 @@ const TRUTHS: &[Truth] = &[
     answered("openllmetry-old", "chat", "order-help", CHAT, None),
     answered("vercel-ai7", "chat", "ask", CHAT, None),
     answered("pydantic-ai", "chat", "ask", CHAT, None),
-    answered("pydantic-ai", "tools", "support_agent", &[(Some(41), Some(75)), (Some(152), Some(41)), (Some(172), Some(20))], PATH),
+    answered(
+        "pydantic-ai",
+        "tools",
+        "support_agent",
+        &[(Some(41), Some(75)), (Some(152), Some(41)), (Some(172), Some(20))],
+        PATH,
+    ),
     answered("openlit", "chat", "ask", CHAT, None),
     answered("litellm", "chat", "llm-gateway", CHAT, None),
     answered("logfire", "chat", "ask", CHAT, None),
     answered("anthropic-native", "chat", "ask", &[(Some(29), Some(7))], None),
-    answered("anthropic-native", "tools", "ask", &[(Some(28), Some(75)), (Some(149), Some(41)), (Some(163), Some(20))], PATH),
+    answered(
+        "anthropic-native",
+        "tools",
+        "ask",
+        &[(Some(28), Some(75)), (Some(149), Some(41)), (Some(163), Some(20))],
+        PATH,
+    ),
     Truth {
         dialect: "openllmetry",
         scenario: "anthropic",
@@ -275,7 +289,10 @@ fn the_prompt_has_one_identity() {
     assert_eq!(found.len(), 1);
     for (dialect, scenario) in [("official-nocontent", "chat"), ("official-js", "chat")] {
         let request = &requests(dialect, scenario)[0];
-        assert_eq!((request.prompt.clone(), request.user_query.clone(), request.response.clone()), (Prompt::default(), None, None));
+        assert_eq!(
+            (request.prompt.clone(), request.user_query.clone(), request.response.clone()),
+            (Prompt::default(), None, None)
+        );
     }
     assert_eq!(requests("openllmetry", "prompt")[0].prompt.version.as_deref(), Some("7"));
     assert_eq!(requests("openinference", "rag")[0].prompt.version.as_deref(), Some("v7"));
@@ -292,7 +309,11 @@ fn messages_alone_give_the_same_tool_path() {
         assert_eq!(request.tool_path.as_deref(), PATH, "{dialect}");
         assert_eq!(request.tools.len(), 3, "{dialect}");
         assert!(request.tools.iter().all(|tool| tool.duration.is_none()), "{dialect}");
-        assert_eq!(requests(dialect, "tools")[0].tools.iter().filter(|tool| tool.error.is_some()).count(), 1, "{dialect}");
+        assert_eq!(
+            requests(dialect, "tools")[0].tools.iter().filter(|tool| tool.error.is_some()).count(),
+            1,
+            "{dialect}"
+        );
     }
 }
 
@@ -304,7 +325,9 @@ fn is_tool_span(payloads: &[(bool, Bytes)], (n, at): (usize, usize)) -> bool {
     let traces = Traces::parse(bytes.clone()).unwrap();
     let (_, _, span) = traces.spans().nth(at).unwrap();
     let is = |key: &str, kind: &str| span.attributes().get(key).is_some_and(|it| it.as_str() == Some(kind));
-    is("gen_ai.operation.name", "execute_tool") || is("openinference.span.kind", "TOOL") || is("traceloop.span.kind", "tool")
+    is("gen_ai.operation.name", "execute_tool")
+        || is("openinference.span.kind", "TOOL")
+        || is("traceloop.span.kind", "tool")
 }
 
 /// Proves that verdicts reach the request, with their judge, and that the judge's own call is not the feature's.
@@ -326,9 +349,11 @@ fn verdicts_reach_the_request_with_their_judge() {
 /// Proves that documents keep what they have, and that freshness comes from their dates.
 #[test]
 fn documents_keep_what_they_have() {
-    for (dialect, index, scored) in
-        [("openinference", None, true), ("openllmetry", Some("kb-acme-v12"), true), ("openinference-langchain", None, false)]
-    {
+    for (dialect, index, scored) in [
+        ("openinference", None, true),
+        ("openllmetry", Some("kb-acme-v12"), true),
+        ("openinference-langchain", None, false),
+    ] {
         let request = &requests(dialect, "rag")[0];
         let [retrieval] = request.retrievals.as_slice() else { panic!("{dialect}: {:?}", request.retrievals) };
         let mut documents = retrieval.documents.clone().expect(dialect);
@@ -349,7 +374,8 @@ fn documents_keep_what_they_have() {
 fn failures_keep_their_kind() {
     for dialect in ["official-latest", "official-legacy", "openinference"] {
         let requests = requests(dialect, "errors");
-        let errors: Vec<_> = requests.iter().flat_map(|it| &it.calls).map(|it| it.error.clone().expect(dialect)).collect();
+        let errors: Vec<_> =
+            requests.iter().flat_map(|it| &it.calls).map(|it| it.error.clone().expect(dialect)).collect();
         let codes: Vec<_> = errors.iter().map(|it| it.status_code).collect();
         assert_eq!(codes, [Some(429), Some(500), Some(400), Some(400), None], "{dialect}");
         assert!(errors[4].timeout && errors[..4].iter().all(|it| !it.timeout), "{dialect}");

@@ -1,6 +1,7 @@
 //! The fields of one span, owned: all text in one buffer, so that keeping a span costs two allocations.
 
 use crate::core::dialect::{Field, Scalar};
+use crate::core::message::cut;
 use crate::core::span::Fields;
 use crate::otlp::Value;
 
@@ -89,17 +90,10 @@ impl Bag {
 
     fn scalar(&self, stored: Stored) -> Option<Scalar<'_>> {
         Some(match stored {
-            Stored::Text(start, len) => {
-                Scalar::Text(self.text.get(start as usize..start as usize + len as usize)?)
-            }
+            Stored::Text(start, len) => Scalar::Text(self.text.get(start as usize..start as usize + len as usize)?),
             Stored::Int(int) => Scalar::Int(int),
             Stored::Double(double) => Scalar::Double(double),
             Stored::Bool(flag) => Scalar::Bool(flag),
         })
     }
-}
-
-/// The first `max` bytes of `text`, less what would split a character.
-pub(super) fn cut(text: &str, max: usize) -> &str {
-    &text[..text.floor_char_boundary(max)]
 }

@@ -79,7 +79,8 @@ fn join_siblings(spans: &[Record], places: &[usize], groups: &mut Groups) {
     for (n, at) in places.iter().enumerate() {
         for other in places.iter().skip(n + 1).take(NEIGHBOURS) {
             let (a, b) = (&spans[*at], &spans[*other]);
-            let apart = a.parent.is_none() || a.parent != b.parent || a.scope == b.scope || a.scope == 0 || b.scope == 0;
+            let apart =
+                a.parent.is_none() || a.parent != b.parent || a.scope == b.scope || a.scope == 0 || b.scope == 0;
             if !apart && (contains(a, b) || contains(b, a)) && may_be_one(a, b) {
                 groups.join(*at, *other);
             }

@@ -1,11 +1,10 @@
 //! Verdicts on answers, of judges and of users, from attributes and from OpenInference's annotations.
 
 use crate::core::dialect::{Field, Scalar};
-use crate::core::message::{self, Json, of_value};
+use crate::core::message::{self, Json, cut, of_value};
 use crate::core::request::{Evaluation, Feedback, Judge};
 use crate::core::span::{List, LlmSpan};
 
-use super::bag::cut;
 use super::failure::failure;
 
 /// Bytes kept of a name or a label.
@@ -210,7 +209,11 @@ fn liked(label: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn verdict(score: Option<Scalar<'static>>, label: Option<&'static str>, threshold: Option<f64>) -> Verdict<'static> {
+    fn verdict(
+        score: Option<Scalar<'static>>,
+        label: Option<&'static str>,
+        threshold: Option<f64>,
+    ) -> Verdict<'static> {
         let judge = Judge { threshold, ..Judge::default() };
         Verdict { metric: Some("m".into()), score, label: label.map(Into::into), judge, ..Verdict::default() }
     }

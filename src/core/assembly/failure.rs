@@ -3,11 +3,10 @@
 //! SDKs disagree: LangSmith sets status OK and adds an exception, others set an error type and no status.
 
 use crate::core::dialect::{Field, Scalar};
+use crate::core::message::cut;
 use crate::core::request::{Failure, FinishReason};
 use crate::core::span::{Kind, LlmSpan};
 use crate::otlp;
-
-use super::bag::cut;
 
 /// Bytes kept of a message.
 const MESSAGE_BYTES_MAX: usize = 1024;
@@ -49,12 +48,7 @@ pub(super) fn failure(kind: &str, message: &str, status_code: Option<u64>) -> Fa
         .or_else(|| code_in(message).filter(said));
     let text = format!("{kind} {message}").to_ascii_lowercase();
     let timeout = text.contains("timeout") || text.contains("timed out") || matches!(status_code, Some(408 | 504));
-    Failure {
-        kind: cut(kind, 128).into(),
-        message: cut(message, MESSAGE_BYTES_MAX).into(),
-        timeout,
-        status_code,
-    }
+    Failure { kind: cut(kind, 128).into(), message: cut(message, MESSAGE_BYTES_MAX).into(), timeout, status_code }
 }
 
 /// Whether a policy refused the request itself (HTTP 400 of Azure and OpenAI, Bedrock guardrails).
@@ -104,8 +98,14 @@ pub(super) fn finish_reason(text: &str) -> Option<FinishReason> {
             FinishReason::Length
         }
         "tool_calls" | "tool_call" | "tool_use" | "function_call" => FinishReason::ToolCalls,
-        "content_filter" | "content_filtered" | "safety" | "recitation" | "blocklist" | "prohibited_content"
-        | "spii" | "guardrail_intervened" => FinishReason::ContentFilter,
+        "content_filter"
+        | "content_filtered"
+        | "safety"
+        | "recitation"
+        | "blocklist"
+        | "prohibited_content"
+        | "spii"
+        | "guardrail_intervened" => FinishReason::ContentFilter,
         "refusal" => FinishReason::Refusal,
         "error" | "cancelled" | "canceled" | "aborted" | "incomplete" => FinishReason::Error,
         _ => FinishReason::Other,

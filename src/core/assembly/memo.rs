@@ -7,9 +7,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
-use super::bag::cut;
 use super::record::Origin;
-use crate::core::message::{Json, instructions};
+use crate::core::message::{Json, cut, instructions};
 use crate::core::request::ToolSchema;
 use crate::core::schema;
 

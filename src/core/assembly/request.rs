@@ -9,7 +9,7 @@ use super::shape::Shape;
 use super::trace::Trace;
 use super::{retrievals, tools};
 use crate::core::dialect::{Field, Normaliser, Scalar};
-use crate::core::request::{Failure, FinishReason, ModelCall, Outcome, Prompt, Request, Traffic, TraceId};
+use crate::core::request::{Failure, FinishReason, ModelCall, Outcome, Prompt, Request, TraceId, Traffic};
 use crate::core::span::{Dialects, Kind};
 use crate::core::time::UnixNanos;
 

@@ -25,8 +25,10 @@ pub(super) fn of<'a>(
         .map(|at| {
             let inside: Vec<&Record> =
                 (0..spans.len()).filter(|it| shape.ancestors(*it).any(|up| up == at)).map(|it| &spans[it]).collect();
-            let searches = || std::iter::once(&spans[at]).chain(inside.iter().copied().filter(|it| it.kind == Kind::Retrieval));
-            let find = |field: Field| searches().find_map(|it| it.fields.get(field)).or_else(|| lookup(&spans[at], field));
+            let searches =
+                || std::iter::once(&spans[at]).chain(inside.iter().copied().filter(|it| it.kind == Kind::Retrieval));
+            let find =
+                |field: Field| searches().find_map(|it| it.fields.get(field)).or_else(|| lookup(&spans[at], field));
             let text = |field: Field| find(field).map(|it| it.text().into());
             let documents = searches().find_map(documents).or_else(|| returned(spans, shape, at));
             Retrieval {

@@ -39,7 +39,15 @@ fn tell(assembly: &mut Assembly, now: UnixNanos, records: &[Log]) -> Vec<Added> 
 fn call(trace: u8, id: u8, parent: u8, start: u64, end: u64, more: &[(&'static str, Any)]) -> Sent {
     let own = [("gen_ai.operation.name", Text("chat")), ("gen_ai.request.model", Text("m"))];
     let attributes = [&own[..], more].concat();
-    Sent { trace, id, parent, start: SECOND + start * 1_000_000, end: SECOND + end * 1_000_000, attributes, ..Sent::default() }
+    Sent {
+        trace,
+        id,
+        parent,
+        start: SECOND + start * 1_000_000,
+        end: SECOND + end * 1_000_000,
+        attributes,
+        ..Sent::default()
+    }
 }
 
 fn plain(trace: u8, id: u8, parent: u8, start: u64, end: u64) -> Sent {
@@ -90,7 +98,11 @@ fn a_remote_parent_is_a_root_of_its_own_process_only() {
     for (dangling, closes_at) in [(true, 30), (false, 2)] {
         let mut assembly = assembly(LIMITS);
         let parent = if dangling { 7 } else { 1 };
-        send(&mut assembly, at(0), &[call(1, 2, parent, 0, 10, &[]), Sent { parent: 9, flags: 0x300, ..plain(1, 1, 0, 0, 20) }]);
+        send(
+            &mut assembly,
+            at(0),
+            &[call(1, 2, parent, 0, 10, &[]), Sent { parent: 9, flags: 0x300, ..plain(1, 1, 0, 0, 20) }],
+        );
         let closed = (0..60).find(|second| !assembly.close_due(at(*second)).is_empty());
         assert_eq!(closed, Some(closes_at), "{dangling}");
     }
@@ -115,7 +127,8 @@ fn limits_hold_and_count() {
     assert_eq!(heavy.close_all(at(2)).len(), 9);
 
     let mut long = assembly(LIMITS);
-    let spans: Vec<Sent> = (1..=12).map(|id| call(1, id, 99, u64::from(id) * 10, u64::from(id) * 10 + 5, &[])).collect();
+    let spans: Vec<Sent> =
+        (1..=12).map(|id| call(1, id, 99, u64::from(id) * 10, u64::from(id) * 10 + 5, &[])).collect();
     send(&mut long, at(1), &spans);
     send(&mut long, at(1), &spans[..2]);
     assert_eq!(long.evicted(Evicted::Spans), 4, "duplicates are no loss");
@@ -190,7 +203,11 @@ fn one_call_is_counted_once() {
     let id = |id| ("gen_ai.response.id", Text(id));
     let tokens = ("gen_ai.usage.input_tokens", Int(7));
     let root = plain(1, 1, 0, 0, 100);
-    let nested = [root.clone(), call(1, 2, 1, 0, 50, &[("gen_ai.request.temperature", Int(0))]), call(1, 3, 2, 5, 45, &[tokens])];
+    let nested = [
+        root.clone(),
+        call(1, 2, 1, 0, 50, &[("gen_ai.request.temperature", Int(0))]),
+        call(1, 3, 2, 5, 45, &[tokens]),
+    ];
     let request_of_nested = request(&nested);
     assert_eq!(request_of_nested.calls.len(), 1);
     assert_eq!((request_of_nested.calls[0].temperature, request_of_nested.calls[0].input_tokens), (Some(0.0), Some(7)));
@@ -201,7 +218,11 @@ fn one_call_is_counted_once() {
     assert_eq!(count(&[root.clone(), call(1, 2, 1, 0, 50, &[]), call(1, 3, 1, 5, 45, &[])]), 2, "parallel calls");
     let wrapper = [root, call(1, 2, 1, 0, 90, &[]), call(1, 3, 2, 5, 40, &[]), call(1, 4, 2, 45, 80, &[])];
     assert_eq!(count(&wrapper), 2, "a span around several calls is none");
-    assert_eq!(count(&[call(1, 2, 0, 0, 50, &[]), call(1, 3, 0, 60, 70, &[])]), 2, "calls without a parent are one request");
+    assert_eq!(
+        count(&[call(1, 2, 0, 0, 50, &[]), call(1, 3, 0, 60, 70, &[])]),
+        2,
+        "calls without a parent are one request"
+    );
 }
 
 /// Proves what is a retry: attempts that failed in passing before one that worked, side by side or inside one span.
@@ -209,12 +230,23 @@ fn one_call_is_counted_once() {
 fn failed_attempts_before_a_success_are_retries() {
     let failed = |id, parent, start, end, error| Sent { error: Some(error), ..call(1, id, parent, start, end, &[]) };
     let root = plain(1, 1, 0, 0, 100);
-    let retried = request(&[root.clone(), failed(2, 1, 0, 10, "Error code: 429"), failed(3, 1, 12, 20, "timed out"), call(1, 4, 1, 25, 40, &[])]);
+    let retried = request(&[
+        root.clone(),
+        failed(2, 1, 0, 10, "Error code: 429"),
+        failed(3, 1, 12, 20, "timed out"),
+        call(1, 4, 1, 25, 40, &[]),
+    ]);
     assert_eq!((retried.outcome, retried.calls.len(), retried.calls[0].retries), (Outcome::Ok, 1, Some(2)));
     assert_eq!(retried.calls[0].duration, Duration::from_millis(40), "the user waited for all attempts");
-    let inside = request(&[root.clone(), call(1, 2, 1, 0, 50, &[]), failed(3, 2, 1, 10, "Error code: 500"), call(1, 4, 2, 12, 48, &[])]);
+    let inside = request(&[
+        root.clone(),
+        call(1, 2, 1, 0, 50, &[]),
+        failed(3, 2, 1, 10, "Error code: 500"),
+        call(1, 4, 2, 12, 48, &[]),
+    ]);
     assert_eq!((inside.outcome, inside.calls.len(), inside.calls[0].retries), (Outcome::Ok, 1, Some(1)));
-    let in_vain = request(&[root.clone(), failed(2, 1, 0, 10, "Error code: 429"), failed(3, 1, 12, 20, "Error code: 429")]);
+    let in_vain =
+        request(&[root.clone(), failed(2, 1, 0, 10, "Error code: 429"), failed(3, 1, 12, 20, "Error code: 429")]);
     assert_eq!((in_vain.outcome, in_vain.calls.len()), (Outcome::Error, 2));
     let wrong = request(&[root.clone(), failed(2, 1, 0, 10, "Error code: 400"), call(1, 3, 1, 12, 20, &[])]);
     assert_eq!((wrong.outcome, wrong.calls.len()), (Outcome::Ok, 2), "asking wrongly is no retry");
@@ -249,7 +281,11 @@ fn the_outcome_follows_from_the_last_call() {
     let tool = [("gen_ai.operation.name", Text("execute_tool")), ("gen_ai.tool.name", Text("t"))];
     let tool = Sent { error: Some("boom"), attributes: tool.to_vec(), ..call(1, 3, 1, 4, 6, &[]) };
     let handled = request(&[plain(1, 1, 0, 0, 20), tool, call(1, 2, 1, 7, 10, &[finish("stop")])]);
-    assert_eq!((handled.outcome, handled.tools[0].error.is_some()), (Outcome::Ok, true), "a tool's error is the tool's");
+    assert_eq!(
+        (handled.outcome, handled.tools[0].error.is_some()),
+        (Outcome::Ok, true),
+        "a tool's error is the tool's"
+    );
     assert_eq!(handled.finish_reason, Some(FinishReason::Stop));
 }
 
@@ -265,7 +301,8 @@ fn bad_times_are_tolerated_and_bad_ids_rejected() {
     let mut assembly = assembly(LIMITS);
     assert_eq!(send(&mut assembly, at(0), &[call(0, 1, 0, 0, 1, &[])]), [Added::Rejected("invalid trace_id")]);
     assert_eq!(send(&mut assembly, at(0), &[call(1, 0, 0, 0, 1, &[])]), [Added::Rejected("invalid span_id")]);
-    let cut = call(1, 1, 0, 0, 1, &[("gen_ai.input.messages", Text(r#"[{"role":"user","parts":[{"type":"text","cont"#))]);
+    let cut =
+        call(1, 1, 0, 0, 1, &[("gen_ai.input.messages", Text(r#"[{"role":"user","parts":[{"type":"text","cont"#))]);
     assert_eq!(request(&[cut]).user_query, None);
 }
 

@@ -87,9 +87,8 @@ fn of_messages(calls: &[Call<'_>]) -> (Vec<ToolCall>, Option<Box<str>>) {
 
 /// Groups executions that ran in parallel: asked for in one turn of the model, or overlapping in time.
 fn turns(tools: &[ToolCall], calls: &[Call<'_>]) -> Vec<Vec<Box<str>>> {
-    let asked_in = |tool: &ToolCall| {
-        calls.iter().rposition(|call| call.asks_for_tools() && call.ended_at() <= tool.started_at)
-    };
+    let asked_in =
+        |tool: &ToolCall| calls.iter().rposition(|call| call.asks_for_tools() && call.ended_at() <= tool.started_at);
     let mut turns: Vec<Vec<Box<str>>> = Vec::new();
     let (mut turn, mut until) = (None, UnixNanos(0));
     for tool in tools {

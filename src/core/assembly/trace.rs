@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::evaluation::Said;
 use super::memo::Memo;
-use super::record::{Content, Origin, Reader, Record};
+use super::reader::Reader;
+use super::record::{Content, Origin, Record};
 use super::shape::{self, Shape};
 use crate::core::dialect::{Event, Field, Normaliser, Scalar};
 use crate::core::message::{self, Exchange, Json, of_value};
@@ -117,7 +118,9 @@ impl Trace {
     pub(super) fn actual_deadline(&self, idle_timeout: Duration) -> UnixNanos {
         match self.rooted {
             Some((at, true)) => at,
-            Some((at, false)) if self.spans.iter().all(|it| it.is_root || it.parent.is_none_or(|id| self.has(id))) => at,
+            Some((at, false)) if self.spans.iter().all(|it| it.is_root || it.parent.is_none_or(|id| self.has(id))) => {
+                at
+            }
             _ => self.touched.plus(idle_timeout),
         }
     }
@@ -143,8 +146,7 @@ impl Trace {
 
     fn join(&mut self, details: Record) {
         let same = |it: &Record| {
-            it.id == details.id && it.kind == details.kind
-                || it.kind == details.kind && shape::same_response(it, &details) == Some(true)
+            it.kind == details.kind && (it.id == details.id || shape::same_response(it, &details) == Some(true))
         };
         match self.spans.iter_mut().find(|it| same(it)) {
             Some(span) => span.fill(&details),
@@ -221,7 +223,9 @@ impl Trace {
         let shape = Shape::of(&self.spans);
         let evaluators = self.spans.iter().enumerate().filter(|(_, it)| it.kind == Kind::Evaluator);
         evaluators
-            .filter_map(|(index, it)| Some((it.name.strip_prefix("evaluate ")?.into(), shape.judge(&self.spans, index))))
+            .filter_map(|(index, it)| {
+                Some((it.name.strip_prefix("evaluate ")?.into(), shape.judge(&self.spans, index)))
+            })
             .filter(|(_, judge)| judge.model.is_some())
             .collect()
     }

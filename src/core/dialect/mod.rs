@@ -42,8 +42,7 @@ struct Dialect {
 }
 
 /// In order of precedence.
-static DIALECTS: [&Dialect; 4] =
-    [&openinference::DIALECT, &gen_ai::DIALECT, &openllmetry::DIALECT, &app::DIALECT];
+static DIALECTS: [&Dialect; 4] = [&openinference::DIALECT, &gen_ai::DIALECT, &openllmetry::DIALECT, &app::DIALECT];
 
 /// The set of `gen_ai` alone: what is told by its events, or by a model and tokens, is written in it.
 pub(crate) const GEN_AI: Dialects = Dialects(1 << 1);

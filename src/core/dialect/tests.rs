@@ -58,7 +58,8 @@ fn spans_are_recognised_by_their_attributes() {
     ] {
         check(open_inference(name), "", kind, &["openinference"]);
     }
-    for (name, kind) in [("workflow", Kind::Chain), ("task", Kind::Chain), ("agent", Kind::Agent), ("tool", Kind::Tool)] {
+    for (name, kind) in [("workflow", Kind::Chain), ("task", Kind::Chain), ("agent", Kind::Agent), ("tool", Kind::Tool)]
+    {
         check(vec![("traceloop.span.kind", Text(name))], "", kind, &["openllmetry"]);
     }
     for (name, kind) in [("chat", Kind::Llm), ("embedding", Kind::Embedding), ("rerank", Kind::Reranker)] {
@@ -72,7 +73,12 @@ fn spans_are_recognised_by_their_attributes() {
     check(vec![("gen_ai.output.messages", Text("plain"))], "", Kind::Other, &[]);
     check(vec![("gen_ai.tool.name", Text("t"))], "", Kind::Other, &[]);
     check([gen_ai("chat"), vec![("logfire.span_type", Text("pending_span"))]].concat(), "", Kind::Other, &[]);
-    check(vec![("db.system", Text("Qdrant")), ("db.vector.query.top_k", Int(2))], "qdrant.query_points", Kind::Retrieval, &["openllmetry"]);
+    check(
+        vec![("db.system", Text("Qdrant")), ("db.vector.query.top_k", Int(2))],
+        "qdrant.query_points",
+        Kind::Retrieval,
+        &["openllmetry"],
+    );
     check(vec![("db.system", Text("Qdrant"))], "qdrant.upsert", Kind::Other, &[]);
     check(vec![("db.system", Text("postgresql"))], "db.query", Kind::Other, &[]);
     check(vec![("http.route", Text("/ask"))], "POST /ask", Kind::Other, &[]);

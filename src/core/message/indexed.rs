@@ -39,7 +39,9 @@ fn message<'a>(item: &[(&'a str, Value<'a>)], default: Role) -> Message<'a> {
     }
     parts.sort_by_key(|(index, ..)| *index);
     for (_, path, value) in parts {
-        if path == "text" && let Some(text) = text(value) {
+        if path == "text"
+            && let Some(text) = text(value)
+        {
             message.push_text(text);
         }
     }
@@ -137,13 +139,18 @@ mod tests {
     use super::*;
 
     fn listed(list: List, rows: &[(u32, &'static str, &'static str)]) -> Vec<Listed<'static>> {
-        rows.iter().map(|(index, path, text)| Listed { list, index: *index, path, value: Value::Str(text.as_bytes()) }).collect()
+        rows.iter()
+            .map(|(index, path, text)| Listed { list, index: *index, path, value: Value::Str(text.as_bytes()) })
+            .collect()
     }
 
     /// Proves that indices order messages numerically, whatever order and gaps the keys have.
     #[test]
     fn indices_sort_numerically_over_gaps() {
-        let rows = listed(List::Input, &[(10, "content", "c"), (2, "content", "b"), (0, "role", "system"), (0, "content", "a")]);
+        let rows = listed(
+            List::Input,
+            &[(10, "content", "c"), (2, "content", "b"), (0, "role", "system"), (0, "content", "a")],
+        );
         let texts: Vec<_> = messages(&rows, List::Input).into_iter().filter_map(|it| it.text).collect();
         assert_eq!(texts, ["a", "b", "c"]);
     }
@@ -151,7 +158,10 @@ mod tests {
     /// Proves that both flattened dialects give the same tool call.
     #[test]
     fn tool_calls_read_the_same_in_both_dialects() {
-        let old = listed(List::Output, &[(0, "tool_calls.0.id", "1"), (0, "tool_calls.0.name", "get"), (0, "tool_calls.0.arguments", "{}")]);
+        let old = listed(
+            List::Output,
+            &[(0, "tool_calls.0.id", "1"), (0, "tool_calls.0.name", "get"), (0, "tool_calls.0.arguments", "{}")],
+        );
         let oi = listed(
             List::Output,
             &[

@@ -44,8 +44,11 @@ pub(crate) fn input(json: Json<'_>) -> Vec<Message<'_>> {
             break;
         }
     }
-    let mut messages: Vec<_> =
-        items[..at].iter().filter(|item| role(**item) == Role::System).map(|item| message(*item, Role::System)).collect();
+    let mut messages: Vec<_> = items[..at]
+        .iter()
+        .filter(|item| role(**item) == Role::System)
+        .map(|item| message(*item, Role::System))
+        .collect();
     messages.extend(tail.into_iter().rev());
     messages
 }
@@ -129,7 +132,9 @@ fn read_document(json: Json<'_>, document: &mut Document, updated: &mut (usize, 
                     document.content.get_or_insert_with(|| text.into());
                 }
             }
-            "document" | "metadata" | "payload" | "node" if value.is_object() => read_document(value, document, updated),
+            "document" | "metadata" | "payload" | "node" if value.is_object() => {
+                read_document(value, document, updated)
+            }
             "document" => {
                 document.content = document.content.take().or_else(|| value.text().map(Into::into));
             }
@@ -218,7 +223,8 @@ fn content<'a>(json: Json<'a>, message: &mut Message<'a>) {
 
 fn part<'a>(json: Json<'a>, message: &mut Message<'a>) {
     let entries = json.entries();
-    let get = |keys: &[&str]| keys.iter().find_map(|key| entries.iter().find(|(found, it)| found == key && !it.is_null()));
+    let get =
+        |keys: &[&str]| keys.iter().find_map(|key| entries.iter().find(|(found, it)| found == key && !it.is_null()));
     let text = |keys: &[&str]| get(keys).and_then(|(_, value)| value.text());
     match text(&["type"]).as_deref() {
         None | Some("text" | "input_text" | "output_text" | "message") => {
@@ -314,8 +320,16 @@ mod tests {
     #[test]
     fn every_form_of_output_reads_the_same() {
         for (form, expected, finish) in [
-            (r#"[{"role":"assistant","parts":[{"type":"text","content":"A"}],"finish_reason":"stop"}]"#, "Assistant A [] []", Some("stop")),
-            (r#"{"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"A","refusal":null}}]}"#, "Assistant A [] []", Some("stop")),
+            (
+                r#"[{"role":"assistant","parts":[{"type":"text","content":"A"}],"finish_reason":"stop"}]"#,
+                "Assistant A [] []",
+                Some("stop"),
+            ),
+            (
+                r#"{"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"A","refusal":null}}]}"#,
+                "Assistant A [] []",
+                Some("stop"),
+            ),
             (r#"{"index":0,"finish_reason":"stop","message":{"content":"A"}}"#, "Assistant A [] []", Some("stop")),
             (r#"{"role":"assistant","content":"A"}"#, "Assistant A [] []", None),
             ("\"A\"", "Assistant A [] []", None),
@@ -348,9 +362,14 @@ mod tests {
     #[test]
     fn documents_tolerate_what_is_missing() {
         let read = |text| documents(Json::new(text));
-        let both = read(r#"[{"id":"a","score":0.9,"content":"x","metadata":{"updated_at":"2026-09-30T10:00:00Z"}},{"page_content":"y"}]"#);
+        let both = read(
+            r#"[{"id":"a","score":0.9,"content":"x","metadata":{"updated_at":"2026-09-30T10:00:00Z"}},{"page_content":"y"}]"#,
+        );
         let both = both.expect("a list");
-        assert_eq!((both[0].id.as_deref(), both[0].score, both[0].content.as_deref()), (Some("a"), Some(0.9), Some("x")));
+        assert_eq!(
+            (both[0].id.as_deref(), both[0].score, both[0].content.as_deref()),
+            (Some("a"), Some(0.9), Some("x"))
+        );
         assert!(both[0].updated_at.is_some());
         assert_eq!((both[1].id.as_deref(), both[1].score, both[1].content.as_deref()), (None, None, Some("y")));
         assert_eq!(read("[]"), Some(Vec::new()));
