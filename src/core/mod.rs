@@ -37,3 +37,6 @@ pub mod time;
 pub mod trace_record;
 pub mod variable;
 pub mod window;
+
+#[cfg(test)]
+mod wire;

@@ -133,42 +133,67 @@ pub struct Listed<'a> {
     pub value: otlp::Value<'a>,
 }
 
-/// The value of every field, absent unless an attribute set it.
+/// The value of every field that an attribute set.
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
-    values: [otlp::Value<'a>; Field::COUNT],
-    ranks: [u16; Field::COUNT],
+    /// Where in `found` a field is, plus one; 0 when it is absent.
+    places: [u8; Field::COUNT],
+    found: Vec<(Field, u16, otlp::Value<'a>)>,
 }
+
+const _: () = assert!(Field::COUNT < u8::MAX as usize, "a place fits into a byte");
 
 impl<'a> Fields<'a> {
     pub(super) fn new() -> Self {
-        Self { values: [otlp::Value::Empty; Field::COUNT], ranks: [u16::MAX; Field::COUNT] }
+        Self { places: [0; Field::COUNT], found: Vec::new() }
     }
 
     /// Sets `field` unless a key of higher precedence (lower rank) did, or the value says nothing.
     #[inline]
     pub(super) fn set(&mut self, field: Field, rank: u16, value: otlp::Value<'a>) {
-        let slot = field as usize;
-        if rank < self.ranks[slot] && says_something(value) {
-            (self.values[slot], self.ranks[slot]) = (value, rank);
+        if !says_something(value) {
+            return;
+        }
+        match usize::from(self.places[field as usize]) {
+            0 => {
+                if self.found.is_empty() {
+                    self.found.reserve(32);
+                }
+                self.found.push((field, rank, value));
+                self.places[field as usize] = u8::try_from(self.found.len()).expect("each field is here once");
+            }
+            place => {
+                let slot = &mut self.found[place - 1];
+                if rank < slot.1 {
+                    (slot.1, slot.2) = (rank, value);
+                }
+            }
         }
     }
 
     /// The value as it came; `Empty` when absent.
     #[must_use]
     pub fn value(&self, field: Field) -> otlp::Value<'a> {
-        self.values[field as usize]
+        match usize::from(self.places[field as usize]) {
+            0 => otlp::Value::Empty,
+            place => self.found[place - 1].2,
+        }
     }
 
     /// Whether an attribute set the field.
     #[must_use]
     pub fn has(&self, field: Field) -> bool {
-        !matches!(self.values[field as usize], otlp::Value::Empty)
+        self.places[field as usize] != 0
     }
 
     /// The scalar of a field.
     pub(crate) fn get(&self, field: Field) -> Option<Scalar<'a>> {
-        Scalar::of(self.values[field as usize])
+        Scalar::of(self.value(field))
+    }
+
+    /// Every field that is set, in no order that matters.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Field, otlp::Value<'a>)> {
+        self.found.iter().map(|(field, _, value)| (*field, *value))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Recorded telemetry of real SDKs through dialects and assembly: the requests they make, whatever order and
 //! grouping they arrive in.
 
+#![expect(clippy::unwrap_used, reason = "a fixture that can't be read fails its test")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use freezeframe::core::assembly::{Added, Assembly, Closed, Limits};
 use freezeframe::core::dialect::{Normaliser, Settings};
 use freezeframe::core::request::{Feedback, FinishReason, ModelCall, Outcome, Prompt, Request};
 use freezeframe::core::time::UnixNanos;
-use freezeframe::otlp::{Logs, Traces};
+use freezeframe::otlp::{Logs, Scope, Traces};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -50,12 +52,13 @@ fn items(payloads: &[(bool, Bytes)]) -> Vec<(usize, usize)> {
     payloads.iter().enumerate().flat_map(|(n, payload)| (0..count(payload)).map(move |at| (n, at))).collect()
 }
 
-fn feed(assembly: &mut Assembly, payloads: &[(bool, Bytes)], order: &[(usize, usize)]) {
+fn feed(assembly: &mut Assembly, payloads: &[(bool, Bytes)], order: &[(usize, usize)], scoped: bool) {
     for (n, at) in order {
         let (is_traces, bytes) = &payloads[*n];
         let added = if *is_traces {
             let traces = Traces::parse(bytes.clone()).unwrap();
             let (resource, scope, span) = traces.spans().nth(*at).unwrap();
+            let scope = if scoped { scope } else { Scope { name: b"" } };
             assembly.span(UnixNanos(1), &resource, scope, &span)
         } else {
             let logs = Logs::parse(bytes.clone()).unwrap();
@@ -67,8 +70,12 @@ fn feed(assembly: &mut Assembly, payloads: &[(bool, Bytes)], order: &[(usize, us
 }
 
 fn closed(payloads: &[(bool, Bytes)], order: &[(usize, usize)]) -> Vec<Closed> {
+    closed_scoped(payloads, order, true)
+}
+
+fn closed_scoped(payloads: &[(bool, Bytes)], order: &[(usize, usize)], scoped: bool) -> Vec<Closed> {
     let mut assembly = Assembly::new(LIMITS, Normaliser::new(&Settings::default()));
-    feed(&mut assembly, payloads, order);
+    feed(&mut assembly, payloads, order, scoped);
     let mut closed = assembly.close_all(UnixNanos(2));
     closed.sort_by_key(|it| match it {
         Closed::Request(request) => (request.started_at, request.trace_id),
@@ -240,6 +247,7 @@ fn any_order_and_grouping_gives_the_same_request() {
         let expected = closed(&payloads, &order);
         let reversed: Vec<_> = order.iter().rev().copied().collect();
         assert_eq!(closed(&payloads, &reversed), expected, "{dialect}/{scenario} reversed");
+        assert_eq!(closed_scoped(&payloads, &order, false), expected, "{dialect}/{scenario} without scopes");
         let twice = [order.clone(), reversed].concat();
         assert_eq!(closed(&payloads, &twice), expected, "{dialect}/{scenario} twice");
         let shuffled = Just(order).prop_shuffle();

@@ -1,7 +1,9 @@
 //! The fields of one span, owned: all text in one buffer, so that keeping a span costs two allocations.
 
 use crate::core::dialect::{Field, Scalar};
+use crate::core::message::cut;
 use crate::core::span::Fields;
+use crate::otlp::Value;
 
 /// Bytes kept of one field's text. Content is kept elsewhere, under its own limit.
 const TEXT_BYTES_MAX: usize = 8 * 1024;
@@ -25,12 +27,21 @@ enum Stored {
 impl Bag {
     /// Copies every field that is not content.
     pub(super) fn of(fields: &Fields<'_>) -> Self {
-        let mut bag = Self::default();
-        for field in Field::ALL {
-            if !field.is_content()
-                && let Some(scalar) = fields.get(*field)
+        let (mut count, mut bytes) = (0, 0);
+        for (field, value) in fields.iter() {
+            if let Value::Str(text) = value
+                && !field.is_content()
             {
-                bag.push(*field, scalar);
+                bytes += text.len().min(TEXT_BYTES_MAX);
+            }
+            count += usize::from(!field.is_content());
+        }
+        let mut bag = Self { entries: Vec::with_capacity(count), text: String::with_capacity(bytes) };
+        for (field, value) in fields.iter() {
+            if !field.is_content()
+                && let Some(scalar) = Scalar::of(value)
+            {
+                bag.push(field, scalar);
             }
         }
         bag
@@ -85,9 +96,4 @@ impl Bag {
             Stored::Bool(flag) => Scalar::Bool(flag),
         })
     }
-}
-
-/// The first `max` bytes of `text`, less what would split a character.
-pub(super) fn cut(text: &str, max: usize) -> &str {
-    &text[..text.floor_char_boundary(max)]
 }

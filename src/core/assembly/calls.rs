@@ -4,6 +4,7 @@
 //! above another); or when two instrumentations made them side by side. The innermost is closest to the provider
 //! and speaks first, the others fill what it leaves out. Attempts that failed before one that worked are retries.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::failure::{finish_reason, is_transient};
@@ -21,8 +22,8 @@ const NEIGHBOURS: usize = 8;
 
 /// One call: the record that tells of it, all that was known of it filled in, and its retries.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) record: Record,
+pub(super) struct Call<'a> {
+    pub(super) record: Cow<'a, Record>,
     /// Start of the first attempt.
     pub(super) started_at: UnixNanos,
     pub(super) retries: u32,
@@ -30,7 +31,7 @@ pub(super) struct Call {
 }
 
 /// The calls of a settled trace, judges' left out, in order of start.
-pub(super) fn of(spans: &[Record], shape: &Shape) -> Vec<Call> {
+pub(super) fn of<'a>(spans: &'a [Record], shape: &Shape) -> Vec<Call<'a>> {
     let places: Vec<usize> =
         (0..spans.len()).filter(|at| spans[*at].kind == Kind::Llm && !shape.is_judged(*at)).collect();
     let mut groups = Groups::of(spans.len());
@@ -41,7 +42,7 @@ pub(super) fn of(spans: &[Record], shape: &Shape) -> Vec<Call> {
         places.iter().filter(|at| !wrappers.contains(at)).map(|at| (groups.root(*at), *at)).collect();
     members.sort_unstable();
     let groups = members.chunk_by(|a, b| a.0 == b.0);
-    let mut calls: Vec<Call> = groups.map(|group| merged(spans, shape, group)).collect();
+    let mut calls: Vec<Call<'a>> = groups.map(|group| merged(spans, shape, group)).collect();
     calls.sort_by_key(|call| (call.started_at, call.record.id));
     fold_retries(calls)
 }
@@ -127,7 +128,7 @@ fn may_be_one(a: &Record, b: &Record) -> bool {
 }
 
 /// The records of one call as one. Attempts inside an outer span count as retries.
-fn merged(spans: &[Record], shape: &Shape, group: &[(usize, usize)]) -> Call {
+fn merged<'a>(spans: &'a [Record], shape: &Shape, group: &[(usize, usize)]) -> Call<'a> {
     let is_attempt = |at: usize| spans[at].failure.is_some();
     let depth = |at: usize| shape.ancestors(at).filter(|it| spans[*it].kind == Kind::Llm).count();
     let mut places: Vec<usize> = group.iter().map(|(_, at)| *at).collect();
@@ -136,11 +137,14 @@ fn merged(spans: &[Record], shape: &Shape, group: &[(usize, usize)]) -> Call {
         let it = &spans[*at];
         (std::cmp::Reverse(depth(*at)), is_attempt(*at), std::cmp::Reverse(it.start), it.end.since(it.start), it.id)
     });
-    let mut record = spans[places[0]].clone();
-    let worked = record.failure.is_none();
-    places[1..].iter().for_each(|at| record.fill(&spans[*at]));
-    if worked {
-        record.failure = None;
+    let mut record = Cow::Borrowed(&spans[places[0]]);
+    if places.len() > 1 {
+        let filled = record.to_mut();
+        let worked = filled.failure.is_none();
+        places[1..].iter().for_each(|at| filled.fill(&spans[*at]));
+        if worked {
+            filled.failure = None;
+        }
     }
     let innermost = depth(places[0]);
     let attempts = places[1..].iter().filter(|at| depth(**at) == innermost && !overlaps(spans, **at, places[0]));
@@ -158,8 +162,8 @@ fn overlaps(spans: &[Record], a: usize, b: usize) -> bool {
 
 /// Folds attempts that failed for a passing reason into the one after them that worked: same parent, same model,
 /// same question as far as it is known.
-fn fold_retries(calls: Vec<Call>) -> Vec<Call> {
-    let mut folded: Vec<Call> = Vec::with_capacity(calls.len());
+fn fold_retries(calls: Vec<Call<'_>>) -> Vec<Call<'_>> {
+    let mut folded: Vec<Call<'_>> = Vec::with_capacity(calls.len());
     for mut call in calls {
         if call.record.failure.is_none() {
             while folded.last().is_some_and(|before| is_retry(before, &call)) {
@@ -173,19 +177,19 @@ fn fold_retries(calls: Vec<Call>) -> Vec<Call> {
     folded
 }
 
-fn is_retry(before: &Call, call: &Call) -> bool {
-    let query = |it: &Call| it.record.content.as_ref().and_then(|content| content.query.clone());
+fn is_retry(before: &Call<'_>, call: &Call<'_>) -> bool {
+    let query = |it: &Call<'_>| it.record.content.as_ref().and_then(|content| content.query.clone());
     let same_query = match (query(before), query(call)) {
         (Some(a), Some(b)) => a == b,
         _ => true,
     };
-    let model = |it: &Call| it.record.fields.text(Field::ModelRequested);
+    let model = |it: &Call<'_>| it.record.fields.text(Field::ModelRequested);
     let before_it = before.record.end <= call.record.start.plus(SLACK);
     let passing = before.record.failure.as_ref().is_some_and(is_transient);
     passing && before_it && same_query && before.parent == call.parent && model(before) == model(call)
 }
 
-impl Call {
+impl Call<'_> {
     /// When it ended.
     pub(super) fn ended_at(&self) -> UnixNanos {
         self.record.end

@@ -1,11 +1,10 @@
 //! Verdicts on answers, of judges and of users, from attributes and from OpenInference's annotations.
 
 use crate::core::dialect::{Field, Scalar};
-use crate::core::message::{self, Json, of_value};
+use crate::core::message::{self, Json, cut, of_value};
 use crate::core::request::{Evaluation, Feedback, Judge};
 use crate::core::span::{List, LlmSpan};
 
-use super::bag::cut;
 use super::failure::failure;
 
 /// Bytes kept of a name or a label.

@@ -3,11 +3,10 @@
 //! SDKs disagree: LangSmith sets status OK and adds an exception, others set an error type and no status.
 
 use crate::core::dialect::{Field, Scalar};
+use crate::core::message::cut;
 use crate::core::request::{Failure, FinishReason};
 use crate::core::span::{Kind, LlmSpan};
 use crate::otlp;
-
-use super::bag::cut;
 
 /// Bytes kept of a message.
 const MESSAGE_BYTES_MAX: usize = 1024;

@@ -7,8 +7,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
-use super::bag::cut;
 use super::record::Origin;
+use crate::core::message::{Json, cut, instructions};
 use crate::core::request::ToolSchema;
 use crate::core::schema;
 
@@ -27,12 +27,18 @@ pub(super) struct System {
 /// What was computed before.
 #[derive(Debug, Default)]
 pub(super) struct Memo {
+    instructions: Table<Option<Arc<str>>>,
     systems: Table<Arc<System>>,
     tools: Table<Arc<[ToolSchema]>>,
     origins: Table<Arc<Origin>>,
 }
 
 impl Memo {
+    /// The text of a system part sent apart from the messages, from its JSON.
+    pub(super) fn instructions(&mut self, json: &str) -> Option<Arc<str>> {
+        self.instructions.get(json.as_bytes(), || instructions(Json::new(json)).map(Into::into))
+    }
+
     /// The digest of a system part: trimmed, with `\n` as the only line end.
     pub(super) fn system(&mut self, text: &str, bytes_max: usize) -> Arc<System> {
         self.systems.get(text.as_bytes(), || {

@@ -5,10 +5,13 @@
 
 mod bag;
 mod calls;
+mod close;
 mod closed;
 mod evaluation;
 mod failure;
+mod hold;
 mod memo;
+mod reader;
 mod record;
 mod request;
 mod retrievals;
@@ -17,18 +20,16 @@ mod tools;
 mod trace;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use self::closed::{Known, Recent};
-use self::evaluation::Said;
+use self::closed::Recent;
 use self::memo::Memo;
-use self::record::{Origin, Reader};
-use self::trace::{Message, Purpose, Trace};
-use super::dialect::{self, Event, Field, Normaliser, Scalar, span_id};
+use self::reader::Reader;
+use self::trace::{Message, Trace, Verdict};
+use super::dialect::{self, Event, Field, Normaliser, span_id};
 use super::request::{Evaluation, Feedback, Request, TraceId};
 use super::span::{Kind, SpanId};
 use super::time::UnixNanos;
@@ -49,6 +50,13 @@ pub struct Limits {
     pub bytes_max: usize,
     /// Bytes kept of one text (prompt, answer, tool result).
     pub content_bytes_max: usize,
+}
+
+impl Limits {
+    /// Log records of one trace at most: a call has several messages, and a trace several calls.
+    fn logs_per_trace_max(&self) -> usize {
+        self.spans_per_trace_max.saturating_mul(4)
+    }
 }
 
 /// What became of a span or log record.
@@ -115,7 +123,7 @@ pub struct Assembly {
     limits: Limits,
     normaliser: Normaliser,
     memo: Memo,
-    traces: HashMap<TraceId, Trace, FixedState>,
+    traces: HashMap<TraceId, Box<Trace>, FixedState>,
     /// One entry a trace: when it is due at the earliest.
     due: BTreeSet<(UnixNanos, TraceId)>,
     bytes: usize,
@@ -150,19 +158,20 @@ impl Assembly {
         };
         let is_llm = !span.dialects.is_empty();
         let added = if is_llm { Added::Llm } else { Added::NotLlm };
-        if self.recent.get(span.trace_id).is_some_and(|known| known.by_root)
-            && !self.traces.contains_key(&span.trace_id)
-        {
-            if is_llm && span.kind != Kind::Evaluator && span.kind != Kind::Other {
-                self.count(Evicted::Late);
-            }
-            return added;
-        }
         let (trace_id, id) = (span.trace_id, span.span_id);
-        let Limits { spans_per_trace_max, root_grace, .. } = self.limits;
-        if !self.open(now, trace_id).has_room_for(id, spans_per_trace_max) {
-            self.drop_from(trace_id, id);
-            return added;
+        match self.traces.get(&trace_id) {
+            Some(trace) if trace.has(id) => return added,
+            Some(trace) if trace.spans.len() >= self.limits.spans_per_trace_max => {
+                self.count(Evicted::Spans);
+                return added;
+            }
+            None if self.is_over(trace_id) => {
+                if is_llm && span.kind != Kind::Evaluator && span.kind != Kind::Other {
+                    self.count(Evicted::Late);
+                }
+                return added;
+            }
+            Some(_) | None => {}
         }
         let mut reader = Reader {
             normaliser: &self.normaliser,
@@ -171,12 +180,9 @@ impl Assembly {
         };
         let origin = reader.origin(resource);
         let record = reader.record(&span, origin);
-        let root = record.is_root;
+        let due = record.is_root.then(|| now.plus(self.limits.root_grace));
         let bytes = record.bytes();
-        self.add(now, trace_id, bytes, |trace| trace.add_span(record));
-        if root {
-            self.reschedule(trace_id, |trace| trace.due_after_root(now.plus(root_grace)));
-        }
+        self.add(now, trace_id, bytes, due, |trace| trace.add_span(record));
         added
     }
 
@@ -201,9 +207,15 @@ impl Assembly {
         match (event, trace_id) {
             (Event::Evaluation, _) => {
                 let Some(verdict) = evaluation::of_fields(&said) else { return Added::Rejected("empty evaluation") };
-                let response = said.get(Field::ResponseId).map(Scalar::text);
-                let feature = said.feature.map(|(_, name)| name.into());
-                self.hear(now, trace_id, response.as_deref(), id, at, verdict, feature, &origin);
+                let verdict = Verdict {
+                    at,
+                    span: id,
+                    response_id: said.get(Field::ResponseId).map(|it| it.text().into()),
+                    feature: said.feature.map(|(_, name)| name.into()),
+                    said: verdict,
+                    origin,
+                };
+                self.hear(now, trace_id, verdict);
             }
             (_, None) => return Added::Rejected("a message outside of a trace"),
             (Event::Details, Some(trace_id)) => {
@@ -234,13 +246,12 @@ impl Assembly {
         while let Some((deadline, trace_id)) = self.due.first().copied()
             && deadline <= now
         {
-            let Some(trace) = self.traces.get(&trace_id) else {
-                self.due.remove(&(deadline, trace_id));
-                continue;
-            };
+            self.due.remove(&(deadline, trace_id));
+            let Some(trace) = self.traces.get_mut(&trace_id) else { continue };
             let actual = trace.actual_deadline(self.limits.idle_timeout);
             if actual > now {
-                self.reschedule(trace_id, |trace| trace.deadline = actual);
+                trace.deadline = Some(actual);
+                self.due.insert((actual, trace_id));
             } else if let Some(trace) = self.take(trace_id) {
                 due.push((trace_id, trace));
             }
@@ -279,173 +290,7 @@ impl Assembly {
     pub fn evicted(&self, reason: Evicted) -> u64 {
         self.evicted[reason as usize]
     }
-
-    fn count(&mut self, reason: Evicted) {
-        self.evicted[reason as usize] += 1;
-    }
-
-    fn open(&mut self, now: UnixNanos, trace_id: TraceId) -> &mut Trace {
-        let deadline = now.plus(self.limits.idle_timeout);
-        let due = &mut self.due;
-        self.traces.entry(trace_id).or_insert_with(|| {
-            due.insert((deadline, trace_id));
-            Trace::new(now, deadline)
-        })
-    }
-
-    fn drop_from(&mut self, trace_id: TraceId, id: SpanId) {
-        if self.traces.get(&trace_id).is_some_and(|trace| !trace.has(id)) {
-            self.count(Evicted::Spans);
-        }
-    }
-
-    fn add_log(&mut self, now: UnixNanos, trace_id: TraceId, bytes: usize, add: impl FnOnce(&mut Trace)) {
-        if self.recent.get(trace_id).is_some_and(|known| known.by_root) && !self.traces.contains_key(&trace_id) {
-            return self.count(Evicted::Late);
-        }
-        // A call has several messages, a trace several calls: one bound for all its log records.
-        let logs_max = self.limits.spans_per_trace_max.saturating_mul(4);
-        if self.open(now, trace_id).logs() >= logs_max {
-            return self.count(Evicted::Spans);
-        }
-        self.add(now, trace_id, bytes, add);
-    }
-
-    fn add(&mut self, now: UnixNanos, trace_id: TraceId, bytes: usize, add: impl FnOnce(&mut Trace)) {
-        let trace = self.open(now, trace_id);
-        add(trace);
-        trace.touched = now;
-        trace.bytes += bytes;
-        self.bytes += bytes;
-        while self.traces.len() > self.limits.traces_max && self.evict(Evicted::Traces) {}
-        while self.bytes > self.limits.bytes_max && self.evict(Evicted::Bytes) {}
-    }
-
-    /// Closes the trace that is due next.
-    fn evict(&mut self, reason: Evicted) -> bool {
-        let Some((_, trace_id)) = self.due.first().copied() else { return false };
-        self.count(reason);
-        if let Some(trace) = self.take(trace_id) {
-            self.close(vec![(trace_id, trace)]);
-        }
-        true
-    }
-
-    fn reschedule(&mut self, trace_id: TraceId, change: impl FnOnce(&mut Trace)) {
-        if let Some(trace) = self.traces.get_mut(&trace_id) {
-            self.due.remove(&(trace.deadline, trace_id));
-            change(trace);
-            self.due.insert((trace.deadline, trace_id));
-        }
-    }
-
-    fn take(&mut self, trace_id: TraceId) -> Option<Trace> {
-        let trace = self.traces.remove(&trace_id)?;
-        self.due.remove(&(trace.deadline, trace_id));
-        self.bytes -= trace.bytes;
-        Some(trace)
-    }
-
-    /// Gives a verdict to its request, wherever that is by now.
-    #[expect(clippy::too_many_arguments, reason = "one verdict, as a log record tells it")]
-    fn hear(
-        &mut self,
-        now: UnixNanos,
-        trace_id: Option<TraceId>,
-        response_id: Option<&str>,
-        span: SpanId,
-        at: UnixNanos,
-        said: Said,
-        feature: Option<Box<str>>,
-        origin: &Arc<Origin>,
-    ) {
-        let known = trace_id.filter(|id| !self.traces.contains_key(id)).and_then(|id| Some((id, self.recent.get(id)?)));
-        let known = known.or_else(|| self.recent.by_response(response_id.filter(|_| trace_id.is_none())?));
-        if let Some((trace_id, Known { feature, .. })) = known {
-            let feature = (**feature).into();
-            return self.ready.push(late(trace_id, feature, vec![said]));
-        }
-        // A verdict by response id alone waits for its request under an id made of that.
-        let Some(trace_id) = trace_id.or_else(|| response_id.map(closed::by_response)) else { return };
-        let response_id = response_id.map(Into::into);
-        self.add_log(now, trace_id, 256, |trace| {
-            trace.said.push(trace::Verdict { at, span, response_id, feature, said, origin: origin.clone() });
-        });
-    }
-
-    /// Builds what traces tell. Traces that only judge go first, so that their verdicts reach those they judged;
-    /// verdicts without a request go last.
-    fn close(&mut self, mut traces: Vec<(TraceId, Trace)>) {
-        traces.sort_by_key(|(trace_id, _)| *trace_id);
-        let (mut judging, mut asking, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-        for (trace_id, mut trace) in traces {
-            trace.settle(self.limits.content_bytes_max, &mut self.memo, &self.normaliser);
-            match trace.purpose() {
-                Purpose::Judge => judging.push((trace_id, trace)),
-                Purpose::Request => asking.push((trace_id, trace)),
-                Purpose::Nothing => waiting.push((trace_id, trace)),
-            }
-        }
-        for (trace_id, trace) in judging {
-            self.close_judgement(trace_id, &trace, &mut asking);
-        }
-        for (trace_id, trace) in asking {
-            self.close_request(trace_id, trace, &mut waiting);
-        }
-        for (trace_id, trace) in waiting.into_iter().filter(|(_, trace)| !trace.said.is_empty()) {
-            let trace_id = if closed::is_by_response(trace_id) { TraceId([0; 16]) } else { trace_id };
-            let feature = trace.judging_feature();
-            self.ready.push(late(trace_id, feature, trace.said.into_iter().map(|it| it.said).collect()));
-        }
-    }
-
-    /// Sends the verdicts of a trace that only judges to the requests it judged.
-    fn close_judgement(&mut self, trace_id: TraceId, trace: &Trace, asking: &mut [(TraceId, Trace)]) {
-        self.recent.learn_judges(trace);
-        for (target, verdict) in trace.judgements() {
-            let known = verdict.response_id.as_deref().and_then(|id| self.recent.by_response(id)).map(|(id, _)| id);
-            let target = target.or(known).or_else(|| {
-                let id = verdict.response_id.as_deref()?;
-                asking.iter().find(|(_, trace)| trace.has_response(id)).map(|(id, _)| *id)
-            });
-            let target = target.unwrap_or(trace_id);
-            if let Some((_, open)) = asking.iter_mut().find(|(id, _)| *id == target) {
-                open.said.push(verdict);
-            } else if let Some(open) = self.traces.get_mut(&target) {
-                open.said.push(verdict);
-            } else {
-                let feature = self.recent.get(target).map(|known| (*known.feature).into());
-                let feature = feature.unwrap_or_else(|| trace.judging_feature());
-                self.ready.push(late(target, feature, vec![verdict.said]));
-            }
-        }
-        let feature = trace.judging_feature();
-        self.recent.remember(trace_id, Known { feature: (*feature).into(), by_root: trace.is_rooted() }, []);
-    }
-
-    fn close_request(&mut self, trace_id: TraceId, mut trace: Trace, waiting: &mut Vec<(TraceId, Trace)>) {
-        for response_id in trace.response_ids() {
-            let key = closed::by_response(&response_id);
-            let here = waiting.iter().position(|(id, _)| *id == key).map(|at| waiting.swap_remove(at).1);
-            if let Some(verdicts) = here.or_else(|| self.take(key)) {
-                trace.said.extend(verdicts.said);
-            }
-        }
-        let by_root = trace.is_rooted();
-        let request = request::build(trace_id, trace, &self.recent);
-        let known = Known { feature: (*request.feature).into(), by_root };
-        self.recent.remember(trace_id, known, request.calls.iter().filter_map(|call| call.response_id.as_deref()));
-        self.ready.push(Closed::Request(Box::new(request)));
-    }
 }
 
-fn late(trace_id: TraceId, feature: Box<str>, said: Vec<Said>) -> Closed {
-    let (mut evaluations, mut feedback) = (Vec::new(), None);
-    for said in said {
-        match said {
-            Said::Judged(evaluation) => evaluations.push(evaluation),
-            Said::Felt(found) => feedback = Some(found),
-        }
-    }
-    Closed::Late { trace_id, feature, evaluations, feedback }
-}
+#[cfg(test)]
+mod tests;

@@ -25,8 +25,8 @@ pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> Request
     let retrievals = retrievals::of(&trace.spans, &shape, view.started_at, |record, field| view.find(record, field));
     let tools_offered = tools::offered(&trace.spans, &calls);
     let prompt = prompt(&view, &calls);
-    let content = |call: Option<&Call>| call.and_then(|it| it.record.content.clone());
-    let (first, last) = (content(calls.first()), content(calls.last()));
+    let user_query = calls.first().and_then(|it| it.record.content.as_ref()?.query.clone());
+    let response = calls.last().and_then(|it| it.record.content.as_ref()?.answer.clone());
     let response_id = || models.iter().rev().find_map(|it| it.response_id.clone());
     let mut request = Request {
         trace_id,
@@ -42,8 +42,8 @@ pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> Request
         finish_reason: models.last().and_then(|it| it.finish_reason),
         error,
         prompt,
-        user_query: first.and_then(|it| it.query),
-        response: last.and_then(|it| it.answer),
+        user_query,
+        response,
         calls: models,
         retrievals,
         tools,
@@ -124,7 +124,7 @@ impl<'a> View<'a> {
     }
 }
 
-fn operation(call: &Call) -> Box<str> {
+fn operation(call: &Call<'_>) -> Box<str> {
     let fields = &call.record.fields;
     match fields.text(Field::Operation).or_else(|| fields.text(Field::RequestType)).as_deref() {
         Some("completion") => "text_completion".into(),
@@ -134,7 +134,7 @@ fn operation(call: &Call) -> Box<str> {
 }
 
 /// The last call decides, since it made the answer; before it, only a refusal or a block that nothing made good.
-fn outcome(root: Option<&Record>, calls: &[Call], models: &[ModelCall]) -> (Outcome, Option<Failure>) {
+fn outcome(root: Option<&Record>, calls: &[Call<'_>], models: &[ModelCall]) -> (Outcome, Option<Failure>) {
     let verdicts: Vec<Outcome> = calls.iter().zip(models).map(|(call, model)| outcome_of(call, model)).collect();
     let failure_of = |at: usize| models[at].error.clone().or_else(|| cut_stream(&models[at]));
     if let Some(last) = verdicts.len().checked_sub(1)
@@ -154,7 +154,7 @@ fn outcome(root: Option<&Record>, calls: &[Call], models: &[ModelCall]) -> (Outc
     lost.map_or((Outcome::Ok, None), |at| (verdicts[at], failure_of(at)))
 }
 
-fn outcome_of(call: &Call, model: &ModelCall) -> Outcome {
+fn outcome_of(call: &Call<'_>, model: &ModelCall) -> Outcome {
     let fields = &call.record.fields;
     let content = call.record.content.as_ref();
     let told = fields.get(Field::Refusal).and_then(Scalar::bool);
@@ -181,10 +181,10 @@ fn cut_stream(model: &ModelCall) -> Option<Failure> {
     (model.finish_reason == Some(FinishReason::Error)).then(|| failure("stream_cut", "", None))
 }
 
-fn prompt(view: &View<'_>, calls: &[Call]) -> Prompt {
+fn prompt(view: &View<'_>, calls: &[Call<'_>]) -> Prompt {
     // What embeddings, retrievals and tools carry is context that spread over them.
     let callers = view.spans.iter().filter(|it| matches!(it.kind, Kind::Agent | Kind::Chain | Kind::Other));
-    let tellers: Vec<&Record> = calls.iter().map(|call| &call.record).chain(view.root).chain(callers).collect();
+    let tellers: Vec<&Record> = calls.iter().map(|call| &*call.record).chain(view.root).chain(callers).collect();
     let origin = || view.spans.first().map(|it| &it.origin);
     let text = |field: Field| {
         let told = tellers.iter().find_map(|it| it.fields.text(field));

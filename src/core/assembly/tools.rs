@@ -16,7 +16,7 @@ use crate::core::time::UnixNanos;
 const PATH_MAX: usize = 64;
 
 /// Tool executions in order of start, and their path.
-pub(super) fn of(spans: &[Record], shape: &Shape, calls: &[Call]) -> (Vec<ToolCall>, Option<Box<str>>) {
+pub(super) fn of(spans: &[Record], shape: &Shape, calls: &[Call<'_>]) -> (Vec<ToolCall>, Option<Box<str>>) {
     let mut tools = of_spans(spans, shape);
     if tools.is_empty() {
         return of_messages(calls);
@@ -61,7 +61,7 @@ fn name(span: &Record) -> Box<str> {
 }
 
 /// Tools the model asked for, with the results it was told later.
-fn of_messages(calls: &[Call]) -> (Vec<ToolCall>, Option<Box<str>>) {
+fn of_messages(calls: &[Call<'_>]) -> (Vec<ToolCall>, Option<Box<str>>) {
     let contents = || calls.iter().filter_map(|call| Some((call, call.record.content.as_ref()?)));
     let (mut tools, mut turns) = (Vec::new(), Vec::new());
     for (call, content) in contents() {
@@ -86,7 +86,7 @@ fn of_messages(calls: &[Call]) -> (Vec<ToolCall>, Option<Box<str>>) {
 }
 
 /// Groups executions that ran in parallel: asked for in one turn of the model, or overlapping in time.
-fn turns(tools: &[ToolCall], calls: &[Call]) -> Vec<Vec<Box<str>>> {
+fn turns(tools: &[ToolCall], calls: &[Call<'_>]) -> Vec<Vec<Box<str>>> {
     let asked_in =
         |tool: &ToolCall| calls.iter().rposition(|call| call.asks_for_tools() && call.ended_at() <= tool.started_at);
     let mut turns: Vec<Vec<Box<str>>> = Vec::new();
@@ -120,8 +120,8 @@ fn path(turns: &[Vec<Box<str>>]) -> Option<Box<str>> {
 }
 
 /// The contracts offered to the model over all calls, by name, each once.
-pub(super) fn offered(spans: &[Record], calls: &[Call]) -> Vec<ToolSchema> {
-    let of_calls = calls.iter().map(|call| &call.record);
+pub(super) fn offered(spans: &[Record], calls: &[Call<'_>]) -> Vec<ToolSchema> {
+    let of_calls = calls.iter().map(|call| &*call.record);
     let of_agents = spans.iter().filter(|it| it.kind == Kind::Agent);
     let contents = of_calls.chain(of_agents).filter_map(|it| it.content.as_ref());
     let schemas = contents.flat_map(|it| &it.tools).flat_map(|it| it.iter());

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::evaluation::Said;
 use super::memo::Memo;
-use super::record::{Content, Origin, Reader, Record};
+use super::reader::Reader;
+use super::record::{Content, Origin, Record};
 use super::shape::{self, Shape};
 use crate::core::dialect::{Event, Field, Normaliser, Scalar};
 use crate::core::message::{self, Exchange, Json, of_value};
@@ -19,8 +20,8 @@ use crate::otlp::LogRecord;
 pub(super) struct Trace {
     /// When anything last came.
     pub(super) touched: UnixNanos,
-    /// When it is due at the earliest.
-    pub(super) deadline: UnixNanos,
+    /// When it is due at the earliest; set as soon as it holds anything.
+    pub(super) deadline: Option<UnixNanos>,
     /// When it is due for its root's sake, once that came, and whether that has no parent at all.
     rooted: Option<(UnixNanos, bool)>,
     /// Of `spans`, side by side for the search for duplicates.
@@ -71,10 +72,10 @@ pub(super) enum Purpose {
 }
 
 impl Trace {
-    pub(super) fn new(now: UnixNanos, deadline: UnixNanos) -> Self {
+    pub(super) fn new(now: UnixNanos) -> Self {
         Self {
             touched: now,
-            deadline,
+            deadline: None,
             rooted: None,
             ids: Vec::new(),
             spans: Vec::new(),
@@ -88,11 +89,6 @@ impl Trace {
 
     pub(super) fn has(&self, id: SpanId) -> bool {
         self.ids.contains(&id)
-    }
-
-    /// Whether a span may be added: it is not here yet, and there is room.
-    pub(super) fn has_room_for(&self, id: SpanId, spans_max: usize) -> bool {
-        self.ids.len() < spans_max && !self.has(id)
     }
 
     pub(super) fn add_span(&mut self, record: Record) {
@@ -109,7 +105,7 @@ impl Trace {
         let whole = self.spans.last().is_some_and(|root| root.parent.is_none());
         if self.rooted.is_none_or(|(_, before)| whole && !before) {
             self.rooted = Some((at, whole));
-            self.deadline = at;
+            self.deadline = Some(at);
         }
     }
 
@@ -150,8 +146,7 @@ impl Trace {
 
     fn join(&mut self, details: Record) {
         let same = |it: &Record| {
-            it.id == details.id && it.kind == details.kind
-                || it.kind == details.kind && shape::same_response(it, &details) == Some(true)
+            it.kind == details.kind && (it.id == details.id || shape::same_response(it, &details) == Some(true))
         };
         match self.spans.iter_mut().find(|it| same(it)) {
             Some(span) => span.fill(&details),
@@ -179,22 +174,24 @@ impl Trace {
 
     /// What it is about, once settled.
     pub(super) fn purpose(&self) -> Purpose {
+        let asks = |it: &Record| !it.dialects.is_empty() && !matches!(it.kind, Kind::Other | Kind::Evaluator);
+        if !self.spans.iter().any(|it| it.kind == Kind::Evaluator) {
+            return if self.spans.iter().any(asks) { Purpose::Request } else { Purpose::Nothing };
+        }
         let shape = Shape::of(&self.spans);
-        let asks = |(index, it): (usize, &Record)| {
-            !it.dialects.is_empty() && !matches!(it.kind, Kind::Other | Kind::Evaluator) && !shape.is_judged(index)
-        };
-        if self.spans.iter().enumerate().any(asks) {
-            Purpose::Request
-        } else if self.spans.iter().any(|it| it.kind == Kind::Evaluator) {
-            Purpose::Judge
-        } else {
-            Purpose::Nothing
+        match self.spans.iter().enumerate().any(|(at, it)| asks(it) && !shape.is_judged(at)) {
+            true => Purpose::Request,
+            false => Purpose::Judge,
         }
     }
 
     /// Every verdict with the trace it is about, where a link tells, and its judge completed from the model call
     /// that was made to reach it.
     pub(super) fn judgements(&self) -> Vec<(Option<TraceId>, Verdict)> {
+        let silent = |it: &Record| it.content.as_ref().is_none_or(|content| content.said.is_empty());
+        if self.said.is_empty() && self.spans.iter().all(silent) {
+            return Vec::new();
+        }
         let shape = Shape::of(&self.spans);
         let of_spans = self.spans.iter().flat_map(|span| {
             let said = span.content.iter().flat_map(|content| &content.said);

@@ -62,6 +62,12 @@ pub(crate) struct ToolResponse<'a> {
     pub(crate) failed: bool,
 }
 
+/// The first `max` bytes of `text`, less what would split a character.
+pub(crate) fn cut(text: &str, max: usize) -> &str {
+    let end = (0..=max.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    &text[..end]
+}
+
 impl Role {
     /// The role of this name in any dialect; unknown ones speak as the user.
     pub(crate) fn of(name: &str) -> Self {
@@ -111,7 +117,7 @@ impl<'a> Message<'a> {
         let texts = self.text.iter_mut().chain(self.results.iter_mut().map(|it| &mut it.text));
         for text in texts.chain(self.calls.iter_mut().filter_map(|it| it.arguments.as_mut())) {
             if text.len() > max {
-                *text = Cow::Owned(text[..text.floor_char_boundary(max)].to_owned());
+                *text = Cow::Owned(cut(text, max).to_owned());
             }
         }
     }
