@@ -37,6 +37,9 @@ fn payloads(dialect: &str, scenario: &str) -> Vec<(bool, Bytes)> {
         let Some(rest) = name.strip_prefix(scenario).and_then(|rest| rest.strip_prefix('-')) else { continue };
         let Some((number, signal)) = rest.split_once('.') else { continue };
         let Ok(number) = number.parse() else { continue };
+        if !["traces.pb", "logs.pb"].contains(&signal) {
+            continue;
+        }
         found.push((number, signal == "traces.pb", path));
     }
     found.sort();

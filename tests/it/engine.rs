@@ -55,13 +55,30 @@ impl Sim {
 
     /// Ten requests a minute for `minutes`, each as `shape` makes it of a healthy one.
     fn traffic(&mut self, minutes: u32, shape: impl Fn(Exchange) -> Exchange) {
-        for _ in 0..minutes * 10 {
-            let exchange = shape(Exchange::healthy(self.sent, self.now));
-            self.sent += 1;
-            self.advance(Duration::from_secs(6));
-            let traces = Traces::parse(exchange.export()).expect("synthetic traffic is OTLP");
-            self.engine.traces(&traces, self.now);
-            self.collect();
+        (0..minutes * 10).for_each(|_| self.send(&shape));
+    }
+
+    /// One request every six seconds until the first frame is handed over.
+    fn traffic_until_a_frame(&mut self, shape: impl Fn(Exchange) -> Exchange) {
+        let patience = self.now.plus(Duration::from_secs(1200));
+        while self.frames.is_empty() {
+            assert!(self.now < patience, "no frame within 20 minutes of failures");
+            assert!(self.firing().is_empty());
+            self.send(&shape);
+        }
+    }
+
+    fn send(&mut self, shape: impl Fn(Exchange) -> Exchange) {
+        let exchange = shape(Exchange::healthy(self.sent, self.now));
+        self.sent += 1;
+        let traces = Traces::parse(exchange.export()).expect("synthetic traffic is OTLP");
+        self.engine.traces(&traces, self.now);
+        self.collect();
+        for _ in 0..6 {
+            self.advance(Duration::from_secs(1));
+            if !self.frames.is_empty() {
+                return;
+            }
         }
     }
 
@@ -96,13 +113,7 @@ fn receipt(frame: &FrameBytes) -> Result<Receipt, StoreError> {
 fn the_frame_is_durable_before_the_alert_is_visible() {
     let mut sim = Sim::start();
     sim.traffic(10, |it| it);
-    while sim.frames.is_empty() {
-        sim.traffic(1, failing);
-        assert!(sim.now < START.plus(Duration::from_secs(1800)), "no frame within 20 minutes of failures");
-        if sim.frames.is_empty() {
-            assert!(sim.firing().is_empty());
-        }
-    }
+    sim.traffic_until_a_frame(failing);
     assert!(sim.firing().is_empty(), "an alert is out before its frame is durable");
     assert_eq!(sim.told_firing(), 0);
     assert!(!sim.notices.iter().any(|it| matches!(it, Notice::Breaker { .. })), "a breaker told before the frame");
@@ -121,9 +132,7 @@ fn the_frame_is_durable_before_the_alert_is_visible() {
 fn a_failing_log_does_not_silence_the_alert() {
     let mut sim = Sim::start();
     sim.traffic(10, |it| it);
-    while sim.frames.is_empty() {
-        sim.traffic(1, failing);
-    }
+    sim.traffic_until_a_frame(failing);
     let frames = sim.frames.clone();
     sim.answer(|_| Err(StoreError::Retry("disk full".into())));
     let firing = sim.firing();
@@ -146,9 +155,7 @@ fn a_failing_log_does_not_silence_the_alert() {
 fn a_silent_log_holds_the_alert_only_until_the_deadline() {
     let mut sim = Sim::start();
     sim.traffic(10, |it| it);
-    while sim.frames.is_empty() {
-        sim.traffic(1, failing);
-    }
+    sim.traffic_until_a_frame(failing);
     assert!(sim.firing().is_empty());
     sim.advance(config().evidence.commit_timeout + Duration::from_secs(10));
     let firing = sim.firing();
@@ -179,9 +186,7 @@ fn runs_repeat_exactly() {
 fn a_frame_names_what_moved() {
     let mut sim = Sim::start();
     sim.traffic(20, |it| it);
-    while sim.frames.is_empty() {
-        sim.traffic(1, failing);
-    }
+    sim.traffic_until_a_frame(failing);
     let frame = &sim.frames[0].body;
     let names: Vec<&String> = frame["variables"].as_object().expect("an object").keys().collect();
     assert_eq!(names.len(), 6);
