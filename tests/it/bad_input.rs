@@ -49,7 +49,7 @@ async fn bad_input_has_its_answer() {
         truncated protobuf: 400 application/x-protobuf 3 not an OTLP message: truncated: the message ends inside a field
         truncated protobuf, gRPC: 200 grpc-status=3 not an OTLP message: truncated: the message ends inside a field
         truncated protobuf, metrics: 400 application/x-protobuf 3 not an OTLP message: truncated: the message ends inside a field
-        text as protobuf: 400 application/x-protobuf 3 not an OTLP message: a field tag is not valid
+        text as protobuf: 400 application/x-protobuf 3 not an OTLP message: a group ends that was not begun
         truncated JSON: 400 application/json 3 not OTLP/JSON
         wrong JSON: 400 application/json 3 not OTLP/JSON
         depth bomb: 400 application/x-protobuf 3 not an OTLP message: nested deeper than 100 levels
