@@ -75,10 +75,7 @@ async fn a_firing_alert_is_frozen_once() {
     }
     admin.stop().await;
     let told = engine.await.unwrap();
-    assert_eq!(
-        (&*told[0].name, &*told[0].feature, told[0].starts_at.0),
-        ("ChatErrors", "support", STARTS_AT)
-    );
+    assert_eq!((&*told[0].name, &*told[0].feature, told[0].starts_at.0), ("ChatErrors", "support", STARTS_AT));
     assert_eq!((told[0].class, told[0].severity.map(|severity| severity.as_str())), (None, Some("SEV-2")));
 }
 

@@ -54,8 +54,10 @@ fn sources(folder: &str) -> Vec<(String, String)> {
 /// Whether a file holds nothing but tests.
 fn is_test(path: &Path) -> bool {
     let parts = path.strip_prefix(root()).expect("below the root").components();
-    parts.into_iter().any(|part| ["tests", "tests.rs"].contains(&&*part.as_os_str().to_string_lossy()) || part.as_os_str().to_string_lossy().ends_with("_tests.rs"))
-        && path.starts_with(root().join("src"))
+    parts.into_iter().any(|part| {
+        ["tests", "tests.rs"].contains(&&*part.as_os_str().to_string_lossy())
+            || part.as_os_str().to_string_lossy().ends_with("_tests.rs")
+    }) && path.starts_with(root().join("src"))
 }
 
 /// The code of a file before its tests.

@@ -13,9 +13,10 @@ pub struct Settings {
 }
 
 /// An explicit feature first, then workflow, agent, route.
-const FEATURE_KEYS: [&str; 16] = [
+const FEATURE_KEYS: [&str; 17] = [
     "freezeframe.feature",
     "app.feature",
+    "feature",
     "gen_ai.feature.name",
     "traceloop.association.properties.feature",
     "metadata.feature",

@@ -124,8 +124,8 @@ impl Stage {
     async fn is_healthy(&mut self) {
         let url = self.sidecar.url("/api/v1/features");
         self.traffic("v7", 15);
-        eventually("the three features are known and good", async || {
-            self.traffic("v7", 1);
+        eventually("the three features are known and good, and what is good is learned", async || {
+            self.traffic("v7", 4);
             let features = http::get_json(&url).await?;
             let good = |name: &str| {
                 let features = features["features"].as_array().cloned().unwrap_or_default();
@@ -133,7 +133,10 @@ impl Stage {
                     return false;
                 };
                 let signals = feature["signals"].as_array().cloned().unwrap_or_default();
-                signals.iter().any(|signal| signal["signal"] == "quality" && signal["value"].as_f64() > Some(0.9))
+                signals.iter().any(|signal| {
+                    let learned = signal["baseline"]["value"].as_f64() > Some(0.9);
+                    signal["signal"] == "quality" && signal["value"].as_f64() > Some(0.9) && learned
+                })
             };
             let all = ["support", "search", "orders"].into_iter().all(good);
             if all { Ok(()) } else { Err(features.to_string()) }
@@ -254,7 +257,11 @@ impl Stage {
         })
         .await;
         let inactive = [("alertname", "LLMQualityDegradation"), ("feature", "support"), ("state", "inactive")];
-        self.sidecar.find("alerts", &inactive).await.expect("a closed breaker has no firing alert");
+        eventually("the alert is over", async || {
+            self.traffic("v7", 2);
+            self.sidecar.find("alerts", &inactive).await
+        })
+        .await;
         self.breaker("support", true).await;
         for name in ["LLMQualityDegradation", "FreezeframeAlertFiring"] {
             eventually(&format!("{name} is resolved"), async || {
