@@ -18,11 +18,11 @@
 //! which `evidence` makes durable before `notify`, `api` and the metrics say a word about it.
 
 pub mod api;
-mod app;
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod core;
-mod drill;
+pub mod drill;
 pub mod engine;
 pub mod evidence;
 pub mod exporter;
@@ -30,6 +30,6 @@ pub mod metrics;
 pub mod notify;
 pub mod otlp;
 pub mod receiver;
-mod shutdown;
+pub mod shutdown;
 pub mod telemetry;
 pub mod toolkit;

@@ -63,12 +63,6 @@ fn spell(value: &Value) -> Result<Vec<u8>, ManifestError> {
     serde_json_canonicalizer::to_vec(value).map_err(|error| ManifestError::Json(error.to_string()))
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the question"
-)]
 fn inexact_integer(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => {

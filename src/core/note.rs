@@ -50,7 +50,7 @@ pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// The one way back: `None` for anything [`base64`] would not have written, spare bits included.
+/// The one way back: `None` for anything [`base64()`] would not have written, spare bits included.
 #[must_use]
 pub fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok().filter(|bytes| STANDARD.encode(bytes) == text)

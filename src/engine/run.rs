@@ -17,9 +17,9 @@ use super::view::{FrameState, View};
 use super::writer::Writer;
 
 /// Commands that wait for the engine; one more is refused as busy.
-pub const COMMANDS_MAX: usize = 64;
+const COMMANDS_MAX: usize = 64;
 /// Notices that a slow listener may fall behind before it is told that it missed some.
-pub const NOTICES_MAX: usize = 1024;
+const NOTICES_MAX: usize = 1024;
 /// How often time passes for the engine when nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -99,7 +99,10 @@ impl Live {
             Event::Command(Command::Traces(traces, reply)) => answer(reply, self.engine.traces(&traces, now)),
             Event::Command(Command::Logs(logs, reply)) => answer(reply, self.engine.logs(&logs, now)),
             Event::Command(Command::Breaker(order, reply)) => answer(reply, self.engine.order(&order, now)),
-            Event::Command(Command::Reload(config, reply)) => answer(reply, self.engine.reconfigure(config)),
+            Event::Command(Command::Reload(config, reply)) => {
+                self.engine.reconfigure(config);
+                answer(reply, ());
+            }
             Event::Command(Command::Witness(alert, reply)) => {
                 let (id, created) = self.engine.witness(&alert, now);
                 self.witnesses.push((id, created, reply));

@@ -12,7 +12,7 @@ use super::store::{FrameBytes, Store, StoreError};
 use crate::metrics::Metric;
 
 /// Frames that wait to be written, and frames that failed and wait to be tried again, at most.
-pub const FRAMES_QUEUED_MAX: usize = 64;
+const FRAMES_QUEUED_MAX: usize = 64;
 /// Pause before frames that failed are tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 

@@ -43,7 +43,7 @@ pub(super) fn write(frame: &[u8], manifest: &[u8], proof: &str, checkpoint: &str
     archive.into_inner()
 }
 
-/// Reads a bundle; an error says what is not as [`write`] writes it.
+/// Reads a bundle; an error says what is not as [`write()`] writes it.
 pub(super) fn read(bytes: &[u8]) -> Result<Bundle, String> {
     let mut archive = tar::Archive::new(bytes);
     let mut entries = archive.entries().map_err(|error| error.to_string())?;

@@ -47,7 +47,7 @@ async fn freeze(mut commands: mpsc::Receiver<Command>) -> Vec<ForeignAlert> {
     while let Some(Command::Witness(alert, reply)) = commands.recv().await {
         let next = format!("incident-{}", known.len());
         let mut created = false;
-        let id = known.entry((alert.fingerprint.clone(), alert.starts_at.clone())).or_insert_with(|| {
+        let id = known.entry((alert.fingerprint.clone(), alert.starts_at)).or_insert_with(|| {
             created = true;
             next
         });

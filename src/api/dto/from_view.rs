@@ -164,7 +164,7 @@ impl Breaker {
             },
             incident_id: breaker.incident_id.clone(),
             last: breaker.last.as_ref().map(Transition::new),
-            redirected: redirected,
+            redirected,
         }
     }
 }

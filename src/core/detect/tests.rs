@@ -45,7 +45,8 @@ fn six_of_ten_breach_and_one_of_ten_does_not() {
     let outcomes = |ok, failed| window(&[(Count::Ok, ok), (Count::Error, failed)], &[]);
     let evaluations = |pass, fail| window(&[(Count::EvaluationPass, pass), (Count::EvaluationFail, fail)], &[]);
     let slow = |fast, slow| latency(slow, fast + slow);
-    let kinds: [(&str, &dyn Fn(u64, u64) -> Window, Window); 6] = [
+    type Kind<'a> = (&'a str, &'a dyn Fn(u64, u64) -> Window, Window);
+    let kinds: [Kind<'_>; 6] = [
         ("LLMQualityDegradation", &quality, quality(920, 80)),
         ("LLMEvaluationFailing", &evaluations, evaluations(920, 80)),
         ("LLMToolFailures", &tools, tools(970, 30)),
