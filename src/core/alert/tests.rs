@@ -124,7 +124,8 @@ fn transition_table() {
         firing, over   healthy            inactive  recovered
         firing, over   insufficient_data  inactive  insufficient_data
         firing, over   (removed)          inactive  rule_removed
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 /// Proves that without a hold the first breach fires at once, and says so in one transition.

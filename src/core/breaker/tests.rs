@@ -150,7 +150,8 @@ fn transition_table() {
         disabled      open            forced_open  manual
         disabled      close           -            -
         disabled      reset           closed       manual
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 /// Proves that an open breaker probes after `open_for` even when the clock is set back meanwhile.

@@ -36,6 +36,9 @@ fn breached(rule: &str, window: &Window, baseline: Option<&Window>) -> bool {
     matches!(judge(&self::rule(rule), window, baseline), Verdict::Breached { .. })
 }
 
+/// A rule, windows with so many good and bad samples for it, and a usual baseline.
+type Kind<'a> = (&'a str, &'a dyn Fn(u64, u64) -> Window, Window);
+
 /// Proves the promises on few samples: six bad of ten breach, one of ten and eight good of ten do not, with and
 /// without a baseline, for each kind of failure; and nine requests say nothing.
 #[test]
@@ -44,14 +47,13 @@ fn six_of_ten_breach_and_one_of_ten_does_not() {
     let searches = |hit, empty| window(&[(Count::RetrievalHit, hit), (Count::RetrievalEmpty, empty)], &[]);
     let outcomes = |ok, failed| window(&[(Count::Ok, ok), (Count::Error, failed)], &[]);
     let evaluations = |pass, fail| window(&[(Count::EvaluationPass, pass), (Count::EvaluationFail, fail)], &[]);
-    let slow = |fast, slow| latency(slow, fast + slow);
-    let kinds: [(&str, &dyn Fn(u64, u64) -> Window, Window); 6] = [
+    let kinds: [Kind; 6] = [
         ("LLMQualityDegradation", &quality, quality(920, 80)),
         ("LLMEvaluationFailing", &evaluations, evaluations(920, 80)),
         ("LLMToolFailures", &tools, tools(970, 30)),
         ("LLMRetrievalEmpty", &searches, searches(970, 30)),
         ("LLMErrorRateHigh", &outcomes, outcomes(995, 5)),
-        ("LLMLatencyHigh", &|good, bad| slow(good as usize, bad as usize), latency(3, 1_000)),
+        ("LLMLatencyHigh", &|good, bad| latency(bad as usize, (good + bad) as usize), latency(3, 1_000)),
     ];
     for (name, with, baseline) in kinds {
         for baseline in [None, Some(&baseline)] {
