@@ -143,19 +143,32 @@ fn one_leak_is_enough() {
     assert!(!breached("LLMDataLeak", &leaks(0), Some(&leaks(5))));
 }
 
-/// Proves that the shortest window with enough samples decides first, and that without any the longest speaks.
+/// Proves what the windows around a window add: a recent one with enough samples decides early, a longer one
+/// decides for a window with few samples that is on the wrong side itself, and neither does otherwise.
 #[test]
-fn nested_windows_tell_early() {
+fn nested_windows_tell_early_and_patiently() {
     let rule = rule("LLMQualityDegradation");
-    let old_and_new = quality(250, 50);
-    let fresh = quality(15, 45);
-    assert!(matches!(judge(&rule, &old_and_new, None), Verdict::Healthy { .. }));
-    let nested = [fresh.clone(), quality(100, 50), old_and_new.clone()];
-    let Verdict::Breached { estimate, .. } = judge_nested(&rule, &nested, None) else { panic!("the last minute") };
+    let nested = |recent: Window, window: Window, extended: Window| {
+        judge_nested(
+            &rule,
+            &Nested { recent: [recent, quality(100, 25)], window, extended: [quality(0, 0), extended] },
+            None,
+        )
+    };
+    let (steady, long) = (quality(250, 50), quality(750, 150));
+    let Verdict::Breached { estimate, .. } = nested(quality(15, 45), steady.clone(), long.clone()) else {
+        panic!("the last minute tells")
+    };
     assert_eq!(estimate.samples, 60);
-    let thin = [quality(4, 10), quality(10, 9), old_and_new.clone()];
-    assert_eq!(judge_nested(&rule, &thin, None), judge(&rule, &old_and_new, None));
-    assert_eq!(judge_nested(&rule, &[], None), Verdict::InsufficientData { samples: 0 });
+    let unmoved = judge(&rule, &steady, None);
+    assert_eq!(nested(quality(4, 10), steady.clone(), long), unmoved, "too few samples for a recent window");
+    let Verdict::Breached { estimate, .. } = nested(quality(3, 1), quality(9, 5), quality(40, 40)) else {
+        panic!("the longer window tells")
+    };
+    assert_eq!(estimate.samples, 80);
+    assert_eq!(nested(quality(9, 1), steady, quality(40, 400)), unmoved, "it is over");
+    let few = nested(quality(0, 0), quality(0, 4), quality(0, 400));
+    assert_eq!(few, Verdict::InsufficientData { samples: 4 }, "nothing is known to go on");
 }
 
 proptest! {
