@@ -149,11 +149,7 @@ fn one_leak_is_enough() {
 fn nested_windows_tell_early_and_patiently() {
     let rule = rule("LLMQualityDegradation");
     let nested = |recent: Window, window: Window, extended: Window| {
-        judge_nested(
-            &rule,
-            &Nested { recent: [recent, quality(100, 25)], window, extended: [quality(0, 0), extended] },
-            None,
-        )
+        judge_nested(&rule, &Nested { recent: [recent, quality(100, 25)], window, extended }, None)
     };
     let (steady, long) = (quality(250, 50), quality(750, 150));
     let Verdict::Breached { estimate, .. } = nested(quality(15, 45), steady.clone(), long.clone()) else {
