@@ -1,7 +1,5 @@
 //! A distribution as it is kept in a slot and merged to a window: the occupied cells alone.
 
-use std::ops::Range;
-
 use super::layout::{CELLS, OCTAVE_CELLS, VALUE_MAX, cell, index_of, middle_of};
 
 /// Counts of values in the cells of a [`super::Histogram`], in order of cell, without the empty ones.
@@ -151,19 +149,20 @@ pub(crate) fn rank(count: u64, q: f64) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Merging {
     cells: Vec<u32>,
-    /// The cells that may be occupied: few of all there are.
-    touched: Range<usize>,
+    /// The first and the end of the cells that may be occupied: few of all there are.
+    touched: (usize, usize),
     sum: u64,
 }
 
 impl Merging {
     pub(crate) fn new() -> Self {
-        Self { cells: vec![0; CELLS], touched: CELLS..0, sum: 0 }
+        Self { cells: vec![0; CELLS], touched: (CELLS, 0), sum: 0 }
     }
 
     pub(crate) fn add(&mut self, part: &Distribution) {
         let (Some((first, _)), Some((last, _))) = (part.cells.first(), part.cells.last()) else { return };
-        self.touched = self.touched.start.min(usize::from(*first))..self.touched.end.max(usize::from(*last) + 1);
+        let (start, end) = self.touched;
+        self.touched = (start.min(usize::from(*first)), end.max(usize::from(*last) + 1));
         for (index, count) in &part.cells {
             let cell = &mut self.cells[usize::from(*index)];
             *cell = cell.saturating_add(*count);
@@ -172,9 +171,9 @@ impl Merging {
     }
 
     pub(crate) fn distribution(&self) -> Distribution {
-        let touched = self.touched.clone();
-        let cells = self.cells.get(touched.clone()).unwrap_or_default();
-        let occupied = touched.zip(cells).filter(|(_, count)| **count > 0);
+        let (start, end) = self.touched;
+        let touched = self.cells.iter().enumerate().take(end).skip(start);
+        let occupied = touched.filter(|(_, count)| **count > 0);
         Distribution::new(occupied.map(|(index, count)| (cell(index), *count)).collect(), self.sum)
     }
 }
