@@ -4,16 +4,16 @@
 //! A window breaches a limit when both hold:
 //! 1. the whole 95 % interval is beyond the limit. For a quantile the share of values beyond the limit is tested:
 //!    p95 is above L when more than 5 % of the values are, by the same interval;
-//! 2. where there is a baseline on the good side of the limit, the window differs from it by [`FIXED_DEVIATION`], or
-//!    for a limit learned from it by [`LEARNED_DEVIATION`]. The first test alone would be wrong once in 40 looks, and
-//!    a rule looks 60 000 times a week.
+//! 2. where there is a baseline on the good side of the limit, the window is not what chance makes of the baseline
+//!    in a week: see [`EVIDENCE_MIN`]. The first test alone would be wrong once in 40 looks, and a rule looks 60 000
+//!    times a week.
 
 use std::time::Duration;
 
 use super::incident::{Class, Severity};
 use super::signal::{Measure, Shape, Signal};
 use super::statistics::{Z, wilson};
-use super::window::{Window, number, share, small};
+use super::window::{Nested, Window, number, share, small};
 
 /// One alert rule, as compiled from the configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,20 +134,48 @@ pub enum Verdict {
     },
 }
 
-/// How far beyond chance a window must be from a good baseline to breach a fixed limit, in standard deviations. Five
-/// bad of ten are not against 8 %, six are.
-pub const FIXED_DEVIATION: f64 = 3.5;
+impl Direction {
+    /// Whether `value` is on the bad side of `limit`.
+    #[must_use]
+    pub fn beyond(self, value: f64, limit: f64) -> bool {
+        match self {
+            Self::Above => value > limit,
+            Self::Below => value < limit,
+        }
+    }
+}
 
-/// As [`FIXED_DEVIATION`] for a limit that was learned: such limits are near the baseline, so this is the test that
-/// keeps it quiet.
-pub const LEARNED_DEVIATION: f64 = 4.5;
+impl Verdict {
+    /// What was estimated; `None` with too few samples.
+    #[must_use]
+    pub fn estimate(&self) -> Option<Estimate> {
+        match self {
+            Self::InsufficientData { .. } => None,
+            Self::Healthy { estimate } | Self::Breached { estimate, .. } => Some(*estimate),
+        }
+    }
+
+    /// The limit that is breached; `None` when none is.
+    #[must_use]
+    pub fn limit(&self) -> Option<f64> {
+        match self {
+            Self::InsufficientData { .. } | Self::Healthy { .. } => None,
+            Self::Breached { limit, .. } => Some(*limit),
+        }
+    }
+}
+
+/// Evidence against a good baseline that a breach needs beyond `ln(samples)`, nats of log-likelihood ratio. The
+/// logarithm pays for the looks: the more samples a window has, the more different windows a week has. By it six bad
+/// of ten are no chance where 8 % are usual, and eleven of thirty are.
+pub const EVIDENCE_MIN: f64 = 6.4;
 
 /// A baseline with fewer samples does not excuse a window that breaches a fixed limit.
 pub const EXCUSE_SAMPLES_MIN: u64 = 100;
 
-/// The smaller windows of [`judge_nested`] need this many times the rule's samples: they are looked at as often, and
-/// few samples are wrong more often.
-const NESTED_SAMPLES_FACTOR: u64 = 2;
+/// The recent windows of [`judge_nested`] need this many times the rule's samples: a short window with few samples is
+/// wrong more often.
+const RECENT_SAMPLES_FACTOR: u64 = 2;
 
 /// Judges one window. With a fixed and a learned limit, the fixed one is tried first.
 #[must_use]
@@ -158,33 +186,40 @@ pub fn judge(rule: &Rule, window: &Window, baseline: Option<&Window>) -> Verdict
     };
     let baseline = baseline.filter(|baseline| baseline.samples(rule.signal) > 0);
     let excuse = baseline.filter(|baseline| baseline.samples(rule.signal) >= EXCUSE_SAMPLES_MIN);
-    let fixed = rule.limit.fixed.map(|limit| (limit, false, excuse, FIXED_DEVIATION));
+    let fixed = rule.limit.fixed.map(|limit| (limit, false, excuse));
     let learned = baseline.and_then(|baseline| learned_limit(rule, baseline));
-    let learned = learned.map(|limit| (limit, true, baseline, LEARNED_DEVIATION));
-    let breach = [fixed, learned].into_iter().flatten().find(|(limit, _, baseline, deviation)| {
-        breaches(rule, window, *limit) && differs(rule, window, *baseline, *limit, *deviation)
+    let learned = learned.map(|limit| (limit, true, baseline));
+    let breach = [fixed, learned].into_iter().flatten().find(|(limit, _, baseline)| {
+        breaches(rule, window, *limit) && baseline.is_none_or(|baseline| differs(rule, window, baseline, *limit))
     });
     match breach {
-        Some((limit, learned, _, _)) => Verdict::Breached { estimate, limit, learned },
+        Some((limit, learned, _)) => Verdict::Breached { estimate, limit, learned },
         None => Verdict::Healthy { estimate },
     }
 }
 
-/// Judges windows of different lengths that end together, shortest first, as
-/// [`super::window::Windows::nested`] gives them: the first breach counts, else what the longest says. With enough
-/// traffic the last minute tells what the last five would take minutes to tell.
+/// Judges a window together with those nested around it. With enough traffic, its last minute tells what the whole
+/// would take minutes to tell; with little, one of twice the length gathers what the window alone does not, and counts
+/// while the window itself still is on the wrong side of the limit. The first breach is the verdict, else what the window says.
 #[must_use]
-pub fn judge_nested(rule: &Rule, windows: &[Window], baseline: Option<&Window>) -> Verdict {
-    let Some((longest, shorter)) = windows.split_last() else {
-        return Verdict::InsufficientData { samples: 0 };
-    };
-    let enough = rule.samples_min.saturating_mul(NESTED_SAMPLES_FACTOR);
-    let mut shorter = shorter.iter().filter(|window| window.samples(rule.signal) >= enough);
-    let breach = shorter.find_map(|window| match judge(rule, window, baseline) {
+pub fn judge_nested(rule: &Rule, nested: &Nested, baseline: Option<&Window>) -> Verdict {
+    let enough = rule.samples_min.saturating_mul(RECENT_SAMPLES_FACTOR);
+    let recent = nested.recent.iter().filter(|window| window.samples(rule.signal) >= enough);
+    let breach = |window: &Window| match judge(rule, window, baseline) {
         breach @ Verdict::Breached { .. } => Some(breach),
         Verdict::Healthy { .. } | Verdict::InsufficientData { .. } => None,
-    });
-    breach.unwrap_or_else(|| judge(rule, longest, baseline))
+    };
+    let now = judge(rule, &nested.window, baseline);
+    let going_on = |breach: &Verdict| match (now.estimate(), breach.limit()) {
+        (Some(estimate), Some(limit)) => rule.direction.beyond(estimate.value, limit),
+        (None, _) | (_, None) => false,
+    };
+    let early = recent.filter_map(breach);
+    let patient = breach(&nested.extended).filter(going_on);
+    match now {
+        Verdict::Breached { .. } => now,
+        Verdict::Healthy { .. } | Verdict::InsufficientData { .. } => early.chain(patient).next().unwrap_or(now),
+    }
 }
 
 /// The limit that a baseline sets. It is reckoned from the lenient end of the baseline's interval, so that a thin
@@ -237,44 +272,40 @@ fn breaches(rule: &Rule, window: &Window, limit: f64) -> bool {
         // No bad sample breaches nothing, not even a limit of zero.
         return bad.samples > 0 && wilson(small(bad.samples), small(bad.of)).0 > bad.allowed;
     }
-    deviation_of_mean(rule, window, limit) > Z
+    standard_errors(rule, window, limit) > Z
 }
 
-/// Whether the window is further from the baseline than chance takes it. A baseline that is itself beyond the limit
-/// excuses nothing.
-fn differs(rule: &Rule, window: &Window, baseline: Option<&Window>, limit: f64, deviation: f64) -> bool {
-    let Some(baseline) = baseline else { return true };
+/// Whether the window is further from the baseline than a week of chance takes it. A baseline that is itself beyond
+/// the limit explains nothing.
+fn differs(rule: &Rule, window: &Window, baseline: &Window, limit: f64) -> bool {
+    let needed = EVIDENCE_MIN + number(window.samples(rule.signal).max(1)).ln();
     if let (Some(now), Some(before)) = (bad(rule, window, limit), bad(rule, baseline, limit)) {
         // Half a sample more than there were: nothing is impossible because it has not happened yet.
         let expected = (number(before.samples) + 0.5) / (number(before.of) + 1.0);
-        return expected >= now.allowed || deviation_of_share(now.samples, now.of, expected) >= deviation;
+        return expected >= now.allowed || evidence(now.samples, now.of, expected) >= needed;
     }
     let Some(expected) = baseline.estimate(rule.signal).map(|estimate| estimate.value) else { return true };
-    let good = match rule.direction {
-        Direction::Above => expected < limit,
-        Direction::Below => expected > limit,
-    };
-    !good || deviation_of_mean(rule, window, expected) >= deviation
+    rule.direction.beyond(expected, limit) || standard_errors(rule, window, expected).powi(2) / 2.0 >= needed
 }
 
-/// How many standard deviations `bad` of `of` lies above an expected share: the signed root of the binomial
-/// log-likelihood ratio (Wilks 1938), which stays honest for small counts where the normal score does not.
-fn deviation_of_share(bad: u64, of: u64, expected: f64) -> f64 {
+/// Log-likelihood ratio of `bad` of `of` against an expected share, nats: honest for small counts, where the normal
+/// approximation is not (Wilks 1938).
+fn evidence(bad: u64, of: u64, expected: f64) -> f64 {
     let found = share(bad, of.max(1));
     if found <= expected {
         return 0.0;
     }
     let term = |found: f64, expected: f64| if found > 0.0 { found * (found / expected).ln() } else { 0.0 };
-    (2.0 * number(of) * (term(found, expected) + term(1.0 - found, 1.0 - expected))).sqrt()
+    number(of) * (term(found, expected) + term(1.0 - found, 1.0 - expected))
 }
 
-/// How many standard errors the window's mean lies beyond `expected` on the bad side.
-fn deviation_of_mean(rule: &Rule, window: &Window, expected: f64) -> f64 {
+/// How many standard errors the window's mean lies beyond `value` on the bad side.
+fn standard_errors(rule: &Rule, window: &Window, value: f64) -> f64 {
     let Shape::Mean(measures) = rule.signal.shape() else { return 0.0 };
     let Some((mean, error)) = window.mean(measures) else { return 0.0 };
     let beyond = match rule.direction {
-        Direction::Above => mean - expected,
-        Direction::Below => expected - mean,
+        Direction::Above => mean - value,
+        Direction::Below => value - mean,
     };
     // Equal values have no error; the difference is then as certain as it gets.
     if beyond > 0.0 { beyond / error } else { 0.0 }

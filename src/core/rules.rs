@@ -1,6 +1,6 @@
 //! The built-in alert rules: one table, each with the reason for its numbers.
 //!
-//! Shared by all: the window is five minutes, judged also over its last half and fifth; a condition must hold for 30 s
+//! Shared by all: the window is five minutes, judged with those nested around it; a condition must hold for 30 s
 //! (three evaluations, so that a page comes within two minutes of the trouble) and an alert keeps firing for two
 //! minutes after its condition last held, so that a flapping one is one page. A learned limit tells a change from
 //! what the feature is used to; a fixed one holds from the first minute on.

@@ -41,6 +41,17 @@ pub struct Policy {
     pub baseline: Duration,
 }
 
+/// A window with shorter ones and a longer one that end together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nested {
+    /// Its last fifth and its last half.
+    pub recent: [Window; 2],
+    /// The window itself.
+    pub window: Window,
+    /// Twice its length, at most the long window.
+    pub extended: Window,
+}
+
 /// Requests without which a baseline says nothing. Few, so that a feature has one within its first minutes: the
 /// comparisons themselves account for how thin it is.
 pub const BASELINE_REQUESTS_MIN: u64 = 20;
@@ -117,20 +128,20 @@ impl Windows {
         self.sum(to.minus(length), to)
     }
 
-    /// The last fifth, the last half and the whole of [`Windows::last`], shortest first: see
-    /// [`super::detect::judge_nested`].
+    /// Windows around [`Windows::last`] that end together: see [`super::detect::judge_nested`].
     #[must_use]
-    pub fn nested(&self, length: Duration) -> [Window; 3] {
+    pub fn nested(&self, length: Duration) -> Nested {
         let to = self.to();
         let mut summing = Summing::default();
         let mut newest_first = self.slots.iter().rev().chain(self.coarse.iter().rev()).peekable();
-        [5, 2, 1].map(|part| {
-            let from = to.minus(length / part);
+        let [fifth, half, window, extended] = [length / 5, length / 2, length, length * 2].map(|length| {
+            let from = to.minus(length);
             while let Some(slot) = newest_first.next_if(|slot| slot.middle() >= from) {
                 summing.add(slot);
             }
             summing.window(to)
-        })
+        });
+        Nested { recent: [fifth, half], window, extended }
     }
 
     /// What was counted from `from` until `to`, to the nearest slot, as far back as the long window reaches.

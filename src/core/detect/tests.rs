@@ -36,6 +36,9 @@ fn breached(rule: &str, window: &Window, baseline: Option<&Window>) -> bool {
     matches!(judge(&self::rule(rule), window, baseline), Verdict::Breached { .. })
 }
 
+/// A rule, windows with so many good and bad samples for it, and a usual baseline.
+type Kind<'a> = (&'a str, &'a dyn Fn(u64, u64) -> Window, Window);
+
 /// Proves the promises on few samples: six bad of ten breach, one of ten and eight good of ten do not, with and
 /// without a baseline, for each kind of failure; and nine requests say nothing.
 #[test]
@@ -44,15 +47,13 @@ fn six_of_ten_breach_and_one_of_ten_does_not() {
     let searches = |hit, empty| window(&[(Count::RetrievalHit, hit), (Count::RetrievalEmpty, empty)], &[]);
     let outcomes = |ok, failed| window(&[(Count::Ok, ok), (Count::Error, failed)], &[]);
     let evaluations = |pass, fail| window(&[(Count::EvaluationPass, pass), (Count::EvaluationFail, fail)], &[]);
-    let slow = |fast, slow| latency(slow, fast + slow);
-    type Kind<'a> = (&'a str, &'a dyn Fn(u64, u64) -> Window, Window);
-    let kinds: [Kind<'_>; 6] = [
+    let kinds: [Kind; 6] = [
         ("LLMQualityDegradation", &quality, quality(920, 80)),
         ("LLMEvaluationFailing", &evaluations, evaluations(920, 80)),
         ("LLMToolFailures", &tools, tools(970, 30)),
         ("LLMRetrievalEmpty", &searches, searches(970, 30)),
         ("LLMErrorRateHigh", &outcomes, outcomes(995, 5)),
-        ("LLMLatencyHigh", &|good, bad| slow(good as usize, bad as usize), latency(3, 1_000)),
+        ("LLMLatencyHigh", &|good, bad| latency(bad as usize, (good + bad) as usize), latency(3, 1_000)),
     ];
     for (name, with, baseline) in kinds {
         for baseline in [None, Some(&baseline)] {
@@ -142,19 +143,28 @@ fn one_leak_is_enough() {
     assert!(!breached("LLMDataLeak", &leaks(0), Some(&leaks(5))));
 }
 
-/// Proves that the shortest window with enough samples decides first, and that without any the longest speaks.
+/// Proves what the windows around a window add: a recent one with enough samples decides early, a longer one
+/// decides for a window with few samples that is on the wrong side itself, and neither does otherwise.
 #[test]
-fn nested_windows_tell_early() {
+fn nested_windows_tell_early_and_patiently() {
     let rule = rule("LLMQualityDegradation");
-    let old_and_new = quality(250, 50);
-    let fresh = quality(15, 45);
-    assert!(matches!(judge(&rule, &old_and_new, None), Verdict::Healthy { .. }));
-    let nested = [fresh.clone(), quality(100, 50), old_and_new.clone()];
-    let Verdict::Breached { estimate, .. } = judge_nested(&rule, &nested, None) else { panic!("the last minute") };
+    let nested = |recent: Window, window: Window, extended: Window| {
+        judge_nested(&rule, &Nested { recent: [recent, quality(100, 25)], window, extended }, None)
+    };
+    let (steady, long) = (quality(250, 50), quality(750, 150));
+    let Verdict::Breached { estimate, .. } = nested(quality(15, 45), steady.clone(), long.clone()) else {
+        panic!("the last minute tells")
+    };
     assert_eq!(estimate.samples, 60);
-    let thin = [quality(4, 10), quality(10, 9), old_and_new.clone()];
-    assert_eq!(judge_nested(&rule, &thin, None), judge(&rule, &old_and_new, None));
-    assert_eq!(judge_nested(&rule, &[], None), Verdict::InsufficientData { samples: 0 });
+    let unmoved = judge(&rule, &steady, None);
+    assert_eq!(nested(quality(4, 10), steady.clone(), long), unmoved, "too few samples for a recent window");
+    let Verdict::Breached { estimate, .. } = nested(quality(3, 1), quality(9, 5), quality(40, 40)) else {
+        panic!("the longer window tells")
+    };
+    assert_eq!(estimate.samples, 80);
+    assert_eq!(nested(quality(9, 1), steady, quality(40, 400)), unmoved, "it is over");
+    let few = nested(quality(0, 0), quality(0, 4), quality(0, 400));
+    assert_eq!(few, Verdict::InsufficientData { samples: 4 }, "nothing is known to go on");
 }
 
 proptest! {

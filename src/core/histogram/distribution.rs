@@ -6,6 +6,7 @@ use super::layout::{CELLS, OCTAVE_CELLS, VALUE_MAX, cell, index_of, middle_of};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Distribution {
     cells: Vec<(u16, u32)>,
+    count: u64,
     sum: u64,
 }
 
@@ -17,7 +18,8 @@ impl Distribution {
     pub const KEPT_BYTES_MAX: usize = size_of::<Self>() + Self::KEPT_CELLS_MAX * size_of::<(u16, u32)>();
 
     pub(super) fn new(cells: Vec<(u16, u32)>, sum: u64) -> Self {
-        Self { cells, sum }
+        let count = cells.iter().map(|(_, count)| u64::from(*count)).sum();
+        Self { cells, count, sum }
     }
 
     /// The sum of distributions.
@@ -57,7 +59,7 @@ impl Distribution {
     /// How many values.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.cells.iter().map(|(_, count)| u64::from(*count)).sum()
+        self.count
     }
 
     /// Their exact sum, values beyond the range counted as [`VALUE_MAX`].
@@ -147,15 +149,20 @@ pub(crate) fn rank(count: u64, q: f64) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Merging {
     cells: Vec<u32>,
+    /// The first and the end of the cells that may be occupied: few of all there are.
+    touched: (usize, usize),
     sum: u64,
 }
 
 impl Merging {
     pub(crate) fn new() -> Self {
-        Self { cells: vec![0; CELLS], sum: 0 }
+        Self { cells: vec![0; CELLS], touched: (CELLS, 0), sum: 0 }
     }
 
     pub(crate) fn add(&mut self, part: &Distribution) {
+        let (Some((first, _)), Some((last, _))) = (part.cells.first(), part.cells.last()) else { return };
+        let (start, end) = self.touched;
+        self.touched = (start.min(usize::from(*first)), end.max(usize::from(*last) + 1));
         for (index, count) in &part.cells {
             let cell = &mut self.cells[usize::from(*index)];
             *cell = cell.saturating_add(*count);
@@ -164,7 +171,9 @@ impl Merging {
     }
 
     pub(crate) fn distribution(&self) -> Distribution {
-        let occupied = self.cells.iter().enumerate().filter(|(_, count)| **count > 0);
+        let (start, end) = self.touched;
+        let touched = self.cells.iter().enumerate().take(end).skip(start);
+        let occupied = touched.filter(|(_, count)| **count > 0);
         Distribution::new(occupied.map(|(index, count)| (cell(index), *count)).collect(), self.sum)
     }
 }
