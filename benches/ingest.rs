@@ -1,12 +1,21 @@
-//! What a span costs before anything is sent anywhere: `decode` is the check and one walk over every attribute.
+//! What a span costs before anything is sent anywhere: `decode` is the check and one walk over every attribute,
+//! `ingest` the whole road from a request's bytes to recorded histograms (four-span requests with content, windows,
+//! rules and redaction on, requests closed as their grace passes).
 //! Throughput is in spans; `meta` is an LLM span of 25 attributes and about 1 KB, `content` the same with its
 //! messages, about 8 KB.
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use freezeframe::config::{self, Source};
+use freezeframe::core::time::UnixNanos;
+use freezeframe::engine::Engine;
+use freezeframe::engine::registry::Registry;
 use freezeframe::otlp::{Traces, Value};
+use freezeframe::toolkit::traffic::Exchange;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
@@ -14,7 +23,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
-criterion_group!(benches, decode);
+criterion_group!(benches, decode, ingest);
 criterion_main!(benches);
 
 /// Spans in a request: the batch processors' default, and half of it where bodies would pass 4 MiB.
@@ -33,6 +42,37 @@ fn decode(criterion: &mut Criterion) {
             bencher.iter(|| walk(&Traces::parse(black_box(bytes.clone())).expect("well-formed")));
         });
     }
+    group.finish();
+}
+
+/// Requests of four spans in one export.
+const EXCHANGES: u64 = 128;
+
+fn ingest(criterion: &mut Criterion) {
+    let config = Arc::new(config::load(&Source::Default, &|_| None).expect("the defaults are valid").0);
+    let registry = Arc::new(Registry::new(config.features.max));
+    let start = UnixNanos(1_795_300_000_000_000_000);
+    let mut engine = Engine::new(config, registry, 1, start);
+    let mut number = 0;
+    let mut group = criterion.benchmark_group("ingest");
+    group.throughput(Throughput::Elements(4 * EXCHANGES));
+    group.bench_function("rag", |bencher| {
+        bencher.iter_batched(
+            || {
+                number += EXCHANGES;
+                let now = start.plus(Duration::from_secs(number / EXCHANGES));
+                let exchanges = (number..number + EXCHANGES).map(|n| Exchange::healthy(n, now).export());
+                // Protobuf messages that follow each other are one message.
+                (now, exchanges.collect::<Vec<_>>().concat())
+            },
+            |(now, bytes)| {
+                engine.traces(&Traces::parse(Bytes::from(bytes)).expect("well-formed"), now);
+                engine.tick(now);
+                engine.take_effects()
+            },
+            BatchSize::PerIteration,
+        );
+    });
     group.finish();
 }
 

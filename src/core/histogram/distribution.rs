@@ -25,7 +25,7 @@ impl Distribution {
     /// The sum of distributions.
     #[must_use]
     pub fn merged<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
-        let mut parts = parts.into_iter().filter(|part| !part.cells.is_empty());
+        let mut parts = parts.into_iter().filter(|part| !part.is_empty());
         let Some(first) = parts.next() else { return Self::default() };
         let mut merging = Merging::new();
         merging.add(first);
@@ -54,6 +54,13 @@ impl Distribution {
         }
         self.cells.shrink_to_fit();
         self
+    }
+
+    /// Whether there is nothing in it. A value that was recorded during a reading may leave a sum without a count,
+    /// whose count the next reading has.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0 && self.sum == 0
     }
 
     /// How many values.
@@ -160,6 +167,7 @@ impl Merging {
     }
 
     pub(crate) fn add(&mut self, part: &Distribution) {
+        self.sum = self.sum.wrapping_add(part.sum);
         let (Some((first, _)), Some((last, _))) = (part.cells.first(), part.cells.last()) else { return };
         let (start, end) = self.touched;
         self.touched = (start.min(usize::from(*first)), end.max(usize::from(*last) + 1));
@@ -167,7 +175,6 @@ impl Merging {
             let cell = &mut self.cells[usize::from(*index)];
             *cell = cell.saturating_add(*count);
         }
-        self.sum = self.sum.wrapping_add(part.sum);
     }
 
     pub(crate) fn distribution(&self) -> Distribution {

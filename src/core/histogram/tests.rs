@@ -112,6 +112,14 @@ fn concurrent_recording_loses_nothing() {
     assert_eq!(histogram.cumulative(&[]), (Vec::new(), sum, THREADS * EACH));
 }
 
+/// Proves that a sum that a reading caught before its count is not lost in merging.
+#[test]
+fn a_sum_without_a_count_is_kept() {
+    let (early, late) = (Distribution::new(Vec::new(), 7), Distribution::new(vec![(7, 1)], 0));
+    assert_eq!(Distribution::merged([&early, &late]), Distribution::new(vec![(7, 1)], 7));
+    assert!(!early.is_empty() && early.mean().is_none());
+}
+
 /// Proves that a value beyond the range is not hidden: it counts in the last cell, and its true size is kept.
 #[test]
 fn outliers_are_counted_and_the_largest_is_kept() {

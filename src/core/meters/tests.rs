@@ -117,3 +117,9 @@ fn late_evaluations_and_freshness_are_recorded() {
     assert_eq!(meters.evaluations(), [("relevance".into(), 0, 1), ("tone".into(), 1, 0)]);
     assert_eq!([Count::Good, Count::TurnedBad, Count::EvaluationFail].map(|count| meters.count(count)), [1, 1, 1]);
 }
+
+/// Pins the memory bound of one feature's meters with labels of 128 bytes: 0.4 MiB.
+#[test]
+fn memory_is_bounded() {
+    assert_eq!(Meters::bytes_max(128) >> 10, 433);
+}

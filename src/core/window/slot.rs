@@ -31,7 +31,7 @@ impl Slot {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.counts.iter().all(|count| *count == 0) && self.values.iter().all(|values| values.count() == 0)
+        self.counts.iter().all(|count| *count == 0) && self.values.iter().all(Distribution::is_empty)
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -63,7 +63,7 @@ impl Summing {
             *count += u64::from(more);
         }
         for (values, more) in self.values.iter_mut().zip(&slot.values) {
-            if more.count() > 0 {
+            if !more.is_empty() {
                 values.get_or_insert_with(Merging::new).add(more);
             }
         }
