@@ -194,7 +194,7 @@ telemetry: {log_format: xml}
               found:   "xml"
               allowed: text or json
             config: error: memory.limit
-              found:   a worst case of 965MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + windows 657MiB + records 107MiB)
+              found:   a worst case of 968MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + windows 660MiB + records 107MiB)
               allowed: at most 512MiB
               hint:    raise memory.limit, or lower the limits behind windows
             19 errors in config
