@@ -12,7 +12,7 @@
 //!
 //! The path of a span: `receiver` takes the request's bytes and clones them by reference into `exporter`;
 //! [`otlp`] checks them once and lends out borrowed spans; [`core::dialect`] turns each into one
-//! [`core::span::LlmSpan`]; `engine::assembly` joins the spans of a trace to one [`core::request::Request`];
+//! [`core::span::LlmSpan`]; [`core::assembly`] joins the spans of a trace to one [`core::request::Request`];
 //! its measurements land in the feature's [`core::histogram`]s; every tick [`core::detect`] reads the windows,
 //! [`core::alert`] and [`core::breaker`] step, and an alert that starts firing freezes a [`core::frame`],
 //! which `evidence` makes durable before `notify`, `api` and the metrics say a word about it.

@@ -1,35 +1,25 @@
 //! `freezeframe backtest`: recordings through the real engine at the recorded time.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
 use super::output::{Format, print_json, print_table};
-use crate::config;
+use super::recording::RecordingArgs;
 use crate::toolkit::backtest::{self, Backtest};
-use crate::toolkit::input::Recording;
 
 /// Arguments of `backtest`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// Recordings: OTLP JSON or protobuf, gzip or zstd, directories, - for standard input
-    #[arg(required = true)]
-    input: Vec<PathBuf>,
-    /// Configuration: a file, or env:VAR; embedded defaults without
-    #[arg(long, value_name = "FILE|env:VAR")]
-    config: Option<String>,
+    #[command(flatten)]
+    recording: RecordingArgs,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let source = super::source(args.config.as_deref());
-    let (config, _) = config::load(&source, &config::env::process).map_err(anyhow::Error::msg)?;
-    let recording = Recording::read(&args.input)?;
-    super::output::warn_of_skipped(&recording);
-    let result = backtest::run(&recording, Arc::new(config)).map_err(anyhow::Error::msg)?;
+    let (recording, config) = args.recording.read()?;
+    let result = backtest::run(&recording, config).map_err(anyhow::Error::msg)?;
     match args.format {
         Format::Json => print_json(&document(&result)),
         Format::Table | Format::Markdown => print(args.format, &result),

@@ -8,6 +8,7 @@ mod evidence;
 mod inspect;
 mod output;
 pub mod print_config;
+mod recording;
 mod run;
 pub mod validate;
 mod verify;

@@ -4,8 +4,6 @@ use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use serde_json::Value as Json;
 
-use crate::toolkit::input::Recording;
-
 /// `--format`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -35,11 +33,4 @@ pub(super) fn print_json(document: &Json) {
 /// Text from telemetry without what a terminal would obey: control characters become spaces.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
-}
-
-/// Names the files of a directory that were no recordings.
-pub(super) fn warn_of_skipped(recording: &Recording) {
-    for path in &recording.skipped {
-        eprintln!("freezeframe: {}: skipped, not a recording", path.display());
-    }
 }
