@@ -1,15 +1,15 @@
 //! What a span costs before anything is sent anywhere: `decode` is the check and one walk over every attribute,
-//! `ingest` the whole road from a request's bytes to recorded histograms (four-span requests with content, windows,
-//! rules and redaction on, requests closed as their grace passes).
+//! `ingest` the whole road from a request's bytes to recorded histograms, windows, rules and leak detection on.
 //! Throughput is in spans; `meta` is an LLM span of 25 attributes and about 1 KB, `content` the same with its
-//! messages, about 8 KB.
+//! messages, about 8 KB, `rag` a request of four spans with content.
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use freezeframe::config::{self, Source};
 use freezeframe::core::time::UnixNanos;
 use freezeframe::engine::Engine;
@@ -22,6 +22,11 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, Instrumentati
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
+use serde_json::json;
+
+/// As in the binary: half of what a request costs is its allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 criterion_group!(benches, decode, ingest);
 criterion_main!(benches);
@@ -33,7 +38,7 @@ const CONTENT_SPANS: usize = 256;
 fn decode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
     for (name, spans, content) in [("meta", META_SPANS, false), ("content", CONTENT_SPANS, true)] {
-        let bytes = request(spans, content);
+        let bytes = request(0, spans, content, UnixNanos(1_795_311_763_000_000_000));
         group.throughput(Throughput::Elements(spans as u64));
         group.bench_with_input(BenchmarkId::new("check", name), &bytes, |bencher, bytes| {
             bencher.iter(|| Traces::parse(black_box(bytes.clone())).expect("well-formed").len());
@@ -49,31 +54,41 @@ fn decode(criterion: &mut Criterion) {
 const EXCHANGES: u64 = 128;
 
 fn ingest(criterion: &mut Criterion) {
+    let rag = |first: u64, now| {
+        let exchanges = (first..).take(EXCHANGES as usize).map(|n| Exchange::healthy(n, now).export());
+        // Protobuf messages that follow each other are one message.
+        Bytes::from(exchanges.collect::<Vec<_>>().concat())
+    };
+    let mut group = criterion.benchmark_group("ingest");
+    bench(&mut group, "meta", META_SPANS as u64, |first, now| request(first, META_SPANS, false, now));
+    bench(&mut group, "content", CONTENT_SPANS as u64, |first, now| request(first, CONTENT_SPANS, true, now));
+    bench(&mut group, "rag", 4 * EXCHANGES, rag);
+    group.finish();
+}
+
+/// Sends one export a second of virtual time; `export` makes it from the number of its first trace and the time.
+fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, spans: u64, export: impl Fn(u64, UnixNanos) -> Bytes) {
     let config = Arc::new(config::load(&Source::Default, &|_| None).expect("the defaults are valid").0);
     let registry = Arc::new(Registry::new(config.features.max));
     let start = UnixNanos(1_795_300_000_000_000_000);
     let mut engine = Engine::new(config, registry, 1, start);
-    let mut number = 0;
-    let mut group = criterion.benchmark_group("ingest");
-    group.throughput(Throughput::Elements(4 * EXCHANGES));
-    group.bench_function("rag", |bencher| {
+    let mut exports = 0;
+    group.throughput(Throughput::Elements(spans));
+    group.bench_function(name, |bencher| {
         bencher.iter_batched(
             || {
-                number += EXCHANGES;
-                let now = start.plus(Duration::from_secs(number / EXCHANGES));
-                let exchanges = (number..number + EXCHANGES).map(|n| Exchange::healthy(n, now).export());
-                // Protobuf messages that follow each other are one message.
-                (now, exchanges.collect::<Vec<_>>().concat())
+                exports += 1;
+                let now = start.plus(Duration::from_secs(exports));
+                (now, export(exports * spans, now))
             },
             |(now, bytes)| {
-                engine.traces(&Traces::parse(Bytes::from(bytes)).expect("well-formed"), now);
+                engine.traces(&Traces::parse(bytes).expect("well-formed"), now);
                 engine.tick(now);
                 engine.take_effects()
             },
             BatchSize::PerIteration,
         );
     });
-    group.finish();
 }
 
 /// Touches every attribute, so that nothing is optimised away.
@@ -97,8 +112,8 @@ fn walk(traces: &Traces) -> u64 {
     sum
 }
 
-/// One resource, one scope and so many spans.
-fn request(spans: usize, content: bool) -> Bytes {
+/// One resource, one scope and so many spans, each a trace of its own, numbered from `first`.
+fn request(first: u64, spans: usize, content: bool, now: UnixNanos) -> Bytes {
     let resource = ["service.name", "service.version", "telemetry.sdk.language", "host.name"];
     let resource_spans = ResourceSpans {
         resource: Some(Resource {
@@ -111,7 +126,7 @@ fn request(spans: usize, content: bool) -> Bytes {
                 version: "0.1.30".to_owned(),
                 ..InstrumentationScope::default()
             }),
-            spans: (0..spans as u64).map(|n| span(n, content)).collect(),
+            spans: (first..).take(spans).map(|n| span(n, content, now)).collect(),
             schema_url: String::new(),
         }],
         schema_url: String::new(),
@@ -119,16 +134,14 @@ fn request(spans: usize, content: bool) -> Bytes {
     ExportTraceServiceRequest { resource_spans: vec![resource_spans] }.encode_to_vec().into()
 }
 
-fn span(n: u64, content: bool) -> Span {
-    let start = 1_795_311_763_000_000_000 + n * 1_000_000;
+fn span(n: u64, content: bool, now: UnixNanos) -> Span {
     Span {
-        trace_id: u128::from(n).to_be_bytes().into(),
-        span_id: n.to_be_bytes().into(),
-        parent_span_id: (n + 1).to_be_bytes().into(),
+        trace_id: u128::from(n + 1).to_be_bytes().into(),
+        span_id: (n + 1).to_be_bytes().into(),
         name: "chat gpt-4o-mini".to_owned(),
         kind: 3,
-        start_time_unix_nano: start,
-        end_time_unix_nano: start + 734_211_000,
+        start_time_unix_nano: now.0 - 734_211_000,
+        end_time_unix_nano: now.0,
         attributes: if content { [metadata(n), messages()].concat() } else { metadata(n) },
         status: Some(Status { code: 1, ..Status::default() }),
         flags: 0x101,
@@ -138,7 +151,7 @@ fn span(n: u64, content: bool) -> Span {
 
 /// The 25 attributes of an LLM call, as the semantic conventions and a vendor or two name them.
 fn metadata(n: u64) -> Vec<KeyValue> {
-    let n = n.cast_signed();
+    let n = (n % 1000).cast_signed();
     let finish_reasons = ArrayValue { values: vec![AnyValue { value: Some(Any::StringValue("stop".to_owned())) }] };
     vec![
         text("gen_ai.operation.name", "chat"),
@@ -169,14 +182,25 @@ fn metadata(n: u64) -> Vec<KeyValue> {
     ]
 }
 
-/// The messages that make a span eight times as long.
+/// The messages that make a span eight times as long. Like those of an application: the same system part and tools on
+/// every call.
 fn messages() -> Vec<KeyValue> {
-    let lengths =
-        [("gen_ai.system_instructions", 900), ("gen_ai.input.messages", 3600), ("gen_ai.output.messages", 1100)];
-    let mut attributes: Vec<KeyValue> =
-        lengths.into_iter().map(|(key, len)| text(key, &"parcel ".repeat(len / 7))).collect();
-    attributes.push(text("gen_ai.tool.definitions", &"{\"type\":\"function\"}".repeat(80)));
-    attributes
+    let prose = |bytes: usize| "the parcel of order 4711 left on 2026-11-03, ".repeat(bytes / 44);
+    let said = |role: &str, bytes| json!({ "role": role, "parts": [{ "type": "text", "content": prose(bytes) }] });
+    let tool = |name: &str| {
+        let query = json!({ "type": "string", "description": prose(60) });
+        let parameters = json!({ "type": "object", "properties": { "query": query }, "required": ["query"] });
+        json!({ "type": "function", "name": name, "description": prose(130), "parameters": parameters })
+    };
+    vec![
+        text("gen_ai.system_instructions", &json!([{ "type": "text", "content": prose(900) }]).to_string()),
+        text(
+            "gen_ai.input.messages",
+            &json!([said("user", 1100), said("assistant", 1100), said("user", 1100)]).to_string(),
+        ),
+        text("gen_ai.output.messages", &json!([said("assistant", 1100)]).to_string()),
+        text("gen_ai.tool.definitions", &json!(["find", "track", "refund", "escalate"].map(tool)).to_string()),
+    ]
 }
 
 fn text(key: &str, value: &str) -> KeyValue {

@@ -3,94 +3,117 @@
 //! Canonical: RFC 8785 JSON of `{"description","name","parameters"}` without what frameworks add on their own:
 //! `$schema`, `strict`, `additionalProperties`.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
+use super::canonical;
+use super::message::Json;
 use super::request::ToolSchema;
 
-/// Nesting of a schema beyond which it is cut; `serde_json` itself stops at 128.
+/// Nesting of a schema beyond which it is not read.
 const DEPTH_MAX: u32 = 64;
+
+/// The entries of an object, each key once.
+type Entries<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
 
 /// The schemas in a definition, a list of definitions, or a list of JSON texts of definitions. Unreadable ones
 /// are left out.
 pub(crate) fn schemas(json: &str) -> Vec<ToolSchema> {
     let mut found = Vec::new();
-    if let Ok(value) = serde_json::from_str(json) {
-        collect(value, &mut found, DEPTH_MAX);
-    }
+    collect(Json::new(json), &mut found, DEPTH_MAX);
     found
 }
 
-fn collect(value: Value, found: &mut Vec<ToolSchema>, depth: u32) {
-    match value {
-        _ if depth == 0 => {}
-        Value::Array(items) => items.into_iter().for_each(|item| collect(item, found, depth - 1)),
-        Value::String(text) => {
-            if let Ok(inner @ Value::Object(_)) = serde_json::from_str(&text) {
-                collect(inner, found, depth - 1);
-            }
+fn collect(json: Json<'_>, found: &mut Vec<ToolSchema>, depth: u32) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    if json.is_array() {
+        json.all_items().into_iter().flatten().for_each(|item| collect(item, found, depth));
+    } else if let Some(text) = json.text() {
+        let inner = Json::new(&text);
+        if inner.is_object() {
+            collect(inner, found, depth);
         }
-        Value::Object(mut definition) => {
-            let inner = ["function", "functionDeclarations", "function_declarations", "toolSpec"];
-            if let Some(inner) = inner.iter().find_map(|key| definition.remove(*key)) {
-                collect(inner, found, depth - 1);
-            } else if let Some(schema) = canonical(definition) {
-                found.push(schema);
-            }
+    } else if let Some(definition) = json.all_entries() {
+        let inner = ["function", "functionDeclarations", "function_declarations", "toolSpec"];
+        match inner.iter().find_map(|key| get(&definition, key)) {
+            Some(inner) => collect(inner, found, depth),
+            None => found.extend(contract(&definition)),
         }
-        _ => {}
     }
 }
 
-fn canonical(mut definition: Map<String, Value>) -> Option<ToolSchema> {
-    let Some(Value::String(name)) = definition.remove("name") else { return None };
-    let mut canonical = Map::new();
-    if let Some(Value::String(text)) = definition.remove("description")
-        && !text.is_empty()
-    {
-        canonical.insert("description".to_owned(), text.into());
+fn get<'a>(entries: &Entries<'a>, key: &str) -> Option<Json<'a>> {
+    entries.iter().rev().find(|(found, _)| found == key).map(|(_, value)| *value)
+}
+
+/// `{"description","name","parameters"}`, whose keys are in order already.
+fn contract(definition: &Entries<'_>) -> Option<ToolSchema> {
+    let name = get(definition, "name")?.text()?;
+    let mut json = String::from("{");
+    if let Some(text) = get(definition, "description").and_then(Json::text).filter(|text| !text.is_empty()) {
+        json.push_str("\"description\":");
+        canonical::write_text(&text, &mut json);
+        json.push(',');
     }
+    json.push_str("\"name\":");
+    canonical::write_text(&name, &mut json);
     let keys = ["parameters", "input_schema", "inputSchema", "parameters_json_schema", "parametersJsonSchema"];
-    if let Some(parameters) = keys.iter().find_map(|key| definition.remove(*key)).and_then(unwrapped) {
-        canonical.insert("parameters".to_owned(), without_noise(parameters, DEPTH_MAX));
-    }
-    canonical.insert("name".to_owned(), name.as_str().into());
-    let json = serde_json_canonicalizer::to_string(&canonical).ok()?;
-    Some(ToolSchema { name: name.into(), sha256: Sha256::digest(json.as_bytes()).into(), json: json.into() })
-}
-
-/// Parameters sent as JSON text, or wrapped as `{"json": ..}` or `{"jsonSchema": ..}`.
-fn unwrapped(parameters: Value) -> Option<Value> {
-    match parameters {
-        Value::Null => None,
-        Value::String(text) => serde_json::from_str(&text).ok(),
-        Value::Object(mut object) if object.len() == 1 => {
-            Some(object.remove("json").or_else(|| object.remove("jsonSchema")).unwrap_or(Value::Object(object)))
+    if let Some(parameters) = keys.iter().find_map(|key| get(definition, key)).filter(|it| !it.is_null()) {
+        json.push_str(",\"parameters\":");
+        match parameters.text() {
+            Some(text) => write(unwrapped(Json::new(&text)), true, DEPTH_MAX, &mut json)?,
+            None => write(unwrapped(parameters), true, DEPTH_MAX, &mut json)?,
         }
-        other => Some(other),
+    }
+    json.push('}');
+    Some(ToolSchema { name: name.into(), sha256: Sha256::digest(&json).into(), json: json.into() })
+}
+
+/// Parameters wrapped as `{"json": ..}` or `{"jsonSchema": ..}`.
+fn unwrapped(parameters: Json<'_>) -> Json<'_> {
+    match parameters.entries().as_slice() {
+        [(key, inner)] if key == "json" || key == "jsonSchema" => *inner,
+        _ => parameters,
     }
 }
 
-fn without_noise(schema: Value, depth: u32) -> Value {
-    match schema {
-        _ if depth == 0 => Value::Null,
-        Value::Object(object) => Value::Object(
-            object
-                .into_iter()
-                .filter(|(key, _)| !matches!(key.as_str(), "$schema" | "strict" | "additionalProperties"))
-                .map(|(key, value)| match value {
-                    // The keys below are names that the tool's author chose.
-                    Value::Object(names) if matches!(key.as_str(), "properties" | "$defs" | "definitions") => {
-                        let named = names.into_iter().map(|(name, value)| (name, without_noise(value, depth - 1)));
-                        (key, Value::Object(named.collect()))
-                    }
-                    value => (key, without_noise(value, depth - 1)),
-                })
-                .collect(),
-        ),
-        Value::Array(items) => items.into_iter().map(|item| without_noise(item, depth - 1)).collect(),
-        other => other,
+/// Writes the canonical form without noise. `is_schema` says whether the keys here are those of JSON Schema, not
+/// names that the tool's author chose. `None` for what is not JSON or nested too deep.
+fn write(json: Json<'_>, is_schema: bool, depth: u32, out: &mut String) -> Option<()> {
+    let depth = depth.checked_sub(1)?;
+    if json.is_object() {
+        out.push('{');
+        for (n, (key, value)) in ordered(json.all_entries()?, is_schema).into_iter().enumerate() {
+            out.push_str(if n > 0 { "," } else { "" });
+            canonical::write_text(&key, out);
+            out.push(':');
+            let names = is_schema && matches!(&*key, "properties" | "$defs" | "definitions");
+            write(value, !names, depth, out)?;
+        }
+        out.push('}');
+    } else if json.is_array() {
+        out.push('[');
+        for (n, item) in json.all_items()?.into_iter().enumerate() {
+            out.push_str(if n > 0 { "," } else { "" });
+            write(item, is_schema, depth, out)?;
+        }
+        out.push(']');
+    } else if let Some(text) = json.text() {
+        canonical::write_text(&text, out);
+    } else {
+        canonical::write_word(json.raw(), out)?;
     }
+    Some(())
+}
+
+/// Entries without noise in canonical order; of one key twice, the last counts.
+fn ordered(mut entries: Entries<'_>, is_schema: bool) -> Entries<'_> {
+    entries.retain(|(key, _)| !is_schema || !matches!(&**key, "$schema" | "strict" | "additionalProperties"));
+    entries.reverse();
+    entries.sort_by(|(a, _), (b, _)| canonical::order(a, b));
+    entries.dedup_by(|a, b| a.0 == b.0);
+    entries
 }
 
 #[cfg(test)]

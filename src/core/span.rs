@@ -191,9 +191,10 @@ impl<'a> Fields<'a> {
         Scalar::of(self.value(field))
     }
 
-    /// Every field that is set, in no order that matters.
+    /// Every field that is set, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Field, otlp::Value<'a>)> {
-        self.found.iter().map(|(field, _, value)| (*field, *value))
+        let places = Field::ALL.iter().zip(self.places).filter(|(_, place)| *place != 0);
+        places.map(|(field, place)| (*field, self.found[usize::from(place) - 1].2))
     }
 }
 

@@ -11,9 +11,13 @@ const TEXT_BYTES_MAX: usize = 8 * 1024;
 /// Scalars by field.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bag {
-    entries: Vec<(Field, Stored)>,
+    /// One bit for each field that is there; a field's entry is at the number of bits below its own.
+    fields: u128,
+    entries: Vec<Stored>,
     text: String,
 }
+
+const _: () = assert!(Field::COUNT <= 128, "every field has a bit");
 
 #[derive(Clone, Copy, Debug)]
 enum Stored {
@@ -27,21 +31,13 @@ enum Stored {
 impl Bag {
     /// Copies every field that is not content.
     pub(super) fn of(fields: &Fields<'_>) -> Self {
-        let (mut count, mut bytes) = (0, 0);
-        for (field, value) in fields.iter() {
-            if let Value::Str(text) = value
-                && !field.is_content()
-            {
-                bytes += text.len().min(TEXT_BYTES_MAX);
-            }
-            count += usize::from(!field.is_content());
-        }
-        let mut bag = Self { entries: Vec::with_capacity(count), text: String::with_capacity(bytes) };
-        for (field, value) in fields.iter() {
-            if !field.is_content()
-                && let Some(scalar) = Scalar::of(value)
-            {
-                bag.push(field, scalar);
+        let kept = || fields.iter().filter(|(field, _)| !field.is_content());
+        let length = |value| if let Value::Str(text) = value { text.len().min(TEXT_BYTES_MAX) } else { 0 };
+        let text = String::with_capacity(kept().map(|(_, value)| length(value)).sum());
+        let mut bag = Self { fields: 0, entries: Vec::with_capacity(kept().count()), text };
+        for (field, value) in kept() {
+            if let Some(scalar) = Scalar::of(value) {
+                bag.put(field, scalar);
             }
         }
         bag
@@ -49,7 +45,13 @@ impl Bag {
 
     /// The scalar of a field.
     pub(super) fn get(&self, field: Field) -> Option<Scalar<'_>> {
-        self.entries.iter().find(|(found, _)| *found == field).and_then(|(_, stored)| self.scalar(*stored))
+        let (bit, place) = self.place(field);
+        if self.fields & bit == 0 { None } else { self.scalar(*self.entries.get(place)?) }
+    }
+
+    fn place(&self, field: Field) -> (u128, usize) {
+        let bit = 1 << field as u8;
+        (bit, (self.fields & (bit - 1)).count_ones() as usize)
     }
 
     /// Its text.
@@ -59,21 +61,22 @@ impl Bag {
 
     /// Takes over what `other` has and this one lacks.
     pub(super) fn fill(&mut self, other: &Self) {
-        for (field, stored) in &other.entries {
+        for field in Field::ALL {
             if self.get(*field).is_none()
-                && let Some(scalar) = other.scalar(*stored)
+                && let Some(scalar) = other.get(*field)
             {
-                self.push(*field, scalar);
+                self.put(*field, scalar);
             }
         }
     }
 
     /// Bytes it holds.
     pub(super) fn bytes(&self) -> usize {
-        self.text.len() + self.entries.len() * size_of::<(Field, Stored)>()
+        self.text.len() + self.entries.len() * size_of::<Stored>()
     }
 
-    fn push(&mut self, field: Field, scalar: Scalar<'_>) {
+    /// Adds a field that is not there yet.
+    fn put(&mut self, field: Field, scalar: Scalar<'_>) {
         let stored = match scalar {
             Scalar::Text(text) => {
                 let text = cut(text, TEXT_BYTES_MAX);
@@ -85,7 +88,9 @@ impl Bag {
             Scalar::Double(double) => Stored::Double(double),
             Scalar::Bool(flag) => Stored::Bool(flag),
         };
-        self.entries.push((field, stored));
+        let (bit, place) = self.place(field);
+        self.entries.insert(place, stored);
+        self.fields |= bit;
     }
 
     fn scalar(&self, stored: Stored) -> Option<Scalar<'_>> {

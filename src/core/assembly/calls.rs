@@ -35,9 +35,12 @@ pub(super) fn of<'a>(spans: &'a [Record], shape: &Shape) -> Vec<Call<'a>> {
     let places: Vec<usize> =
         (0..spans.len()).filter(|at| spans[*at].kind == Kind::Llm && !shape.is_judged(*at)).collect();
     let mut groups = Groups::of(spans.len());
-    join_responses(spans, &places, &mut groups);
-    join_siblings(spans, &places, &mut groups);
-    let wrappers = join_nested(spans, shape, &places, &mut groups);
+    let mut wrappers = Vec::new();
+    if places.len() > 1 {
+        join_responses(spans, &places, &mut groups);
+        join_siblings(spans, &places, &mut groups);
+        wrappers = join_nested(spans, shape, &places, &mut groups);
+    }
     let mut members: Vec<(usize, usize)> =
         places.iter().filter(|at| !wrappers.contains(at)).map(|at| (groups.root(*at), *at)).collect();
     members.sort_unstable();

@@ -79,8 +79,8 @@ impl Assembly {
     }
 
     fn close_request(&mut self, trace_id: TraceId, mut trace: Trace, waiting: &mut Vec<(TraceId, Trace)>) {
-        for response_id in trace.response_ids() {
-            let key = closed::by_response(&response_id);
+        let keys: Vec<TraceId> = trace.response_ids().map(|id| closed::by_response(&id)).collect();
+        for key in keys {
             let here = waiting.iter().position(|(id, _)| *id == key).map(|at| waiting.swap_remove(at).1);
             if let Some(verdicts) = here.or_else(|| self.take(key)) {
                 trace.said.extend(verdicts.said);

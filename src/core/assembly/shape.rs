@@ -1,12 +1,10 @@
 //! The shape of a trace: who is whose ancestor, and which model calls are a judge's.
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-
 use super::record::Record;
 use crate::core::dialect::Field;
 use crate::core::request::Judge;
 use crate::core::span::{Kind, SpanId};
+use crate::core::variable::hex;
 
 /// Steps towards the root at most: ids may be wrong and form a circle.
 const DEPTH_MAX: usize = 128;
@@ -15,19 +13,26 @@ const DEPTH_MAX: usize = 128;
 #[derive(Debug)]
 pub(super) struct Shape {
     parents: Vec<Option<usize>>,
-    places: HashMap<SpanId, usize, FixedState>,
+    /// By id, ascending: traces are small, and most have one span.
+    places: Vec<(SpanId, usize)>,
     judged: Vec<bool>,
 }
 
 impl Shape {
     pub(super) fn of(spans: &[Record]) -> Self {
-        let places: HashMap<SpanId, usize, FixedState> = spans.iter().enumerate().map(|(at, it)| (it.id, at)).collect();
-        let parents = spans.iter().map(|it| places.get(&it.parent?).copied()).collect();
-        let mut shape = Self { parents, places, judged: Vec::new() };
+        let mut places: Vec<(SpanId, usize)> = spans.iter().enumerate().map(|(at, it)| (it.id, at)).collect();
+        places.sort_unstable();
+        let mut shape = Self { parents: Vec::new(), places, judged: Vec::new() };
+        shape.parents = spans.iter().map(|it| shape.place(it.parent?)).collect();
         if spans.iter().any(|it| it.kind == Kind::Evaluator) {
             shape.judged = (0..spans.len()).map(|at| shape.nearest(spans, at, Kind::Evaluator).is_some()).collect();
         }
         shape
+    }
+
+    fn place(&self, id: SpanId) -> Option<usize> {
+        let found = self.places.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        Some(self.places[found].1)
     }
 
     /// The places of a record's ancestors, nearest first.
@@ -47,7 +52,7 @@ impl Shape {
 
     /// The evaluator that is this span or above it.
     pub(super) fn evaluator_of(&self, spans: &[Record], span: SpanId) -> Option<usize> {
-        let at = *self.places.get(&span)?;
+        let at = self.place(span)?;
         std::iter::once(at).chain(self.ancestors(at)).find(|at| spans[*at].kind == Kind::Evaluator)
     }
 
@@ -67,8 +72,4 @@ impl Shape {
 /// Whether two records have the same response id; `None` when one of them has none.
 pub(super) fn same_response(a: &Record, b: &Record) -> Option<bool> {
     Some(a.fields.get(Field::ResponseId)? == b.fields.get(Field::ResponseId)?)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,5 +1,6 @@
 //! One open trace: what came of it so far, and how its parts settle into one list of records when it closes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +93,11 @@ impl Trace {
     }
 
     pub(super) fn add_span(&mut self, record: Record) {
+        if self.spans.is_empty() {
+            // Most traces of a model call have one span, and a record is large.
+            self.ids.reserve_exact(1);
+            self.spans.reserve_exact(1);
+        }
         self.ids.push(record.id);
         self.spans.push(record);
     }
@@ -240,13 +246,14 @@ impl Trace {
         own.or_else(|| origins.filter_map(|it| it.name()).next()).unwrap_or_else(|| "unknown".into())
     }
 
-    pub(super) fn response_ids(&self) -> Vec<Box<str>> {
+    /// The response ids of its calls.
+    pub(super) fn response_ids(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let calls = self.spans.iter().filter(|it| it.kind == Kind::Llm);
-        calls.filter_map(|it| it.fields.text(Field::ResponseId)).collect()
+        calls.filter_map(|it| it.fields.get(Field::ResponseId)).map(Scalar::text)
     }
 
     pub(super) fn has_response(&self, response_id: &str) -> bool {
-        self.response_ids().iter().any(|it| **it == *response_id)
+        self.response_ids().any(|it| it == response_id)
     }
 }
 

@@ -4,11 +4,8 @@
 //! (`OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`): what stands before the first malformed place is still read.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-
+use super::scan::Cursor;
 use crate::core::dialect::Scalar;
 use crate::otlp::Value;
 
@@ -39,20 +36,56 @@ impl<'a> Json<'a> {
 
     /// The items of an array, up to the first malformed one; none when it is no array.
     pub(crate) fn items(self) -> Vec<Self> {
-        let mut items = Vec::new();
-        if self.is_array() {
-            self.walk(Level::Items(&mut items));
-        }
-        items
+        self.read_items().0
     }
 
     /// The entries of an object, up to the first malformed one; none when it is no object.
     pub(crate) fn entries(self) -> Vec<(Cow<'a, str>, Self)> {
+        self.read_entries().0
+    }
+
+    /// The items of an array that is there to its end.
+    pub(crate) fn all_items(self) -> Option<Vec<Self>> {
+        let (items, whole) = self.read_items();
+        whole.then_some(items)
+    }
+
+    /// The entries of an object that is there to its end.
+    pub(crate) fn all_entries(self) -> Option<Vec<(Cow<'a, str>, Self)>> {
+        let (entries, whole) = self.read_entries();
+        whole.then_some(entries)
+    }
+
+    fn read_items(self) -> (Vec<Self>, bool) {
+        let mut items = Vec::new();
+        let whole = self.is_array()
+            && walk(self.0, b']', |cursor| {
+                let value = cursor.value()?;
+                if items.len() < ENTRIES_MAX {
+                    items.push(Json(value));
+                }
+                Some(())
+            });
+        (items, whole)
+    }
+
+    fn read_entries(self) -> (Vec<(Cow<'a, str>, Self)>, bool) {
         let mut entries = Vec::new();
-        if self.is_object() {
-            self.walk(Level::Entries(&mut entries));
-        }
-        entries
+        let whole = self.is_object()
+            && walk(self.0, b'}', |cursor| {
+                let (key, value) = entry(cursor)?;
+                if entries.len() < ENTRIES_MAX {
+                    entries.push((key, value));
+                }
+                Some(())
+            });
+        (entries, whole)
+    }
+
+    /// The value of the first entry, if it has this key; costs nothing more.
+    pub(crate) fn first(self, key: &str) -> Option<Self> {
+        let mut cursor = Cursor::inside(Some(self.0).filter(|_| self.is_object())?);
+        entry(&mut cursor).filter(|(found, _)| found == key).map(|(_, value)| value)
     }
 
     /// The value under `key` that is not null.
@@ -66,10 +99,12 @@ impl<'a> Json<'a> {
 
     /// The text of a string.
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
-        if !self.0.starts_with('"') {
-            return None;
+        let inside = self.0.strip_prefix('"')?;
+        match memchr::memchr2(b'"', b'\\', inside.as_bytes()).map(|at| (at, inside.as_bytes()[at])) {
+            Some((end, b'"')) if inside[end + 1..].trim_ascii_end().is_empty() => Some(Cow::Borrowed(&inside[..end])),
+            Some((_, b'\\')) => serde_json::from_str(self.0).ok().map(Cow::Owned),
+            _ => None,
         }
-        serde_json::from_str::<Text<'a>>(self.0).ok().map(|text| text.0)
     }
 
     /// The text of a string, else the JSON text as it stands.
@@ -93,77 +128,29 @@ impl<'a> Json<'a> {
             _ => None,
         }
     }
-
-    fn walk(self, level: Level<'_, 'a>) {
-        let mut parser = serde_json::Deserializer::from_str(self.0);
-        // What was read before an error stays; the error itself says nothing more.
-        drop(level.deserialize(&mut parser));
-    }
 }
 
-/// Where the children of one level go.
-enum Level<'v, 'a> {
-    Items(&'v mut Vec<Json<'a>>),
-    Entries(&'v mut Vec<(Cow<'a, str>, Json<'a>)>),
-}
-
-impl<'a> DeserializeSeed<'a> for Level<'_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, parser: D) -> Result<(), D::Error> {
-        parser.deserialize_any(self)
+/// Reads what stands between the brackets of a container, comma by comma. Whether it came to the closing one.
+fn walk<'a>(text: &'a str, close: u8, mut read: impl FnMut(&mut Cursor<'a>) -> Option<()>) -> bool {
+    let mut cursor = Cursor::inside(text);
+    if cursor.pass(close) {
+        return cursor.peek().is_none();
     }
-}
-
-impl<'a> Visitor<'a> for Level<'_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array or an object")
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Self::Items(items) = self else { return Ok(()) };
-        while let Some(raw) = seq.next_element::<&'a RawValue>()? {
-            if items.len() < ENTRIES_MAX {
-                items.push(Json(raw.get()));
-            }
+    while read(&mut cursor).is_some() {
+        if cursor.pass(close) {
+            return cursor.peek().is_none();
         }
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self::Entries(entries) = self else { return map.next_entry::<IgnoredAny, IgnoredAny>().map(|_| ()) };
-        while let Some(key) = map.next_key::<Text<'a>>()? {
-            let raw = map.next_value::<&'a RawValue>()?;
-            if entries.len() < ENTRIES_MAX {
-                entries.push((key.0, Json(raw.get())));
-            }
+        if !cursor.pass(b',') {
+            return false;
         }
-        Ok(())
     }
+    false
 }
 
-/// A string, borrowed where it has no escapes.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'a> Deserialize<'a> for Text<'a> {
-    fn deserialize<D: Deserializer<'a>>(parser: D) -> Result<Self, D::Error> {
-        struct Borrow;
-        impl<'a> Visitor<'a> for Borrow {
-            type Value = Text<'a>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Text<'a>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Text<'a>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        parser.deserialize_str(Borrow)
-    }
+fn entry<'a>(cursor: &mut Cursor<'a>) -> Option<(Cow<'a, str>, Json<'a>)> {
+    let key = Json(cursor.value()?).text()?;
+    let value = cursor.pass(b':').then(|| cursor.value()).flatten()?;
+    Some((key, Json(value)))
 }
 
 /// The JSON text in an OTLP value: strings are taken as JSON, structured values are written as JSON.

@@ -7,6 +7,7 @@ mod exchange;
 mod indexed;
 mod json;
 mod parse;
+mod scan;
 
 use std::borrow::Cow;
 

@@ -160,7 +160,7 @@ fn spoken(role: Role, text: Cow<'_, str>) -> Message<'_> {
 }
 
 fn role(json: Json<'_>) -> Role {
-    let name = json.get("role").and_then(Json::text);
+    let name = json.first("role").or_else(|| json.get("role")).and_then(Json::text);
     name.map_or(Role::User, |name| Role::of(&name))
 }
 

@@ -98,8 +98,13 @@ impl Variable {
 
 /// Distinct texts in order, joined by `+`; `None` when there is none.
 fn distinct(texts: impl Iterator<Item = String>) -> Option<String> {
-    let set: std::collections::BTreeSet<String> = texts.collect();
-    (!set.is_empty()).then(|| set.into_iter().collect::<Vec<_>>().join("+"))
+    let mut texts: Vec<String> = texts.collect();
+    texts.sort_unstable();
+    texts.dedup();
+    match texts.len() {
+        0 | 1 => texts.pop(),
+        _ => Some(texts.join("+")),
+    }
 }
 
 /// The first `digits` hex digits of a digest.

@@ -12,10 +12,13 @@ pub(super) fn value(request: &Request) -> Option<String> {
 
 fn call_value(call: &ModelCall) -> Option<String> {
     let model = call.model_served.as_deref().or(call.model_requested.as_deref())?;
-    let mut value = call.provider.as_deref().map_or_else(|| model.to_owned(), |provider| format!("{provider}/{model}"));
+    let mut value = String::with_capacity(64);
+    if let Some(provider) = &call.provider {
+        value.extend([provider, "/"]);
+    }
+    value.push_str(model);
     if let Some(route) = &call.route {
-        value.push_str(" via ");
-        value.push_str(route);
+        value.extend([" via ", route]);
     }
     Some(value)
 }

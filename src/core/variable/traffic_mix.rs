@@ -7,16 +7,20 @@ use crate::core::request::Request;
 /// `class=refund tier=enterprise region=eu language=de`, as far as known.
 pub(super) fn value(request: &Request) -> Option<String> {
     let traffic = &request.traffic;
-    let parts: Vec<String> = [
+    let mut value = String::new();
+    for (name, part) in [
         ("class", &traffic.class),
         ("tier", &traffic.tier),
         ("region", &traffic.region),
         ("language", &traffic.language),
     ]
     .into_iter()
-    .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={value}")))
-    .collect();
-    (!parts.is_empty()).then(|| parts.join(" "))
+    .filter_map(|(name, part)| Some((name, part.as_deref()?)))
+    {
+        let gap = if value.is_empty() { "" } else { " " };
+        value.extend([gap, name, "=", part]);
+    }
+    (!value.is_empty()).then_some(value)
 }
 
 pub(super) fn detail(request: &Request) -> Json {
