@@ -303,7 +303,7 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
     },
     Field {
         path: "redaction.enabled",
-        meaning: "Whether secrets and personal data are taken out before anything is kept.",
+        meaning: "Whether secrets and personal data are taken out of what leaves memory, and answers are watched for leaks.",
         slot: |draft| Slot::Flag(&mut draft.config.redaction.enabled),
     },
     Field {

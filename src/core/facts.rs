@@ -16,7 +16,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads a request; `leak` says whether personal data or a secret was found in it.
+    /// Reads a request; `leak` says whether its answer gave something away.
     #[must_use]
     pub fn of(request: &Request, leak: bool) -> Self {
         let mut facts = Self { counts: [0; Count::N], values: [None; Measure::N] };

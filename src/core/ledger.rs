@@ -3,10 +3,12 @@
 //! Values are interned per feature and dimension, at most [`VALUES_MAX`] each; later ones fall under `other`, and so
 //! do those beyond [`CELLS_MAX`] in one slot. A slot holds counts only: [`bytes_max`] states the worst case.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use serde_json::Value as Json;
 
 use super::request::Request;
@@ -51,19 +53,34 @@ impl Dimension {
         }
     }
 
+    /// What stands behind the value of a request.
+    #[must_use]
+    pub fn detail(self, request: &Request) -> Json {
+        match self {
+            Self::Variable(variable) => variable.detail(request),
+            Self::ToolPath => Json::Null,
+        }
+    }
+
     fn value(self, request: &Request) -> Option<String> {
         match self {
             Self::Variable(variable) => variable.value(request),
             Self::ToolPath => request.tool_path.as_deref().map(str::to_owned),
         }
     }
+}
 
-    fn detail(self, request: &Request) -> Json {
-        match self {
-            Self::Variable(variable) => variable.detail(request),
-            Self::ToolPath => Json::Null,
-        }
+/// The values of one request as text, by [`Dimension::index`]; `None` where the telemetry does not say.
+pub type Texts = [Option<String>; Dimension::COUNT];
+
+/// Reads the values of a request.
+#[must_use]
+pub fn texts(request: &Request) -> Texts {
+    let mut texts = Texts::default();
+    for dimension in Dimension::all() {
+        texts[dimension.index()] = dimension.value(request);
     }
+    texts
 }
 
 /// The interned values of one request, by [`Dimension::index`]; `None` where the telemetry does not say.
@@ -144,7 +161,7 @@ impl Tally {
 pub struct Ledger {
     policy: Policy,
     observed: [Vec<Observed>; Dimension::COUNT],
-    symbols: [HashMap<Arc<str>, u8>; Dimension::COUNT],
+    symbols: [HashMap<Arc<str>, u8, FixedState>; Dimension::COUNT],
     current: Tally,
     /// Closed slots of the long window, oldest first.
     recent: VecDeque<Arc<Slot>>,
@@ -169,12 +186,13 @@ impl Ledger {
         }
     }
 
-    /// Counts one request under its values and returns them interned.
-    pub fn observe(&mut self, request: &Request, now: UnixNanos) -> Values {
+    /// Counts one request under its values and returns them interned. `detail` is asked for what stands behind a value
+    /// that is new, and must not tell what may not be kept.
+    pub fn observe(&mut self, texts: &Texts, now: UnixNanos, mut detail: impl FnMut(Dimension) -> Json) -> Values {
         let mut values = Values::default();
-        for dimension in Dimension::all() {
+        for (dimension, text) in Dimension::all().zip(texts) {
             values[dimension.index()] =
-                dimension.value(request).map(|value| self.intern(dimension, &value, request, now));
+                text.as_ref().map(|text| self.intern(dimension, text, now, || detail(dimension)));
         }
         self.current.add(&values);
         values
@@ -226,7 +244,7 @@ impl Ledger {
         self.observed(dimension, value).map_or(OTHER, |observed| &*observed.value)
     }
 
-    fn intern(&mut self, dimension: Dimension, value: &str, request: &Request, now: UnixNanos) -> u8 {
+    fn intern(&mut self, dimension: Dimension, value: &str, now: UnixNanos, detail: impl FnOnce() -> Json) -> u8 {
         let index = dimension.index();
         let (observed, symbols) = (&mut self.observed[index], &mut self.symbols[index]);
         if let Some(symbol) = symbols.get(value) {
@@ -239,8 +257,7 @@ impl Ledger {
             return OTHER_SYMBOL;
         };
         let value: Arc<str> = value.into();
-        let detail = dimension.detail(request);
-        observed.push(Observed { value: value.clone(), detail, first_seen: now, last_seen: now });
+        observed.push(Observed { value: value.clone(), detail: detail(), first_seen: now, last_seen: now });
         symbols.insert(value, symbol);
         symbol
     }
@@ -281,7 +298,7 @@ mod tests {
         for slot in slots {
             let mut request = request();
             request.prompt.version = Some(version.into());
-            ledger.observe(&request, at(slot));
+            ledger.observe(&texts(&request), at(slot), |dimension| dimension.detail(&request));
             ledger.close_slot(at(slot + 1), learn);
         }
     }
@@ -309,7 +326,7 @@ mod tests {
         for n in 0..200 {
             let mut request = request();
             request.prompt.version = Some(format!("v{n}").into());
-            ledger.observe(&request, at(0));
+            ledger.observe(&texts(&request), at(0), |_| Json::Null);
         }
         let prompt = Dimension::Variable(Variable::PromptRevision);
         let tally = ledger.since(at(0));

@@ -19,8 +19,8 @@ pub enum Measurement {
 
 use Measurement::{Count as Counted, Value};
 
-/// Passes everything a request counts for to `sink`; `leak` says whether personal data or a secret was found in
-/// its telemetry.
+/// Passes everything a request counts for to `sink`; `leak` says whether its answer gave something
+/// away.
 pub fn of_request(request: &Request, leak: bool, mut sink: impl FnMut(Measurement)) {
     sink(Counted(outcome(request.outcome)));
     match quality(request) {

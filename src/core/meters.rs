@@ -63,7 +63,7 @@ impl Default for Meters {
 }
 
 impl Meters {
-    /// Counts a finished request; `leak` says whether personal data or a secret was found in its telemetry.
+    /// Counts a finished request; `leak` says whether its answer gave something away.
     pub fn record(&self, request: &Request, leak: bool) {
         measurement::of_request(request, leak, |measurement| self.add(measurement));
         let cost = request.calls.iter().filter_map(|call| call.cost_nano_usd).fold(0, u64::saturating_add);

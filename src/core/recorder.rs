@@ -24,7 +24,7 @@ pub struct Row {
     pub facts: Facts,
 }
 
-/// A whole request, redacted, with what was measured of it.
+/// A whole request as it came, with what was measured of it.
 #[derive(Clone, Debug)]
 struct Sample {
     at: UnixNanos,

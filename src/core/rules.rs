@@ -241,7 +241,7 @@ pub const DATA_LEAK: BuiltIn = BuiltIn {
     signal: Signal::LeakRatio,
     limit: fixed(0.0),
     samples_min: 1,
-    summary: "Personal data or a secret is in the telemetry.",
+    summary: "An answer gave away a secret or personal data that the user had not typed.",
     reason: "One leak is an incident, and it does not become less of one by being rare.",
 };
 

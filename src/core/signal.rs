@@ -57,7 +57,7 @@ pub enum Count {
     FeedbackGood,
     /// Negative feedback.
     FeedbackBad,
-    /// Requests in whose telemetry personal data or a secret was found.
+    /// Requests whose answer gave away a secret or personal data.
     Leak,
     /// Requests counted as good whose late evaluation or feedback says bad.
     TurnedBad,
@@ -84,7 +84,7 @@ pub enum Signal {
     EvaluationPassRatio,
     /// Share of feedback that is negative.
     BadFeedbackRatio,
-    /// Share of requests with personal data or a secret in their telemetry.
+    /// Share of requests whose answer gave away a secret or personal data.
     LeakRatio,
     /// 95th percentile of latency, seconds.
     LatencyP95,

@@ -1,14 +1,16 @@
 //! The engine proper: plain synchronous state, driven by spans, records, ticks and orders, with `now` as an argument.
 //! `run`, `backtest`, `drill` and the tests drive it through these same methods.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::effect::Effect;
-use super::feature::Feature;
+use super::feature::{Feature, Taken};
 use super::handle::{BreakerAction, BreakerOrder, Ingested, NoSuchBreaker};
 use super::registry::{ALL, Registry};
 use super::view::{FrameState, Incident, Notice};
@@ -18,7 +20,8 @@ use crate::core::breaker::{self, Input};
 use crate::core::dialect::{Normaliser, Settings};
 use crate::core::facts::Facts;
 use crate::core::incident::Class;
-use crate::core::redact::{self, Redactor};
+use crate::core::ledger;
+use crate::core::redact::Redactor;
 use crate::core::request::Request;
 use crate::core::time::UnixNanos;
 use crate::metrics::Metric;
@@ -33,12 +36,12 @@ pub struct Engine {
     pub(super) config: Arc<Config>,
     pub(super) config_sha256: String,
     pub(super) assembly: Assembly,
-    pub(super) redactor: Option<Redactor>,
+    pub(super) redactor: Option<Arc<Redactor>>,
     pub(super) registry: Arc<Registry>,
-    pub(super) features: HashMap<Arc<str>, Feature>,
+    pub(super) features: HashMap<Arc<str>, Feature, FixedState>,
     pub(super) incidents: VecDeque<Arc<Incident>>,
     /// Frames handed out and not yet durable, by frame id, with the end of the alert's patience.
-    pub(super) committing: HashMap<String, Committing>,
+    pub(super) committing: HashMap<String, Committing, FixedState>,
     pub(super) effects: Vec<Effect>,
     pub(super) random: StdRng,
     next_slot: UnixNanos,
@@ -57,11 +60,11 @@ impl Engine {
     pub fn new(config: Arc<Config>, registry: Arc<Registry>, seed: u64, now: UnixNanos) -> Self {
         let mut engine = Self {
             assembly: Assembly::new(config.assembly, normaliser(&config)),
-            redactor: redactor(&config),
+            redactor: redactor(&config).map(Arc::new),
             registry,
-            features: HashMap::new(),
+            features: HashMap::default(),
             incidents: VecDeque::new(),
-            committing: HashMap::new(),
+            committing: HashMap::default(),
             effects: Vec::new(),
             random: StdRng::seed_from_u64(seed),
             next_slot: now.floor(config.windows.slot).plus(config.windows.slot),
@@ -173,26 +176,32 @@ impl Engine {
 
     /// Takes up a new configuration; windows, baselines, incidents and unchanged rules keep their state.
     pub fn reconfigure(&mut self, config: Arc<Config>) {
-        self.redactor = redactor(&config);
+        self.redactor = redactor(&config).map(Arc::new);
         self.assembly.reconfigure(config.assembly, normaliser(&config));
         self.features.values_mut().for_each(|feature| feature.configure(&config));
         self.config_sha256 = config.sha256();
         self.config = config;
     }
 
-    /// Takes in one whole request, as assembled or as recorded.
-    pub fn request(&mut self, mut request: Request, now: UnixNanos) {
-        let found = self.redactor.as_ref().map(|redactor| redact::request(&mut request, redactor)).unwrap_or_default();
-        let leak = !found.is_empty();
-        let facts = Facts::of(&request, leak);
+    /// Takes in one whole request, as assembled or as recorded. It stays as it came as long as it stays in memory:
+    /// what goes into a frame is redacted on the way.
+    pub fn request(&mut self, request: Request, now: UnixNanos) {
+        let redactor = self.redactor.clone();
+        let answer = redactor.as_deref().zip(request.response.as_deref());
+        let leak = answer.is_some_and(|(redactor, answer)| redactor.leaks(answer, request.user_query.as_deref()));
         let own = self.registry.resolve(&request.feature);
-        let request = Arc::new(request);
+        let taken = Taken {
+            facts: Facts::of(&request, leak),
+            leak,
+            texts: ledger::texts(&request),
+            redactor: redactor.as_deref(),
+            request: Arc::new(request),
+        };
         for name in [&*own, ALL] {
             let feature = self.feature(name);
-            feature.redactions.merge(&found);
-            feature.record(&request, facts, leak, now);
+            feature.record(&taken, now);
             let name = feature.name.clone();
-            for (class, transition) in feature.probe(&facts, now) {
+            for (class, transition) in feature.probe(&taken.facts, now) {
                 self.breaker_moved(&name, class, transition);
             }
         }

@@ -8,10 +8,10 @@ use crate::core::completeness::Completeness;
 use crate::core::detect::{Rule, Verdict};
 use crate::core::facts::Facts;
 use crate::core::fingerprint::{alert_labels, fingerprint};
-use crate::core::ledger::Ledger;
+use crate::core::ledger::{Ledger, Texts};
 use crate::core::meters::Meters;
 use crate::core::recorder::{Recorder, Row};
-use crate::core::redact;
+use crate::core::redact::{self, Redactor};
 use crate::core::request::Request;
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
@@ -27,9 +27,27 @@ pub(super) struct Feature {
     pub(super) ledger: Ledger,
     pub(super) recorder: Recorder,
     pub(super) completeness: Completeness,
+    /// What was taken out of the details of its values.
     pub(super) redactions: redact::Counts,
     pub(super) alerts: Vec<Instance>,
     pub(super) breakers: Vec<Breaker>,
+}
+
+/// A closed request with what was read of it once for every feature it counts for.
+#[derive(Debug)]
+pub(super) struct Taken<'e> {
+    pub(super) request: Arc<Request>,
+    pub(super) facts: Facts,
+    pub(super) leak: bool,
+    pub(super) texts: Texts,
+    pub(super) redactor: Option<&'e Redactor>,
+}
+
+/// A copy of a request without what must not leave memory, and what was taken out.
+pub(super) fn redacted(request: &Request, redactor: Option<&Redactor>) -> (Request, redact::Counts) {
+    let mut request = request.clone();
+    let found = redactor.map(|redactor| redact::request(&mut request, redactor)).unwrap_or_default();
+    (request, found)
 }
 
 /// One rule on one feature.
@@ -103,12 +121,16 @@ impl Feature {
             .collect();
     }
 
-    /// Takes in one closed request.
-    pub(super) fn record(&mut self, request: &Arc<Request>, facts: Facts, leak: bool, now: UnixNanos) {
-        self.meters.record(request, leak);
-        self.completeness.observe(request);
-        let values = self.ledger.observe(request, now);
-        self.recorder.record(Row { at: now, values, facts }, request.clone());
+    /// Takes in one closed request. What stands behind a new value is redacted before it is kept.
+    pub(super) fn record(&mut self, taken: &Taken<'_>, now: UnixNanos) {
+        self.meters.record(&taken.request, taken.leak);
+        self.completeness.observe(&taken.request);
+        let values = self.ledger.observe(&taken.texts, now, |dimension| {
+            let (request, found) = redacted(&taken.request, taken.redactor);
+            self.redactions.merge(&found);
+            dimension.detail(&request)
+        });
+        self.recorder.record(Row { at: now, values, facts: taken.facts }, taken.request.clone());
     }
 
     /// Whether what happens now may become part of the baseline.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::{DashMap, Entry};
+use foldhash::fast::FixedState;
 
 use crate::core::meters::Meters;
 use crate::core::signal::Count;
@@ -19,7 +20,7 @@ pub const OTHER: &str = "_other";
 /// Feature names with their lifetime meters: at most `max`, plus [`ALL`] and [`OTHER`].
 #[derive(Debug)]
 pub struct Registry {
-    features: DashMap<Arc<str>, Arc<Meters>>,
+    features: DashMap<Arc<str>, Arc<Meters>, FixedState>,
     free: AtomicUsize,
 }
 
@@ -27,7 +28,7 @@ impl Registry {
     /// An empty registry for `max` features.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self { features: DashMap::new(), free: AtomicUsize::new(max) }
+        Self { features: DashMap::default(), free: AtomicUsize::new(max) }
     }
 
     /// The feature `name` falls under, [`OTHER`] if it is new and there is no place left, and its meters. A name

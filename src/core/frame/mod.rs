@@ -47,9 +47,9 @@ pub struct Frame {
     /// `(class, state)` of the feature's breakers.
     pub breakers: Vec<(Class, &'static str)>,
     /// Redacted requests that fail the signal, newest first.
-    pub failing: Vec<Arc<Request>>,
+    pub failing: Vec<Request>,
     /// Redacted requests that do not.
-    pub healthy: Vec<Arc<Request>>,
+    pub healthy: Vec<Request>,
     /// Share of requests that carried each field of the minimum telemetry.
     pub completeness: Vec<(&'static str, f64)>,
     /// Redaction.
@@ -119,7 +119,7 @@ pub struct Reading {
 pub struct Redaction {
     /// Version of the rules.
     pub rules_version: &'static str,
-    /// Findings by entity, in the requests of the feature so far.
+    /// Findings by entity, in the samples and in the details of the feature's values so far.
     pub counts: Vec<(String, u64)>,
 }
 
@@ -136,7 +136,7 @@ impl Frame {
     /// The document, without `origin` and `seq`.
     #[must_use]
     pub fn body(&self) -> Map<String, Json> {
-        let records = |requests: &[Arc<Request>]| requests.iter().map(|it| trace_record::of(it)).collect::<Vec<_>>();
+        let records = |requests: &[Request]| requests.iter().map(trace_record::of).collect::<Vec<_>>();
         let object = |pairs: Vec<(String, Json)>| Json::Object(pairs.into_iter().collect());
         let body = json!({
             "schema": SCHEMA,

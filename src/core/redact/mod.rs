@@ -14,6 +14,7 @@ mod check;
 mod counts;
 mod iban;
 mod json;
+mod leak;
 mod personal;
 mod request;
 mod secret;
@@ -23,6 +24,7 @@ mod tests;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::{Regex, RegexBuilder};
@@ -52,17 +54,22 @@ const PASSES_MAX: usize = 4;
 pub struct Redactor {
     /// Finds the keywords of [`secret::KINDS`] in any case.
     keywords: AhoCorasick,
+    leak_keywords: AhoCorasick,
     /// The kind each keyword belongs to.
     keyword_kinds: Vec<usize>,
-    secrets: Vec<Regex>,
-    personal: Vec<Regex>,
-    loose_pair: Regex,
+    secrets: Vec<BuiltIn>,
+    personal: Vec<BuiltIn>,
+    loose_pair: BuiltIn,
+    blocked_key: BuiltIn,
     blocked_keys: Vec<Regex>,
     blocked_values: Vec<Regex>,
     allowed_values: Vec<Regex>,
     /// Every entity, to know a placeholder when it stands in the text.
     entities: Vec<&'static str>,
 }
+
+/// An entity and where it stands.
+type Finding = (&'static str, Range<usize>);
 
 /// A text without what must not be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,15 +109,15 @@ impl Redactor {
             .build(keyword_kinds.iter().map(|(word, _)| word));
         let entities =
             secret::KINDS.iter().map(|kind| kind.entity).chain(personal::KINDS.iter().map(|kind| kind.entity));
-        let mut blocked_keys = vec![built_in(BLOCKED_KEYS)];
-        blocked_keys.extend(compile(blocked_key_patterns, str::to_owned)?);
         Ok(Self {
             keywords: keywords.expect("a few short literal keywords always compile"),
+            leak_keywords: leak::keywords(),
             keyword_kinds: keyword_kinds.into_iter().map(|(_, kind)| kind).collect(),
-            secrets: secret::KINDS.iter().map(|kind| built_in(kind.pattern)).collect(),
-            personal: personal::KINDS.iter().map(|kind| built_in(kind.pattern)).collect(),
-            loose_pair: built_in(LOOSE_PAIR),
-            blocked_keys,
+            secrets: secret::KINDS.iter().map(|kind| BuiltIn::new(kind.pattern)).collect(),
+            personal: personal::KINDS.iter().map(|kind| BuiltIn::new(kind.pattern)).collect(),
+            loose_pair: BuiltIn::new(LOOSE_PAIR),
+            blocked_key: BuiltIn::new(BLOCKED_KEYS),
+            blocked_keys: compile(blocked_key_patterns, str::to_owned)?,
             blocked_values: compile(blocked_values, str::to_owned)?,
             allowed_values: compile(allowed_values, |pattern| format!("^(?:{pattern})$"))?,
             entities: entities.chain([BLOCKED_KEY, BLOCKED_VALUE]).collect(),
@@ -128,7 +135,7 @@ impl Redactor {
     /// Whether a value under this key is masked whole.
     #[must_use]
     pub fn is_blocked_key(&self, key: &str) -> bool {
-        self.blocked_keys.iter().any(|pattern| pattern.is_match(key))
+        self.blocked_key.regex().is_match(key) || self.blocked_keys.iter().any(|pattern| pattern.is_match(key))
     }
 
     /// The text without what was found, or `None` when nothing was.
@@ -147,55 +154,60 @@ impl Redactor {
     }
 
     fn pass(&self, text: &str, counts: &mut Counts) -> Option<String> {
+        self.replace(text, self.findings(text), counts)
+    }
+
+    /// What is found and where, in no order; findings may overlap.
+    fn findings(&self, text: &str) -> Vec<Finding> {
         let shape = Shape::of(text);
-        let plain = if shape.backslashes > 0 { Cow::Owned(without_escapes(text)) } else { Cow::Borrowed(text) };
+        let plain = plain(text, &shape);
         let mut found = self.secrets_in(&plain);
         for reach in Reach::ALL {
-            for part in reach.parts(&plain, &shape) {
-                self.personal_in(&plain, reach, &part, &mut found);
-            }
+            self.personal_in(&plain, &shape, reach, &mut found);
         }
         if shape.colons > 0 {
             found.extend(self.loose_pairs_in(&plain));
         }
-        for pattern in &self.blocked_values {
-            found.extend(pattern.find_iter(&plain).map(|one| (BLOCKED_VALUE, one.range())));
-        }
-        self.replace(text, found, counts)
+        self.blocked_values_in(&plain, &mut found);
+        found
     }
 
-    fn secrets_in(&self, text: &str) -> Vec<(&'static str, Range<usize>)> {
+    fn blocked_values_in(&self, text: &str, found: &mut Vec<Finding>) {
+        for pattern in &self.blocked_values {
+            found.extend(pattern.find_iter(text).map(|one| (BLOCKED_VALUE, one.range())));
+        }
+    }
+
+    fn secrets_in(&self, text: &str) -> Vec<Finding> {
         let mut wanted = [false; secret::KINDS.len()];
         for hit in self.keywords.find_overlapping_iter(text) {
             wanted[self.keyword_kinds[hit.pattern().as_usize()]] = true;
         }
         let mut found = Vec::new();
         for ((kind, pattern), _) in secret::KINDS.iter().zip(&self.secrets).zip(wanted).filter(|(_, wanted)| *wanted) {
-            let caught = pattern.captures_iter(text).filter_map(|groups| groups.get(1).or(groups.get(0)));
+            let caught = pattern.regex().captures_iter(text).filter_map(|groups| groups.get(1).or(groups.get(0)));
             found.extend(caught.filter(|one| (kind.check)(one.as_str())).map(|one| (kind.entity, one.range())));
         }
         found
     }
 
-    fn personal_in(
-        &self,
-        text: &str,
-        reach: Reach,
-        part: &Range<usize>,
-        found: &mut Vec<(&'static str, Range<usize>)>,
-    ) {
-        let inside = &text[part.clone()];
-        let kinds = personal::KINDS.iter().zip(&self.personal);
-        for (kind, pattern) in kinds.filter(|(kind, _)| kind.reach == reach && (kind.fits)(inside)) {
-            let candidates = pattern.find_iter(inside);
-            let candidates = candidates.map(|one| part.start + one.start()..part.start + one.end());
-            found.extend(candidates.filter_map(|range| (kind.check)(text, range)).map(|range| (kind.entity, range)));
+    fn personal_in(&self, text: &str, shape: &Shape, reach: Reach, found: &mut Vec<Finding>) {
+        for part in reach.parts(text, shape) {
+            let inside = &text[part.clone()];
+            let kinds = personal::KINDS.iter().zip(&self.personal);
+            for (kind, pattern) in kinds.filter(|(kind, _)| kind.reach == reach && (kind.fits)(inside)) {
+                let candidates = pattern.regex().find_iter(inside);
+                let candidates = candidates.map(|one| part.start + one.start()..part.start + one.end());
+                let real = candidates.filter_map(|range| (kind.check)(text, range));
+                found.extend(real.map(|range| (kind.entity, range)));
+            }
         }
     }
 
-    fn loose_pairs_in(&self, text: &str) -> Vec<(&'static str, Range<usize>)> {
+    fn loose_pairs_in(&self, text: &str) -> Vec<Finding> {
         let pairs = self
             .loose_pair
+            .regex()
             .captures_iter(text)
             .filter_map(|groups| Some((groups.get(1).or(groups.get(3))?, groups.get(2).or(groups.get(4))?)));
         pairs
@@ -206,7 +218,7 @@ impl Redactor {
 
     /// Puts placeholders where something was found. Where two findings overlap the one listed earlier wins; what the
     /// other covers beyond it is found again in the next pass.
-    fn replace(&self, text: &str, found: Vec<(&'static str, Range<usize>)>, counts: &mut Counts) -> Option<String> {
+    fn replace(&self, text: &str, found: Vec<Finding>, counts: &mut Counts) -> Option<String> {
         if found.is_empty() {
             return None;
         }
@@ -263,10 +275,31 @@ fn compile<S: AsRef<str>>(patterns: &[S], form: impl Fn(&str) -> String) -> Resu
     patterns.iter().map(|pattern| one(pattern.as_ref())).collect()
 }
 
-/// Compiles a pattern of ours. Word boundaries are those of ASCII: a Unicode one takes the automata away on text that
-/// is not ASCII, and with them the speed.
-fn built_in(pattern: &str) -> Regex {
-    Regex::new(&pattern.replace(r"\b", r"(?-u:\b)")).expect("a built-in pattern; the tests compile them all")
+/// A pattern of ours, compiled when a text first needs it: most never do, and all of them take megabytes.
+#[derive(Debug)]
+struct BuiltIn {
+    pattern: &'static str,
+    regex: OnceLock<Regex>,
+}
+
+impl BuiltIn {
+    fn new(pattern: &'static str) -> Self {
+        Self { pattern, regex: OnceLock::new() }
+    }
+
+    /// Word boundaries are those of ASCII: a Unicode one takes the automata away on text that is not ASCII, and with
+    /// them the speed.
+    fn regex(&self) -> &Regex {
+        self.regex.get_or_init(|| {
+            let pattern = self.pattern.replace(r"\b", r"(?-u:\b)");
+            Regex::new(&pattern).expect("a built-in pattern; the tests compile them all")
+        })
+    }
+}
+
+/// The text as it is searched.
+fn plain<'a>(text: &'a str, shape: &Shape) -> Cow<'a, str> {
+    if shape.backslashes > 0 { Cow::Owned(without_escapes(text)) } else { Cow::Borrowed(text) }
 }
 
 /// The text with backslash escapes blanked, byte for byte as long, so that `\nAKIA...` starts a word.
