@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::api::{self, Phase, Readiness, Reload, Sources};
 use crate::config::{self, Config, Source};
@@ -55,7 +56,14 @@ impl App {
         let store: Arc<dyn Store> = Arc::new(log);
         let registry = Arc::new(Registry::new(config.features.max));
         let shared = Arc::new(config.clone());
-        let engine = Engine::new(shared, registry.clone(), rand::rng().next_u64(), clock::now());
+        let mut engine = Engine::new(shared, registry.clone(), rand::rng().next_u64(), clock::now());
+        let unread = engine.recall(&*store).context("reading incidents back from the log")?;
+        if unread > 0 {
+            tracing::warn!(
+                unread,
+                "frames in the log that this version can't list; they are served and verified as ever"
+            );
+        }
         let engine = engine::start(engine, store.clone()).context("starting the engine")?;
         let exporter = config.exporter.as_ref().map(exporter::start).transpose().context("starting the exporter")?;
         let sources = Sources {
@@ -140,7 +148,7 @@ fn tap(exporter: Option<Arc<Exporter>>) -> Tap {
 fn reload(engine: Handle, source: Source) -> Reload {
     Arc::new(move || {
         let (engine, source) = (engine.clone(), source.clone());
-        Box::pin(async move {
+        let reloading = async move {
             let result = match config::load(&source, &config::env::process) {
                 Ok((config, warnings)) => {
                     warnings.iter().for_each(|it| tracing::warn!("{}", it.render(&source.name(), "warning")));
@@ -151,7 +159,8 @@ fn reload(engine: Handle, source: Source) -> Reload {
             let label = if result.is_ok() { "ok" } else { "failed" };
             Metric::ConfigReloads.add(&[("result", label)], 1);
             result
-        })
+        };
+        Box::pin(reloading.instrument(tracing::info_span!("config.reload")))
     })
 }
 

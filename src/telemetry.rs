@@ -1,4 +1,5 @@
-//! Freezeframe's own logs (stderr) and, when configured, its own traces through opentelemetry-otlp.
+//! Freezeframe's own logs (stderr) and, when configured, its own traces through opentelemetry-otlp: a span each for
+//! what is rare and matters (a frame's append, a push to Alertmanager, a reload), none for what it receives.
 
 use std::sync::OnceLock;
 

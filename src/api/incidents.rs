@@ -70,10 +70,13 @@ pub(super) async fn frames(
     let Query(query) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let starts_at = match &query.starts_at {
         None => None,
-        Some(text) => Some(parse_time(text).ok_or(Problem::bad_request("starts_at is not an RFC 3339 time"))?),
+        Some(text) => Some(UnixNanos::parse(text).ok_or(Problem::bad_request("starts_at is not an RFC 3339 time"))?),
     };
     let view = api.sources.engine.view();
-    let found = visible(&view).filter(|incident| is_about(incident, &query.fingerprint, starts_at));
+    let found = visible(&view).filter(|incident| match starts_at {
+        Some(at) => incident.is_about(&query.fingerprint, at),
+        None => incident.fingerprint == query.fingerprint,
+    });
     let frames = found.filter_map(|incident| match &incident.frame {
         FrameState::Committed(receipt) => Some(dto::FoundFrame {
             incident_id: incident.id.clone(),
@@ -94,20 +97,8 @@ pub(super) fn visible(view: &View) -> impl Iterator<Item = &view::Incident> {
     view.incidents.iter().map(|incident| &**incident).filter(|incident| incident.frame != FrameState::Committing)
 }
 
-/// Whether an incident is that of the alert with this fingerprint, and start where one is given. Alertmanager
-/// hands on our own times, which end at milliseconds, and other senders' with more digits.
-pub(super) fn is_about(incident: &view::Incident, fingerprint: &str, starts_at: Option<UnixNanos>) -> bool {
-    let millis = |at: UnixNanos| at.0 / 1_000_000;
-    incident.fingerprint == fingerprint && starts_at.is_none_or(|at| millis(at) == millis(incident.starts_at))
-}
-
-/// An RFC 3339 time after the epoch.
-pub(super) fn parse_time(text: &str) -> Option<UnixNanos> {
-    let at: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(at.as_nanosecond()).ok().map(UnixNanos)
-}
-
-async fn stored(
+/// What the store has of an incident; a problem when it has nothing or can't be read.
+pub(super) async fn stored(
     api: &Api,
     id: &str,
     read: impl FnOnce(&dyn Store, &str) -> Result<Option<Bytes>, StoreError> + Send + 'static,

@@ -17,6 +17,7 @@ mod listener;
 mod log;
 mod metrics;
 mod ofrep;
+mod postmortem;
 mod problem;
 mod readings;
 mod router;

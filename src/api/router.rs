@@ -13,7 +13,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::problem::Problem;
-use super::{Api, auth, body, breakers, events, health, incidents, log, metrics, ofrep, readings, webhook};
+use super::{Api, auth, body, breakers, events, health, incidents, log, metrics, ofrep, postmortem, readings, webhook};
 use crate::metrics::Metric;
 
 /// From a request's headers to the head of its answer. Longer than any wait for a frame to be committed.
@@ -39,6 +39,7 @@ fn guarded() -> Vec<Route> {
         ("/api/v1/incidents/{id}", get(incidents::show)),
         ("/api/v1/incidents/{id}/frame", get(incidents::frame)),
         ("/api/v1/incidents/{id}/bundle", get(incidents::bundle)),
+        ("/api/v1/incidents/{id}/postmortem", get(postmortem::show)),
         ("/api/v1/frames", get(incidents::frames)),
         ("/api/v1/alertmanager", post(webhook::receive)),
         ("/api/v1/breakers", get(breakers::list)),

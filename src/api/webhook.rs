@@ -10,7 +10,7 @@ use axum::extract::rejection::BytesRejection;
 use tokio::task::JoinSet;
 
 use super::dto::{Webhook, WebhookAlert, WebhookAnswer, WitnessedAlert};
-use super::incidents::{is_about, parse_time, visible};
+use super::incidents::visible;
 use super::problem::Problem;
 use super::{Api, body};
 use crate::core::fingerprint::{Labels, fingerprint};
@@ -72,7 +72,7 @@ pub(super) async fn receive(
 
 /// The alert as the engine takes it, with its start; `None` when it has no labels or no start.
 fn foreign(alert: &WebhookAlert) -> Option<(ForeignAlert, UnixNanos)> {
-    let starts_at = parse_time(&alert.starts_at)?;
+    let starts_at = UnixNanos::parse(&alert.starts_at)?;
     let labels: Labels =
         alert.labels.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
     let name = labels.get("alertname").filter(|name| !name.is_empty())?;
@@ -84,7 +84,7 @@ fn foreign(alert: &WebhookAlert) -> Option<(ForeignAlert, UnixNanos)> {
         starts_at,
         name: name.clone(),
         feature: label("feature").unwrap_or(ALL).to_owned(),
-        class: Class::ALL.into_iter().find(|class| label("class") == Some(class.as_str())),
+        class: label("class").and_then(Class::parse),
         severity: Severity::ALL
             .into_iter()
             .find(|severity| label("sev") == Some(severity.as_str()) || label("severity") == Some(severity.label())),
@@ -94,7 +94,7 @@ fn foreign(alert: &WebhookAlert) -> Option<(ForeignAlert, UnixNanos)> {
 
 fn known(view: &View, fingerprint: &str, starts_at: UnixNanos, base_url: &str) -> Option<WitnessedAlert> {
     count("resolved", 1);
-    let incident = visible(view).find(|incident| is_about(incident, fingerprint, Some(starts_at)))?;
+    let incident = visible(view).find(|incident| incident.is_about(fingerprint, starts_at))?;
     let receipt = match &incident.frame {
         FrameState::Committed(receipt) => Some(receipt),
         FrameState::Committing | FrameState::NotCommitted { .. } => None,

@@ -47,6 +47,12 @@ impl Class {
             Self::DataIncident => "DATA_INCIDENT",
         }
     }
+
+    /// The class of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == name)
+    }
 }
 
 impl Severity {
@@ -61,6 +67,12 @@ impl Severity {
             Self::Sev2 => "SEV-2",
             Self::Sev3 => "SEV-3",
         }
+    }
+
+    /// The severity of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.as_str() == name)
     }
 
     /// The `severity` label of the Prometheus community.

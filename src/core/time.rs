@@ -8,6 +8,19 @@ use std::time::Duration;
 pub struct UnixNanos(pub u64);
 
 impl UnixNanos {
+    /// The point an RFC 3339 text names; `None` for other texts and for times before the epoch.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(at.as_nanosecond()).ok().map(Self)
+    }
+
+    /// Whether both points lie in the same millisecond, which is what RFC 3339 keeps of them here.
+    #[must_use]
+    pub fn same_millisecond(self, other: Self) -> bool {
+        self.0 / 1_000_000 == other.0 / 1_000_000
+    }
+
     /// This point plus `by`, stopping at the end of the range (the year 2554).
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
@@ -56,6 +69,17 @@ mod tests {
         assert_eq!(UnixNanos(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(UnixNanos(1_795_313_940_123_456_789).to_string(), "2026-11-22T02:19:00.123Z");
         assert_eq!(UnixNanos(u64::MAX).to_string(), "2554-07-21T23:34:33.709Z");
+    }
+
+    /// Proves that what is displayed is read back, to the millisecond.
+    #[test]
+    fn reads_what_it_displays() {
+        let at = UnixNanos(1_795_313_940_123_456_789);
+        assert!(UnixNanos::parse(&at.to_string()).is_some_and(|it| it.same_millisecond(at)));
+        assert_eq!(UnixNanos::parse("2026-11-22T03:19:00.123456789+01:00"), Some(at));
+        for junk in ["", "now", "2026-11-22", "1969-12-31T23:59:59Z", "1795313940"] {
+            assert_eq!(UnixNanos::parse(junk), None, "{junk}");
+        }
     }
 
     /// Proves that slots tile the axis: a point lies in its slot and the slot start is its own floor.

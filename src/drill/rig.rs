@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::Scenario;
 use crate::config::{self, Config, Source};
@@ -35,7 +35,7 @@ pub(super) struct Rig {
     config: Arc<Config>,
     now: UnixNanos,
     number: u64,
-    pub(super) frames: Vec<Map<String, Json>>,
+    pub(super) frames: Vec<Json>,
     pub(super) timeline: Vec<Entry>,
 }
 
@@ -122,7 +122,7 @@ impl Rig {
     }
 
     /// The first frame.
-    pub(super) fn frame(&self) -> anyhow::Result<&Map<String, Json>> {
+    pub(super) fn frame(&self) -> anyhow::Result<&Json> {
         self.frames.first().context("a frame was taken")
     }
 

@@ -7,7 +7,7 @@ use rand::RngCore;
 use super::comparison::signals;
 use super::effect::Effect;
 use super::engine::{Committing, Engine};
-use super::feature::Feature;
+use super::feature::{Feature, redacted};
 use super::handle::ForeignAlert;
 use super::store::FrameBytes;
 use super::view::{Breach, FrameState, Incident};
@@ -15,6 +15,7 @@ use crate::core::attribution::{self, Answer, Evidence};
 use crate::core::frame::{self, Frame, Producer, Redaction, VariableState};
 use crate::core::incident::{Class, Severity};
 use crate::core::redact;
+use crate::core::request::Request;
 use crate::core::time::UnixNanos;
 use crate::core::variable::Variable;
 
@@ -55,8 +56,7 @@ impl Engine {
     /// whether it is new.
     pub fn witness(&mut self, foreign: &ForeignAlert, at: UnixNanos) -> (String, bool) {
         let starts_at = foreign.starts_at;
-        let same = |it: &&Arc<Incident>| it.fingerprint == foreign.fingerprint && it.starts_at == starts_at;
-        if let Some(known) = self.incidents.iter().find(same) {
+        if let Some(known) = self.incidents.iter().find(|it| it.is_about(&foreign.fingerprint, starts_at)) {
             return (known.id.clone(), false);
         }
         let id = self.frame_id(at);
@@ -108,6 +108,7 @@ impl Engine {
             starts_at: alert.starts_at,
             fired_at: at,
             resolved_at: None,
+            recalled: false,
             breach: trigger.breach,
             frame: FrameState::Committing,
             suspect,
@@ -128,7 +129,16 @@ impl Engine {
             let movement = attribution::movement(it);
             VariableState::of(&feature.ledger, it.variable, &incident, &baseline, movement)
         });
+        let mut found = feature.redactions.clone();
         let (failing, healthy) = feature.samples(trigger.from, &trigger.breach);
+        let [failing, healthy] = [failing, healthy].map(|samples| {
+            let redact = |request: Arc<Request>| {
+                let (request, counts) = redacted(&request, self.redactor.as_deref());
+                found.merge(&counts);
+                request
+            };
+            samples.into_iter().map(redact).collect::<Vec<_>>()
+        });
         Frame {
             id,
             captured_at: at,
@@ -146,7 +156,7 @@ impl Engine {
             completeness: feature.completeness.shares(),
             redaction: Redaction {
                 rules_version: redact::RULES_VERSION,
-                counts: feature.redactions.iter().map(|(entity, n)| (entity.to_owned(), n)).collect(),
+                counts: found.iter().map(|(entity, n)| (entity.to_owned(), n)).collect(),
             },
             producer: Producer { version: env!("CARGO_PKG_VERSION"), config_sha256: self.config_sha256.clone() },
         }

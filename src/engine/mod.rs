@@ -13,6 +13,7 @@ mod feature;
 mod freeze;
 pub mod handle;
 mod publish;
+mod recall;
 pub mod registry;
 mod run;
 pub mod store;

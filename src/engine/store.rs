@@ -23,6 +23,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// When the log can't be read.
     fn bundle(&self, id: &str) -> Result<Option<Bytes>, StoreError>;
 
+    /// The newest committed frames with their receipts, oldest first, at most `max` of them.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    fn newest(&self, max: usize) -> Result<Vec<(Receipt, Bytes)>, StoreError>;
+
     /// A file of the transparency log below `/log/` (C2SP tlog-tiles): `checkpoint`, `tile/0/000`, ...
     ///
     /// # Errors

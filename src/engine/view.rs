@@ -82,6 +82,8 @@ pub struct Incident {
     pub fired_at: UnixNanos,
     /// When it resolved.
     pub resolved_at: Option<UnixNanos>,
+    /// Whether it was read back from the log after a restart, so that only its frame is known.
+    pub recalled: bool,
     /// Signal that breached, its estimate and limit at capture.
     pub breach: Breach,
     /// The frame's fate.
@@ -134,6 +136,25 @@ pub struct Breaker {
     pub incident_id: Option<String>,
     /// Where requests should go while it is open, as configured.
     pub route: Option<Arc<str>>,
+}
+
+impl Incident {
+    /// `firing` or `resolved`; `unknown` for an incident of before a restart.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match (self.resolved_at, self.recalled) {
+            (Some(_), _) => "resolved",
+            (None, true) => "unknown",
+            (None, false) => "firing",
+        }
+    }
+
+    /// Whether it is that of the alert with this fingerprint and start. Alertmanager hands on our own times, which end
+    /// at milliseconds, and other senders' with more digits.
+    #[must_use]
+    pub fn is_about(&self, fingerprint: &str, starts_at: UnixNanos) -> bool {
+        self.fingerprint == fingerprint && self.starts_at.same_millisecond(starts_at)
+    }
 }
 
 impl Breaker {

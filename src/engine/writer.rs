@@ -77,7 +77,8 @@ impl Thread {
     }
 
     fn append(&mut self, frame: Arc<FrameBytes>) {
-        let result = self.store.append(&frame);
+        let span = tracing::info_span!("evidence.append", frame_id = frame.id, feature = frame.feature);
+        let result = span.in_scope(|| self.store.append(&frame));
         let label = match &result {
             Ok(_) => "committed",
             Err(StoreError::Retry(_)) => "retried",

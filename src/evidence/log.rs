@@ -16,7 +16,9 @@ use super::wal::{self, Location, SEGMENT_BYTES};
 use super::writer::Writer;
 use super::{bundle, head, recovery, tiles};
 use crate::config::Evidence;
+use crate::core::manifest::{Leaf, Manifest};
 use crate::core::merkle::Tree;
+use crate::core::note::Checkpoint;
 use crate::core::time::UnixNanos;
 use crate::engine::store::{FrameBytes, Receipt, Store, StoreError};
 
@@ -107,6 +109,22 @@ impl Log {
         wal::read_leaf(&self.dir, location, seq).map(|stored| Some((seq, stored))).map_err(unreadable_now)
     }
 
+    /// The frame in leaf `seq` with the receipt it was given; `None` for a leaf of another type.
+    fn committed(&self, seq: u64) -> Result<Option<(Receipt, Bytes)>, StoreError> {
+        let found = {
+            let index = self.index();
+            let at = usize::try_from(seq).ok().and_then(|at| index.locations.get(at).copied());
+            at.zip(index.tree.root_at(seq + 1))
+        };
+        let Some((location, root)) = found else { return Ok(None) };
+        let stored = wal::read_leaf(&self.dir, location, seq).map_err(unreadable_now)?;
+        let manifest = Manifest::parse(&stored.manifest).map_err(|error| StoreError::Fatal(error.to_string()))?;
+        let Leaf::Frame(leaf) = manifest.leaf else { return Ok(None) };
+        let checkpoint = Checkpoint { origin: manifest.origin, size: seq + 1, root }.line();
+        let receipt = Receipt { frame_id: leaf.frame_id, seq, frame_sha256: leaf.frame_sha256, checkpoint };
+        Ok(Some((receipt, stored.frame.into())))
+    }
+
     fn entries(&self, tile: Tile) -> Result<Vec<u8>, StoreError> {
         // Copied, for the writer must not wait until 256 leaves are read.
         let locations = self.index().locations.get(tile.range()).map(<[Location]>::to_vec).unwrap_or_default();
@@ -145,6 +163,12 @@ impl Store for Log {
         let proof = tiles::proof(&self.index().tree, seq, &stored.note).to_string();
         let bundle = bundle::write(&stored.frame, &stored.manifest, &proof, &stored.note);
         bundle.map(|bytes| Some(bytes.into())).map_err(|error| StoreError::Retry(error.to_string()))
+    }
+
+    fn newest(&self, max: usize) -> Result<Vec<(Receipt, Bytes)>, StoreError> {
+        let size = self.index().locations.len();
+        let leaves = (size.saturating_sub(max)..size).map(|seq| self.committed(seq as u64));
+        leaves.filter_map(Result::transpose).collect()
     }
 
     fn log_file(&self, path: &str) -> Result<Option<Bytes>, StoreError> {

@@ -115,6 +115,11 @@ fn appends_survive_restarts_and_verify() {
     assert_eq!(receipts.iter().map(|receipt| receipt.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
     assert!(receipts[5].checkpoint.starts_with(vkey.split('+').next().unwrap()));
     assert_kept(dir.path(), &vkey, &receipts);
+    let newest = |max| log.newest(max).unwrap().into_iter().map(|(receipt, _)| receipt).collect::<Vec<_>>();
+    assert_eq!((newest(100), newest(2)), (receipts.clone(), receipts[4..].to_vec()));
+    for (receipt, bytes) in log.newest(100).unwrap() {
+        assert_eq!(sha256_hex(&bytes), receipt.frame_sha256);
+    }
     for receipt in &receipts {
         let frame = log.frame(&receipt.frame_id).unwrap().unwrap();
         assert_eq!(sha256_hex(&frame), receipt.frame_sha256);

@@ -158,6 +158,7 @@ fn incident(frame: FrameState) -> Incident {
         starts_at: START,
         fired_at: START,
         resolved_at: None,
+        recalled: false,
         breach: Breach { signal: None, estimate: None, limit: None },
         frame,
         suspect: None,

@@ -140,6 +140,7 @@ impl Replica {
         }
     }
 
+    #[tracing::instrument(name = "alertmanager.push", skip_all, fields(url = self.url, alerts = alerts.len()))]
     async fn post(&self, alerts: &[Due], now: UnixNanos) -> Outcome {
         let ends_at = now.plus(self.config.resend_interval * 4);
         let body = message::body(alerts, ends_at, &self.source);

@@ -3,10 +3,13 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value as Json};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::engine::view::Incident;
 
 /// One line of the timeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// RFC 3339.
     pub at: String,
@@ -14,24 +17,48 @@ pub struct Entry {
     pub line: String,
 }
 
+/// What frame and incident know of the course of things, in order of time. Without the incident, which leaves memory
+/// before its frame leaves the log, that ends with the capture.
+#[must_use]
+pub fn timeline(frame: &Json, incident: Option<&Incident>) -> Vec<Entry> {
+    let entry = |at: &Json, line: &str| at.as_str().map(|at| Entry { at: at.to_owned(), line: line.to_owned() });
+    let mut entries: Vec<Entry> = [
+        (&frame["windows"]["incident"]["from"], "Trouble begins, by the signal's own history"),
+        (&frame["alert"]["starts_at"], "The alert's condition begins to hold"),
+        (&frame["captured_at"], "The alert fires and the frame is frozen"),
+    ]
+    .into_iter()
+    .filter_map(|(at, line)| entry(at, line))
+    .collect();
+    for (feature, class, transition) in incident.into_iter().flat_map(|it| &it.breaker_actions) {
+        let (from, to, reason) = (transition.from.as_str(), transition.to.as_str(), transition.reason.as_str());
+        let line = format!("Breaker {} of {feature}: {from} to {to} ({reason})", class.as_str());
+        entries.push(Entry { at: transition.at.to_string(), line });
+    }
+    let resolved = incident.and_then(|it| it.resolved_at).map(|at| at.to_string());
+    entries.extend(resolved.map(|at| Entry { at, line: "The alert resolves".to_owned() }));
+    // RFC 3339 in UTC and at one precision sorts as text.
+    entries.sort_by(|a, b| a.at.cmp(&b.at));
+    entries
+}
+
 /// Marks what the author has to add.
 const GAP: &str = "_To be completed by the author._";
 
 /// Renders the postmortem of the incident behind `frame`. `timeline` must be in order of time.
 #[must_use]
-pub fn render(frame: &Map<String, Json>, timeline: &[Entry]) -> String {
-    let frame = Json::Object(frame.clone());
+pub fn render(frame: &Json, timeline: &[Entry]) -> String {
     let sections = [
-        header(&frame, timeline),
-        summary(&frame),
-        format!("## Impact\n\n{}\n\nBusiness and customer impact: {GAP}\n", impact(&frame)),
+        header(frame, timeline),
+        summary(frame),
+        format!("## Impact\n\n{}\n\nBusiness and customer impact: {GAP}\n", impact(frame)),
         format!("## Timeline\n\n{}", entries(timeline)),
-        root_cause(&frame),
-        detection(&frame),
-        format!("## Mitigation\n\n{}\nWhat people did: {GAP}\n", breakers(&frame)),
-        format!("## Action items\n\n{}", actions(&frame)),
+        root_cause(frame),
+        detection(frame),
+        format!("## Mitigation\n\n{}\nWhat people did: {GAP}\n", breakers(frame)),
+        format!("## Action items\n\n{}", actions(frame)),
         format!("## Lessons learned\n\nWhat went well, what went poorly, where we were lucky: {GAP}\n"),
-        evidence(&frame),
+        evidence(frame),
     ];
     sections.join("\n")
 }

@@ -142,6 +142,11 @@ impl Store for MemoryStore {
         Ok(self.frame(id)?.map(|_| Bytes::from_static(b"tar")))
     }
 
+    fn newest(&self, max: usize) -> Result<Vec<(Receipt, Bytes)>, StoreError> {
+        let frames = self.frames.lock().unwrap();
+        Ok(frames.iter().take(max).map(|(id, bytes)| (receipt(id), bytes.clone())).collect())
+    }
+
     fn log_file(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         Ok(self.log_files.get(path).cloned())
     }
@@ -195,6 +200,7 @@ pub(crate) fn incident(id: &str, frame: FrameState) -> Arc<Incident> {
         starts_at: NOW,
         fired_at: NOW,
         resolved_at: None,
+        recalled: false,
         breach: Breach { signal: Some(Signal::Quality), estimate: Some(ESTIMATE), limit: Some(0.85) },
         frame,
         suspect: Some("prompt_revision=v2".into()),

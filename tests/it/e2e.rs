@@ -11,6 +11,7 @@ mod crash;
 mod hop;
 mod inhibition;
 mod lifecycle;
+mod own_traces;
 mod shipped;
 mod sidecar;
 

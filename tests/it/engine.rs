@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use freezeframe::config::{self, Config, Source};
 use freezeframe::core::time::UnixNanos;
+use freezeframe::engine::handle::ForeignAlert;
 use freezeframe::engine::registry::Registry;
 use freezeframe::engine::view::{AlertState, FrameState, Notice};
-use freezeframe::engine::{Acknowledgement, Effect, Engine, FrameBytes, Receipt, StoreError};
+use freezeframe::engine::{Acknowledgement, Effect, Engine, FrameBytes, Receipt, Store as _, StoreError};
+use freezeframe::evidence::{self, Log};
 use freezeframe::otlp::Traces;
 use freezeframe::toolkit::traffic::Exchange;
 
@@ -165,6 +167,40 @@ fn a_silent_log_holds_the_alert_only_until_the_deadline() {
             .iter()
             .all(|it| matches!(it.incident.as_ref().map(|it| &it.frame), Some(FrameState::NotCommitted { .. })))
     );
+}
+
+/// Proves that a restart forgets no incident: what the log holds is listed again, newest first, and an alert that has
+/// its frame gets no second one.
+#[test]
+fn incidents_come_back_from_the_log() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let log = Log::open(dir.path(), &config().evidence, START, evidence::os_entropy()).expect("a new log");
+    let mut sim = Sim::start();
+    sim.traffic(10, |it| it);
+    sim.traffic_until_a_frame(failing);
+    sim.answer(|frame| log.append(frame));
+    let before = sim.engine.view(sim.now).incidents;
+
+    let mut restarted = Sim::start();
+    assert_eq!(restarted.engine.recall(&log).expect("a readable log"), 0);
+    let after = restarted.engine.view(sim.now).incidents;
+    assert!(!before.is_empty());
+    assert_eq!(after.len(), before.len());
+    for (after, before) in after.iter().zip(&before) {
+        assert_eq!((&after.id, &after.frame, &after.suspect), (&before.id, &before.frame, &before.suspect));
+        assert_eq!((&after.alertname, after.class, after.severity), (&before.alertname, before.class, before.severity));
+        assert_eq!((&after.feature, after.breach), (&before.feature, before.breach));
+        assert_eq!((after.state(), before.state()), ("unknown", "firing"));
+        let alert = ForeignAlert {
+            fingerprint: before.fingerprint.clone(),
+            starts_at: before.starts_at,
+            name: before.alertname.clone(),
+            feature: before.feature.to_string(),
+            class: Some(before.class),
+            severity: Some(before.severity),
+        };
+        assert_eq!(restarted.engine.witness(&alert, sim.now), (before.id.clone(), false));
+    }
 }
 
 /// Proves that the same traffic makes the same frames, byte for byte.

@@ -44,6 +44,7 @@ async fn get_and_head() {
         ("/api/v1/incidents/0192-committed", "application/json"),
         ("/api/v1/incidents/0192-committed/frame", "application/json"),
         ("/api/v1/incidents/0192-committed/bundle", "application/x-tar"),
+        ("/api/v1/incidents/0192-committed/postmortem", "text/markdown; charset=utf-8"),
         ("/api/v1/frames?fingerprint=0000000000000000", "application/json"),
         ("/api/v1/breakers", "application/json"),
         ("/api/v1/breakers/chat/v1.2", "application/json"),
@@ -76,7 +77,7 @@ async fn errors_are_problems() {
         (Method::GET, "/api/v1/incidents/none", "", 404),
         (Method::GET, "/api/v1/incidents/none/frame", "", 404),
         (Method::GET, "/api/v1/incidents/none/bundle", "", 404),
-        (Method::GET, "/api/v1/incidents/0192-committed/postmortem", "", 404),
+        (Method::GET, "/api/v1/incidents/none/postmortem", "", 404),
         (Method::GET, "/api/v1/incidents/broken/frame", "", 503),
         (Method::GET, "/api/v1/frames", "", 400),
         (Method::GET, "/api/v1/frames?fingerprint=00&starts_at=yesterday", "", 400),
@@ -174,6 +175,31 @@ async fn frames_are_served_as_committed() {
         let frames = json(admin.get(&format!("/api/v1/frames?fingerprint={fingerprint}{starts_at}")).await).await;
         assert_eq!(frames["frames"].as_array().unwrap().len(), found, "{starts_at}");
     }
+    admin.stop().await;
+}
+
+/// Proves that the postmortem tells what frame and incident know, as text and as data.
+#[tokio::test]
+async fn a_postmortem_tells_frame_and_incident() {
+    let frame = json!({
+        "id": "0192-committed", "feature": "support", "captured_at": "2026-11-22T02:20:00.000Z",
+        "alert": { "name": "LlmQualityLow", "starts_at": "2026-11-22T02:19:00.000Z" },
+        "windows": { "incident": { "from": "2026-11-22T02:15:30.000Z" } },
+        "verdict": { "answer": "one", "evidence": "prompt_revision v2 <b>did</b> it" },
+    });
+    let frames = HashMap::from([("0192-committed".to_owned(), frame.to_string().into())]);
+    let store = MemoryStore { frames: frames.into(), ..MemoryStore::default() };
+    let admin = Admin::start(Options { view: view(), store, ..Options::default() }).await;
+    let path = "/api/v1/incidents/0192-committed/postmortem";
+    let text = admin.get(path).await.text().await.unwrap();
+    for told in ["LlmQualityLow on support", "prompt_revision v2", "| 2026-11-22T02:15:30.000Z | Trouble begins"] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let request = admin.client.get(format!("{}{path}", admin.url)).header("accept", "application/json");
+    let data = json(request.send().await.unwrap()).await;
+    assert_eq!((&data["incident"]["id"], &data["frame"]), (&json!("0192-committed"), &frame));
+    let at: Vec<_> = data["timeline"].as_array().unwrap().iter().map(|it| it["at"].as_str().unwrap()).collect();
+    assert_eq!(at, ["2026-11-22T02:15:30.000Z", "2026-11-22T02:19:00.000Z", "2026-11-22T02:20:00.000Z"]);
     admin.stop().await;
 }
 

@@ -15,6 +15,7 @@ mod http_api;
 mod ofrep;
 mod otlp;
 mod receiver;
+mod slow_log;
 mod stub;
 mod tidy;
 mod wire;

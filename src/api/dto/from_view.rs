@@ -92,7 +92,7 @@ impl Incident {
         });
         Self {
             id: incident.id.clone(),
-            state: if incident.resolved_at.is_some() { "resolved" } else { "firing" },
+            state: incident.state(),
             feature: incident.feature.to_string(),
             alertname: incident.alertname.clone(),
             class: incident.class.as_str(),
@@ -139,7 +139,7 @@ impl Transition {
         Self {
             from: transition.from.as_str(),
             to: transition.to.as_str(),
-            reason: breaker_reason(transition.reason),
+            reason: transition.reason.as_str(),
             at: time(transition.at),
         }
     }
@@ -177,11 +177,12 @@ impl AlertEvent {
 
 impl BreakerEvent {
     pub(in crate::api) fn new(feature: &str, class: Class, mode: Mode, transition: &breaker::Transition) -> Self {
-        let mode = match mode {
-            Mode::Shadow => "shadow",
-            Mode::Enforce => "enforce",
-        };
-        Self { feature: feature.to_owned(), class: class.as_str(), mode, transition: Transition::new(transition) }
+        Self {
+            feature: feature.to_owned(),
+            class: class.as_str(),
+            mode: mode.as_str(),
+            transition: Transition::new(transition),
+        }
     }
 }
 
@@ -217,16 +218,5 @@ pub(in crate::api) fn alert_state(state: AlertState) -> &'static str {
         AlertState::Inactive => "inactive",
         AlertState::Pending => "pending",
         AlertState::Firing => "firing",
-    }
-}
-
-fn breaker_reason(reason: breaker::Reason) -> &'static str {
-    match reason {
-        breaker::Reason::AlertFiring => "alert_firing",
-        breaker::Reason::AlertResolved => "alert_resolved",
-        breaker::Reason::ProbeDue => "probe_due",
-        breaker::Reason::ProbesSucceeded => "probes_succeeded",
-        breaker::Reason::ProbeFailed => "probe_failed",
-        breaker::Reason::Manual => "manual",
     }
 }

@@ -188,8 +188,7 @@ fn millis(value: &Json) -> Option<Duration> {
 }
 
 fn time(value: &Json) -> Option<UnixNanos> {
-    let at: jiff::Timestamp = value.as_str()?.parse().ok()?;
-    u64::try_from(at.as_nanosecond()).ok().map(UnixNanos)
+    UnixNanos::parse(value.as_str()?)
 }
 
 #[expect(

@@ -1,0 +1,92 @@
+//! Incidents read back from the log at start: a restart must not make the list of incidents forget what was frozen.
+//!
+//! Only what a frame says comes back. How an incident ended, and what breakers did about it, is not in its frame.
+
+use serde::Deserialize;
+
+use super::engine::{Engine, INCIDENTS_MAX};
+use super::store::{Receipt, Store, StoreError};
+use super::view::{Breach, FrameState, Incident};
+use crate::core::detect::Estimate;
+use crate::core::incident::{Class, Severity};
+use crate::core::signal::Signal;
+use crate::core::time::UnixNanos;
+
+impl Engine {
+    /// Takes up the newest incidents of the log.
+    ///
+    /// # Errors
+    /// When the log can't be read. A frame that this version can't read is left out and counted in the result.
+    pub fn recall(&mut self, store: &dyn Store) -> Result<usize, StoreError> {
+        let mut unread = 0;
+        for (receipt, bytes) in store.newest(INCIDENTS_MAX)? {
+            match serde_json::from_slice::<Said>(&bytes).ok().and_then(|said| said.incident(receipt)) {
+                Some(incident) => self.open_incident(incident),
+                None => unread += 1,
+            }
+        }
+        Ok(unread)
+    }
+}
+
+/// The part of a frame that its incident is made of.
+#[derive(Deserialize)]
+struct Said {
+    feature: String,
+    captured_at: String,
+    alert: Alert,
+    verdict: Verdict,
+}
+
+#[derive(Deserialize)]
+struct Alert {
+    name: String,
+    fingerprint: String,
+    class: String,
+    severity: String,
+    starts_at: String,
+    signal: Option<String>,
+    threshold: Option<f64>,
+    value: Option<f64>,
+    samples: Option<u64>,
+    ci_low: Option<f64>,
+    ci_high: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    variables: Vec<String>,
+    value: Option<String>,
+}
+
+impl Said {
+    fn incident(self, receipt: Receipt) -> Option<Incident> {
+        let suspect = self.verdict.variables.first().zip(self.verdict.value.as_ref());
+        Some(Incident {
+            id: receipt.frame_id.clone(),
+            feature: self.feature.into(),
+            class: Class::parse(&self.alert.class)?,
+            severity: Severity::parse(&self.alert.severity)?,
+            patterns: Vec::new(),
+            starts_at: UnixNanos::parse(&self.alert.starts_at)?,
+            fired_at: UnixNanos::parse(&self.captured_at)?,
+            resolved_at: None,
+            recalled: true,
+            breach: self.alert.breach(),
+            alertname: self.alert.name,
+            fingerprint: self.alert.fingerprint,
+            frame: FrameState::Committed(receipt),
+            suspect: suspect.map(|(variable, value)| format!("{variable}={value}")),
+            breaker_actions: Vec::new(),
+        })
+    }
+}
+
+impl Alert {
+    fn breach(&self) -> Breach {
+        let estimate = || {
+            Some(Estimate { value: self.value?, samples: self.samples?, ci_low: self.ci_low?, ci_high: self.ci_high? })
+        };
+        Breach { signal: self.signal.as_deref().and_then(Signal::parse), estimate: estimate(), limit: self.threshold }
+    }
+}
