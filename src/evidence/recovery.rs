@@ -16,7 +16,7 @@ use std::path::Path;
 use thiserror::Error;
 
 use super::wal::{
-    BLOCK, FILE_BYTES_MAX, Kind, Location, Record, SegmentId, is_zero, segment_path, segment_payload, split_leaf,
+    self, BLOCK, FILE_BYTES_MAX, Kind, Location, Record, SegmentId, is_zero, segment_path, segment_payload, split_leaf,
 };
 use super::{read_at_most, sha256_hex};
 use crate::core::manifest::{Leaf, Manifest, parse_canonical};
@@ -98,8 +98,8 @@ pub(super) fn scan(
 ) -> Result<Scan, ScanError> {
     let mut scan = Scan::default();
     for number in segment_numbers(dir)? {
-        let bytes = read_at_most(&segment_path(dir, number), FILE_BYTES_MAX)?;
-        let mut reader = Reader { number, bytes: &bytes, key, head, visit: &mut *visit };
+        let (bytes, length) = wal::read_segment(&segment_path(dir, number))?;
+        let mut reader = Reader { number, bytes: &bytes, length, key, head, visit: &mut *visit };
         reader.read(&mut scan)?;
     }
     Ok(scan)
@@ -122,7 +122,10 @@ pub(super) fn segment_numbers(dir: &Path) -> Result<std::ops::RangeInclusive<u64
 /// Reads one segment.
 struct Reader<'a> {
     number: u64,
+    /// Without the blocks of zeroes at the end.
     bytes: &'a [u8],
+    /// With them.
+    length: u64,
     key: &'a VerifierKey,
     head: u64,
     visit: &'a mut dyn FnMut(&Visit<'_>),
@@ -161,7 +164,7 @@ impl<'a> Reader<'a> {
     }
 
     fn header(&self) -> Result<SegmentId, ScanError> {
-        let payload = segment_payload(self.key.name(), self.bytes.len() as u64);
+        let payload = segment_payload(self.key.name(), self.length);
         let header = self.record(0).map(|(record, _)| record);
         let expected = |id| Record { kind: Kind::Segment, seq: self.number, segment: id, payload: payload.as_bytes() };
         match header {

@@ -241,3 +241,23 @@ fn vkeys_from_inside_the_evidence_are_refused() {
     let read = read_vkey(&file, dir.path()).unwrap();
     assert_eq!(verify(dir.path(), &read, None).outcome, Outcome::Verified);
 }
+
+/// Proves that a segment is read whole but for its zeroes, wherever what was written ends: a block may hold nothing but
+/// the zeroes of a hash.
+#[test]
+fn a_segment_is_read_without_its_tail_of_zeroes() {
+    let dir = directory();
+    let path = dir.path().join("segment");
+    let length = 300 * 1024;
+    for used in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 64 * 1024, 64 * 1024 + 1, 200 * 1024, length - 1, length] {
+        let mut written = vec![0; length];
+        written[used / 2..used].fill(7);
+        std::fs::write(&path, &written).unwrap();
+        let (bytes, whole) = wal::read_segment(&path).unwrap();
+        assert_eq!(whole, length as u64);
+        assert_eq!(bytes, written[..bytes.len()], "{used}");
+        assert!(written[bytes.len()..].iter().all(|byte| *byte == 0));
+        assert!(bytes.len() >= (used.next_multiple_of(BLOCK) + BLOCK).min(length) || used == 0, "{used}");
+        assert!(bytes.len() <= used.next_multiple_of(BLOCK) + BLOCK, "{used}");
+    }
+}

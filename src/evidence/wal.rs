@@ -122,6 +122,35 @@ pub(super) fn split_leaf(payload: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
 }
 
+/// Reads a segment up to its last block that is not all zeroes and one more, since a hash may reach into a block of
+/// zeroes, and its whole length. So what a segment takes in memory is what was written to it.
+pub(super) fn read_segment(path: &Path) -> io::Result<(Vec<u8>, u64)> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {FILE_BYTES_MAX} bytes")));
+    }
+    let mut bytes = Vec::new();
+    let mut part = vec![0; ZEROES.len()];
+    let (mut at, mut end) = (0, 0);
+    while at < length {
+        let wanted = usize::try_from(length - at).unwrap_or(usize::MAX).min(part.len());
+        let part = &mut part[..wanted];
+        file.read_exact_at(part, at)?;
+        if !is_zero(part) {
+            let start = usize::try_from(at).map_err(io::Error::other)?;
+            bytes.resize(start, 0);
+            bytes.extend_from_slice(part);
+            let used = part.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            end = (start + used).next_multiple_of(BLOCK) + BLOCK;
+        }
+        at += wanted as u64;
+    }
+    bytes.resize(end.min(usize::try_from(length).map_err(io::Error::other)?), 0);
+    bytes.shrink_to_fit();
+    Ok((bytes, length))
+}
+
 /// A segment open for writing.
 #[derive(Debug)]
 pub(super) struct Segment {
