@@ -67,7 +67,7 @@ impl App {
         let engine = engine::start(engine, store.clone()).context("starting the engine")?;
         let exporter = config.exporter.as_ref().map(exporter::start).transpose().context("starting the exporter")?;
         let sources = Sources {
-            reload: reload(engine.clone(), source),
+            reload: reload(engine.clone(), config.clone(), source),
             engine,
             store,
             registry,
@@ -105,10 +105,12 @@ impl App {
         let (engine, readiness) = (sources.engine.clone(), sources.readiness.clone());
         let receiver =
             tasks.spawn(receiver.serve(engine.clone(), tap(exporter.clone()), receiving.clone().cancelled_owned()));
+        let mut notifier = None;
         if let Some(settings) = config.alertmanager.clone() {
             let client = reqwest::Client::builder().build().context("building the Alertmanager client")?;
-            let stop = serving.clone().cancelled_owned();
-            tasks.spawn(notify::run(settings, api.base_url(), client, engine.clone(), clock::now, stop));
+            let (runbooks, stop) = (config.alerting.runbook_url_base.clone(), serving.clone().cancelled_owned());
+            let run = notify::run(settings, runbooks, api.base_url(), client, engine.clone(), clock::now, stop);
+            notifier = Some(tasks.spawn(run));
         }
         tasks.spawn(reload_on(signals.hangup()?, sources.reload.clone()));
         let api = tasks.spawn(api.serve(sources, serving.clone().cancelled_owned()));
@@ -120,12 +122,20 @@ impl App {
         tracing::info!(timeout = ?config.shutdown_timeout, "draining");
         let drain = async {
             receiving.cancel();
-            receiver.await.context("finishing exports in flight")?;
+            // One client that stalls must not cost what others have sent already.
+            match tokio::time::timeout(config.shutdown_timeout / 2, receiver).await {
+                Ok(finished) => finished.context("finishing exports in flight")?,
+                Err(_) => tracing::warn!("exports in flight were given up"),
+            }
             engine.stop().await;
             if let Some(exporter) = &exporter {
                 exporter.drain(deadline).await;
             }
             serving.cancel();
+            if let Some(notifier) = notifier {
+                // The last alerts, their frames committed while stopping.
+                notifier.await.context("pushing the last alerts")?;
+            }
             api.await.context("finishing API requests in flight")
         };
         tokio::select! {
@@ -143,21 +153,28 @@ fn tap(exporter: Option<Arc<Exporter>>) -> Tap {
     }
 }
 
-/// Reads the configuration again and hands it to the engine. Addresses and the data directory keep their old values
-/// until a restart.
-fn reload(engine: Handle, source: Source) -> Reload {
+/// Reads the configuration again and hands the engine what can change while it runs.
+fn reload(engine: Handle, running: Config, source: Source) -> Reload {
+    let running = Arc::new(running);
     Arc::new(move || {
-        let (engine, source) = (engine.clone(), source.clone());
+        let (engine, running, source) = (engine.clone(), running.clone(), source.clone());
         let reloading = async move {
             let result = match config::load(&source, &config::env::process) {
                 Ok((config, warnings)) => {
                     warnings.iter().for_each(|it| tracing::warn!("{}", it.render(&source.name(), "warning")));
-                    engine.reload(Arc::new(config)).await.map_err(|_| "the engine is busy; try again".to_owned())
+                    let (config, kept) = config.taken_up(&running);
+                    let reloaded = engine.reload(Arc::new(config)).await;
+                    reloaded.map(|()| kept).map_err(|_| "the engine is busy; try again".to_owned())
                 }
                 Err(errors) => Err(errors.to_string()),
             };
             let label = if result.is_ok() { "ok" } else { "failed" };
             Metric::ConfigReloads.add(&[("result", label)], 1);
+            match &result {
+                Ok(kept) if kept.is_empty() => tracing::info!("configuration reloaded"),
+                Ok(kept) => tracing::warn!(?kept, "configuration reloaded, but these fields need a restart"),
+                Err(error) => tracing::error!(%error, "configuration not reloaded; the old one stays"),
+            }
             result
         };
         Box::pin(reloading.instrument(tracing::info_span!("config.reload")))
@@ -166,9 +183,7 @@ fn reload(engine: Handle, source: Source) -> Reload {
 
 async fn reload_on(mut hangup: tokio::signal::unix::Signal, reload: Reload) {
     while hangup.recv().await.is_some() {
-        match reload().await {
-            Ok(()) => tracing::info!("configuration reloaded"),
-            Err(error) => tracing::error!(%error, "configuration not reloaded; the old one stays"),
-        }
+        // It logs what became of it.
+        drop(reload().await);
     }
 }

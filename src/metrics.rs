@@ -92,7 +92,7 @@ impl Metric {
             Self::ExporterQueueBytes => "Bytes waiting to be passed on.",
             Self::AssemblyOpenTraces => "Traces being assembled.",
             Self::AssemblyEvictions => "Traces closed before their time, by reason.",
-            Self::Frames => "Freeze frames, by result (committed, retried, failed).",
+            Self::Frames => "Freeze frames, by result (committed, retried, failed, late).",
             Self::LogSize => "Freeze frames committed to the log.",
             Self::Notifications => "Alerts sent to Alertmanager, by result (sent, partial, rejected, failed).",
             Self::BreakerTransitions => "Breaker transitions, by feature, class, from, to and reason.",
@@ -103,6 +103,20 @@ impl Metric {
             Self::AdminRejections => {
                 "Admin requests turned away, by reason (not_authorised, body_too_large, timeout, subscribers)."
             }
+        }
+    }
+
+    /// The label values known beforehand. Their series start at zero, so that the first event is an increase.
+    fn known(self) -> &'static [&'static [(&'static str, &'static str)]] {
+        match self {
+            Self::Frames => {
+                &[&[("result", "committed")], &[("result", "retried")], &[("result", "failed")], &[("result", "late")]]
+            }
+            Self::Notifications => {
+                &[&[("result", "sent")], &[("result", "partial")], &[("result", "rejected")], &[("result", "failed")]]
+            }
+            Self::ConfigReloads => &[&[("result", "ok")], &[("result", "failed")]],
+            _ => &[],
         }
     }
 
@@ -136,13 +150,14 @@ impl Metric {
         metrics::with_recorder(|recorder| recorder.register_gauge(&key, &METADATA))
     }
 
-    /// Tells the recorder what the metric means.
+    /// Tells the recorder what the metric means, and of the series it has from the start.
     pub fn describe(self) {
         let name = KeyName::from_const_str(self.name());
         metrics::with_recorder(|recorder| match self.is_gauge() {
             true => recorder.describe_gauge(name, None::<Unit>, self.help().into()),
             false => recorder.describe_counter(name, None::<Unit>, self.help().into()),
         });
+        self.known().iter().for_each(|labels| self.add(labels, 0));
     }
 
     fn key(self, labels: &[(&'static str, &str)]) -> metrics::Key {

@@ -1,6 +1,7 @@
 //! Freezeframe's own logs (stderr) and, when configured, its own traces through opentelemetry-otlp: a span each for
 //! what is rare and matters (a frame's append, a push to Alertmanager, a reload), none for what it receives.
 
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use opentelemetry::trace::TracerProvider as _;
@@ -35,7 +36,8 @@ pub enum TelemetryError {
 /// # Errors
 /// See [`TelemetryError`].
 pub fn init(settings: &Telemetry) -> Result<(), TelemetryError> {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
     let lines = if settings.log_json { lines.json().boxed() } else { lines.boxed() };
     let filter = EnvFilter::try_new(&settings.log_filter)?;
     let traces = settings.traces_endpoint.as_deref().map(provider).transpose()?.map(|provider| {

@@ -53,8 +53,13 @@ pub(super) fn router() -> Router<Api> {
         .route("/-/ready", get(ready))
 }
 
-pub(super) async fn live() -> &'static str {
-    "ok\n"
+/// Without its engine the process serves nobody and must be started again.
+pub(super) async fn live(State(api): State<Api>) -> (StatusCode, &'static str) {
+    let draining = api.sources.readiness.phase() == Phase::Draining;
+    match draining || api.sources.engine.is_alive() {
+        true => (StatusCode::OK, "ok\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "the engine is gone\n"),
+    }
 }
 
 pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, &'static str) {

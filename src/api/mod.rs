@@ -45,8 +45,9 @@ use crate::core::window;
 use crate::engine::registry::Registry;
 use crate::engine::{Handle, Store};
 
-/// What `POST /-/reload` calls; the error is shown to the caller.
-pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+/// What `POST /-/reload` calls: the fields that differ and need a restart; the error is shown to the caller.
+pub type Reload =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Vec<&'static str>, String>> + Send>> + Send + Sync>;
 
 /// Where the answers come from.
 #[derive(Clone)]

@@ -99,9 +99,12 @@ async fn openapi() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], OPENAPI)
 }
 
-async fn reload(State(api): State<Api>) -> Result<&'static str, Problem> {
-    let reloaded = (api.sources.reload)().await;
-    reloaded.map(|()| "reloaded\n").map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error))
+async fn reload(State(api): State<Api>) -> Result<String, Problem> {
+    match (api.sources.reload)().await {
+        Ok(kept) if kept.is_empty() => Ok("reloaded\n".to_owned()),
+        Ok(kept) => Ok(format!("reloaded; these fields need a restart: {}\n", kept.join(", "))),
+        Err(error) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error)),
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value as Json, json};
 
-use super::output::{Format, print_json, print_table};
+use super::output::{Format, print_json, print_table, say};
 use super::recording::RecordingArgs;
 use crate::toolkit::backtest::{self, Backtest};
 
@@ -21,8 +21,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (recording, config) = args.recording.read()?;
     let result = backtest::run(&recording, config).map_err(anyhow::Error::msg)?;
     match args.format {
-        Format::Json => print_json(&document(&result)),
-        Format::Table | Format::Markdown => print(args.format, &result),
+        Format::Json => print_json(&document(&result))?,
+        Format::Table | Format::Markdown => print(args.format, &result)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -74,7 +74,7 @@ fn document(result: &Backtest) -> Json {
     })
 }
 
-fn print(format: Format, result: &Backtest) {
+fn print(format: Format, result: &Backtest) -> std::io::Result<()> {
     let document = document(result);
     let rows = |list: &str, keys: &[&str]| -> Vec<Vec<String>> {
         let cell = |row: &Json, key: &str| match &row[key] {
@@ -85,13 +85,14 @@ fn print(format: Format, result: &Backtest) {
         let list = document[list].as_array().map_or(&[][..], Vec::as_slice);
         list.iter().map(|row| keys.iter().map(|key| cell(row, key)).collect()).collect()
     };
-    println!("{} spans, {} requests", result.spans, result.requests);
+    say(format_args!("{} spans, {} requests", result.spans, result.requests))?;
     for (title, list, keys) in [
         ("Alerts", "alerts", &["at", "alertname", "feature", "state", "severity", "value", "threshold"][..]),
         ("Breakers", "breakers", &["at", "feature", "class", "from", "to", "reason"][..]),
         ("Frames", "frames", &["captured_at", "id", "feature"][..]),
     ] {
-        println!("\n{title}");
-        print_table(format, keys, rows(list, keys));
+        say(format_args!("\n{title}"))?;
+        print_table(format, keys, rows(list, keys))?;
     }
+    Ok(())
 }

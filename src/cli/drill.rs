@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::output::{Format, print_json};
+use super::output::{Format, print_json, say};
 use crate::drill::{self, Scenario, Stage};
 use crate::engine::clock;
 
@@ -31,7 +31,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
     let speak = |stage: &Stage| {
         if args.format != Format::Json {
-            println!("{:<11} {}", stage.name, stage.line);
+            // A rehearsal goes on without its audience.
+            drop(say(format_args!("{:<11} {}", stage.name, stage.line)));
         }
     };
     let report = drill::run(args.scenario, &dir, now, speak)?;
@@ -45,9 +46,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "vkey": report.vkey,
             "frames": report.frames,
             "postmortem": report.postmortem,
-        }));
+        }))?;
     } else {
-        println!("{:<11} {}\n{:<11} {}", "store", report.store.display(), "vkey", report.vkey);
+        say(format_args!("{:<11} {}\n{:<11} {}", "store", report.store.display(), "vkey", report.vkey))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::output::{Format, print_json, print_table};
+use super::output::{Format, print_json, print_table, say};
 use crate::evidence;
 
 /// What to look at.
@@ -33,8 +33,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Args::Vkey(args) => {
             let vkey = vkey(&args.dir)?;
             match args.format {
-                Format::Json => print_json(&json!({ "vkey": vkey })),
-                Format::Table | Format::Markdown => println!("{vkey}"),
+                Format::Json => print_json(&json!({ "vkey": vkey }))?,
+                Format::Table | Format::Markdown => say(vkey)?,
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -57,12 +57,12 @@ fn status(args: &StoreArgs) -> anyhow::Result<ExitCode> {
         Format::Json => print_json(&json!({
             "origin": origin, "size": size, "root": root, "frames": verification.frames, "vkey": vkey,
             "outcome": verification.outcome, "findings": verification.findings,
-        })),
+        }))?,
         Format::Table | Format::Markdown => {
             let frames = verification.frames.to_string();
             let rows = [("origin", origin), ("size", size), ("root", root), ("frames", &frames), ("vkey", &vkey)];
-            print_table(args.format, &["log", ""], rows.map(|(name, value)| vec![name.to_owned(), value.to_owned()]));
-            verification.findings.iter().for_each(|finding| println!("{finding}"));
+            print_table(args.format, &["log", ""], rows.map(|(name, value)| vec![name.to_owned(), value.to_owned()]))?;
+            verification.findings.iter().try_for_each(say)?;
         }
     }
     Ok(ExitCode::from(verification.outcome.exit_status()))

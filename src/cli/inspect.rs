@@ -23,10 +23,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let requests = backtest::requests(&recording, &config).map_err(anyhow::Error::msg)?;
     let records: Vec<Json> = requests.iter().map(trace_record::of).collect();
     match args.format {
-        Format::Json => print_json(&records.into()),
+        Format::Json => print_json(&records.into())?,
         Format::Table | Format::Markdown => {
             let header = ["trace id", "user query", "documents", "prompt", "model", "latency ms", "error", "diagnosis"];
-            print_table(args.format, &header, records.iter().map(row));
+            print_table(args.format, &header, records.iter().map(row))?;
         }
     }
     Ok(ExitCode::SUCCESS)

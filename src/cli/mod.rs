@@ -1,6 +1,6 @@
 //! The command line: one file a command, all the same shape (`Args`, `run`). The only place that prints.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line is for")]
+#![expect(clippy::print_stderr, reason = "printing is what a command line is for")]
 
 mod backtest;
 mod drill;
@@ -24,7 +24,7 @@ use crate::config::Source;
 /// The freeze frame for LLM applications.
 ///
 /// Without a command it runs the sidecar. Exit status: 0 done and nothing found, 1 done and something found
-/// (altered evidence, invalid config), 2 usage or unexpected error.
+/// (altered evidence, invalid config), 2 usage or unexpected error; verify also 3 incomplete, 4 rolled back or forked.
 #[derive(Debug, Parser)]
 #[command(name = "freezeframe", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -70,6 +70,10 @@ pub fn main() -> ExitCode {
         Command::Evidence(args) => evidence::run(&args),
     };
     result.unwrap_or_else(|error| {
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if kind == Some(std::io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("freezeframe: {error:#}");
         ExitCode::from(2)
     })

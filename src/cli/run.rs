@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(loaded) => loaded,
         Err(errors) => {
             eprintln!("{errors}");
-            return Ok(ExitCode::from(2));
+            return Ok(ExitCode::from(1));
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
@@ -31,8 +31,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         for warning in warnings {
             tracing::warn!("{}", warning.render(&source.name(), "warning"));
         }
+        let source_name = source.name();
         let app = App::bind(config, source).await?;
-        println!("{}", app.ready_line()?);
+        let line = app.ready_line()?;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), config = source_name, "ready: {line}");
+        super::output::say(line)?;
         app.serve().await?;
         telemetry::shutdown();
         anyhow::Ok(())

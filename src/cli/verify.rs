@@ -5,19 +5,20 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::output::{Format, print_json};
+use super::output::{Format, print_json, say};
 use crate::evidence;
 
-/// Arguments of `verify`. Exit status: 0 verified, 1 altered, 2 usage, 3 incomplete, 4 rollback or fork proven.
+/// Arguments of `verify`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Exit status: 0 verified, 1 altered, 2 usage, 3 incomplete, 4 rollback or fork proven.")]
 pub(super) struct Args {
     /// A bundle, or the directory of a store
     path: PathBuf,
     /// File with the log's verifier key, or the key itself; never taken from PATH
     #[arg(long, value_name = "FILE|VKEY")]
     vkey: String,
-    /// A checkpoint that somebody kept: the signed note, or `origin size root` as alerts carry it
-    #[arg(long, value_name = "TEXT")]
+    /// A checkpoint that somebody kept: the signed note, a file of it, or `origin size root` as alerts carry it
+    #[arg(long, value_name = "TEXT|FILE")]
     remembered: Option<String>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -27,13 +28,19 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let file = PathBuf::from(&args.vkey);
     let vkey = if file.exists() {
         evidence::read_vkey(&file, &args.path).map_err(anyhow::Error::msg)?
-    } else {
+    } else if args.vkey.contains('+') {
         args.vkey.clone()
+    } else {
+        anyhow::bail!("--vkey {}: no such file, and no key either (a key is NAME+HASH+KEY)", args.vkey);
     };
-    let verification = evidence::verify(&args.path, &vkey, args.remembered.as_deref());
+    let remembered = args.remembered.as_ref().map(|text| match std::fs::read_to_string(text) {
+        Ok(kept) => kept,
+        Err(_) => text.clone(),
+    });
+    let verification = evidence::verify(&args.path, &vkey, remembered.as_deref());
     match args.format {
-        Format::Json => print_json(&serde_json::to_value(&verification).context("rendering the result")?),
-        Format::Table | Format::Markdown => print!("{}", verification.report()),
+        Format::Json => print_json(&serde_json::to_value(&verification).context("rendering the result")?)?,
+        Format::Table | Format::Markdown => say(verification.report().trim_end())?,
     }
     Ok(ExitCode::from(verification.outcome.exit_status()))
 }

@@ -221,6 +221,11 @@ fn names(config: &Config, problems: &mut Problems) {
         let field = "alertmanager.labels";
         problems.error(problems.place(field), field, format!("{name:?}"), "label names of letters, digits and _");
     }
+    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&config.telemetry.log_filter) {
+        let (field, filter) = ("telemetry.log_filter", &config.telemetry.log_filter);
+        let allowed = "directives as in info,freezeframe=debug";
+        problems.error(problems.place(field), field, format!("{filter:?}: {error}"), allowed);
+    }
     if config.features.keys.iter().any(String::is_empty) {
         let field = "features.keys";
         problems.error(problems.place(field), field, "an empty key", "attribute keys");

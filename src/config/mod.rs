@@ -19,6 +19,7 @@ mod load;
 mod memory;
 mod named;
 pub mod reference;
+mod reload;
 mod rules;
 mod slot;
 mod units;

@@ -141,12 +141,14 @@ impl Slot<'_> {
             Self::Share(slot) => Shown::Bare(slot.to_string()),
             Self::Number(slot) => slot.map_or(Shown::Unset, |number| Shown::Bare(number.to_string())),
             Self::Address(slot) | Self::Text(slot) => Shown::Text((*slot).clone()),
-            Self::Url(slot) => optional(Some((*slot).clone())),
-            Self::MaybeText(slot) | Self::MaybeUrl(slot) => optional((*slot).clone()),
+            Self::Url(slot) => optional(Some(without_userinfo(slot))),
+            Self::MaybeText(slot) => optional((*slot).clone()),
+            Self::MaybeUrl(slot) => optional(slot.as_deref().map(without_userinfo)),
             Self::Path(slot) => Shown::Text(slot.display().to_string()),
             Self::MaybePath(slot) => optional(slot.as_ref().map(|path| path.display().to_string())),
             Self::Secret(slot) => optional(slot.as_ref().map(|_| MASK.to_owned())),
-            Self::Texts(slot) | Self::Urls(slot) => Shown::List((*slot).clone()),
+            Self::Texts(slot) => Shown::List((*slot).clone()),
+            Self::Urls(slot) => Shown::List(slot.iter().map(|url| without_userinfo(url)).collect()),
             Self::Pairs(slot) => Shown::Pairs((*slot).clone()),
             Self::SecretPairs(slot) => {
                 Shown::Pairs(slot.iter().map(|(key, _)| (key.clone(), MASK.to_owned())).collect())
@@ -291,4 +293,13 @@ fn is_url(text: &str) -> bool {
     text.parse::<http::Uri>().is_ok_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
     })
+}
+/// A URL with its user and password masked.
+fn without_userinfo(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority = rest.find('/').unwrap_or(rest.len());
+    match rest[..authority].rfind('@') {
+        Some(at) => format!("{scheme}://{MASK}{}", &rest[at..]),
+        None => url.to_owned(),
+    }
 }

@@ -11,7 +11,7 @@
 //!   any --open--> ForcedOpen        any --close--> Disabled        ForcedOpen, Disabled --reset--> Closed
 //! ```
 //!
-//! An input that has no arrow above is a no-op. `AlertFiring` says that an alert *started* to fire: a breaker that
+//! An order by hand counts in shadow mode too. An input that has no arrow above is a no-op. `AlertFiring` says that an alert *started* to fire: a breaker that
 //! closed on good probes, or was reset, while an alert still fires opens again with the next one.
 
 mod plan;
@@ -139,7 +139,7 @@ impl State {
     /// The name as the outside sees it: `shadow` for a breaker that only observes.
     #[must_use]
     pub fn seen_as(self, mode: Mode) -> &'static str {
-        match mode {
+        match mode.in_state(self) {
             Mode::Shadow => "shadow",
             Mode::Enforce => self.as_str(),
         }
@@ -205,10 +205,11 @@ impl State {
         }
     }
 
-    /// Whether one request may pass, with `draw` from 0 (inclusive) to 1 (exclusive). In shadow mode: always.
+    /// Whether one request may pass, with `draw` from 0 (inclusive) to 1 (exclusive). In shadow mode: always, unless
+    /// somebody ordered otherwise by hand.
     #[must_use]
     pub fn allow(&self, policy: &Policy, draw: f64) -> bool {
-        match policy.mode {
+        match policy.mode.in_state(*self) {
             Mode::Shadow => true,
             Mode::Enforce => self.would_allow(policy, draw),
         }
@@ -234,6 +235,15 @@ impl State {
 }
 
 impl Mode {
+    /// The mode that counts in `state`: what somebody ordered by hand is obeyed in shadow too.
+    #[must_use]
+    pub fn in_state(self, state: State) -> Self {
+        match state {
+            State::ForcedOpen { .. } | State::Disabled { .. } => Self::Enforce,
+            State::Closed | State::Open { .. } | State::HalfOpen { .. } => self,
+        }
+    }
+
     /// The name in configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {

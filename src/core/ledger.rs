@@ -62,7 +62,9 @@ impl Dimension {
         }
     }
 
-    fn value(self, request: &Request) -> Option<String> {
+    /// The value of a request as text.
+    #[must_use]
+    pub fn value(self, request: &Request) -> Option<String> {
         match self {
             Self::Variable(variable) => variable.value(request),
             Self::ToolPath => request.tool_path.as_deref().map(str::to_owned),
@@ -186,13 +188,18 @@ impl Ledger {
         }
     }
 
-    /// Counts one request under its values and returns them interned. `detail` is asked for what stands behind a value
-    /// that is new, and must not tell what may not be kept.
-    pub fn observe(&mut self, texts: &Texts, now: UnixNanos, mut detail: impl FnMut(Dimension) -> Json) -> Values {
+    /// Counts one request under its values and returns them interned. `shown` is asked how a value that is new is shown
+    /// and what stands behind it, and must not tell what may not be kept.
+    pub fn observe(
+        &mut self,
+        texts: &Texts,
+        now: UnixNanos,
+        mut shown: impl FnMut(Dimension) -> (Option<String>, Json),
+    ) -> Values {
         let mut values = Values::default();
         for (dimension, text) in Dimension::all().zip(texts) {
             values[dimension.index()] =
-                text.as_ref().map(|text| self.intern(dimension, text, now, || detail(dimension)));
+                text.as_ref().map(|text| self.intern(dimension, text, now, || shown(dimension)));
         }
         self.current.add(&values);
         values
@@ -244,7 +251,13 @@ impl Ledger {
         self.observed(dimension, value).map_or(OTHER, |observed| &*observed.value)
     }
 
-    fn intern(&mut self, dimension: Dimension, value: &str, now: UnixNanos, detail: impl FnOnce() -> Json) -> u8 {
+    fn intern(
+        &mut self,
+        dimension: Dimension,
+        value: &str,
+        now: UnixNanos,
+        shown: impl FnOnce() -> (Option<String>, Json),
+    ) -> u8 {
         let index = dimension.index();
         let (observed, symbols) = (&mut self.observed[index], &mut self.symbols[index]);
         if let Some(symbol) = symbols.get(value) {
@@ -256,9 +269,10 @@ impl Ledger {
         let Some(symbol) = u8::try_from(observed.len()).ok().filter(|_| observed.len() < VALUES_MAX) else {
             return OTHER_SYMBOL;
         };
-        let value: Arc<str> = value.into();
-        observed.push(Observed { value: value.clone(), detail: detail(), first_seen: now, last_seen: now });
-        symbols.insert(value, symbol);
+        let (text, detail) = shown();
+        let text = text.map_or_else(|| value.into(), Into::into);
+        observed.push(Observed { value: text, detail, first_seen: now, last_seen: now });
+        symbols.insert(value.into(), symbol);
         symbol
     }
 }
@@ -298,7 +312,7 @@ mod tests {
         for slot in slots {
             let mut request = request();
             request.prompt.version = Some(version.into());
-            ledger.observe(&texts(&request), at(slot), |dimension| dimension.detail(&request));
+            ledger.observe(&texts(&request), at(slot), |dimension| (None, dimension.detail(&request)));
             ledger.close_slot(at(slot + 1), learn);
         }
     }
@@ -326,7 +340,7 @@ mod tests {
         for n in 0..200 {
             let mut request = request();
             request.prompt.version = Some(format!("v{n}").into());
-            ledger.observe(&texts(&request), at(0), |_| Json::Null);
+            ledger.observe(&texts(&request), at(0), |_| (None, Json::Null));
         }
         let prompt = Dimension::Variable(Variable::PromptRevision);
         let tally = ledger.since(at(0));

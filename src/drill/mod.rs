@@ -84,7 +84,7 @@ pub fn run(scenario: Scenario, dir: &Path, now: UnixNanos, mut report: impl FnMu
     say("alert", rig.now(), alert_line(&rig, &incident));
     say("triage", rig.now(), triage_line(&incident));
     say("freeze", rig.now(), freeze_line(&rig, &incident)?);
-    say("diagnosis", rig.now(), diagnosis_line(&rig)?);
+    say("diagnosis", rig.now(), diagnosis_line(&rig, &incident)?);
 
     let redirected = redirect(&mut rig, scenario, &incident)?;
     say(
@@ -98,7 +98,8 @@ pub fn run(scenario: Scenario, dir: &Path, now: UnixNanos, mut report: impl FnMu
     say("recovery", rig.now(), "System status: RECOVERED \u{2713}".to_owned());
 
     let postmortem = dir.join("postmortem.md");
-    std::fs::write(&postmortem, postmortem::render(rig.frame()?, &rig.timeline)).context("writing the postmortem")?;
+    std::fs::write(&postmortem, postmortem::render(rig.frame(&incident.id)?, &rig.timeline))
+        .context("writing the postmortem")?;
     say("postmortem", rig.now(), postmortem.display().to_string());
     let frames = rig.frames.iter().filter_map(|frame| frame["id"].as_str().map(str::to_owned)).collect();
     Ok(Report { scenario, stages, store: rig.store(), vkey: rig.vkey(), frames, postmortem })
@@ -169,8 +170,8 @@ fn freeze_line(rig: &Rig, incident: &Incident) -> anyhow::Result<String> {
     ))
 }
 
-fn diagnosis_line(rig: &Rig) -> anyhow::Result<String> {
-    let frame = rig.frame()?;
+fn diagnosis_line(rig: &Rig, incident: &Incident) -> anyhow::Result<String> {
+    let frame = rig.frame(&incident.id)?;
     let verdict = &frame["verdict"];
     Ok(match verdict["answer"].as_str() {
         Some("one") => format!("Root cause identified: {}", verdict["evidence"].as_str().unwrap_or_default()),

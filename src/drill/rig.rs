@@ -121,9 +121,9 @@ impl Rig {
         self.log.vkey()
     }
 
-    /// The first frame.
-    pub(super) fn frame(&self) -> anyhow::Result<&Json> {
-        self.frames.first().context("a frame was taken")
+    /// The frame of an incident.
+    pub(super) fn frame(&self, incident: &str) -> anyhow::Result<&Json> {
+        self.frames.iter().find(|frame| frame["id"] == incident).context("its frame was taken")
     }
 
     /// Whether no alert is on and every breaker is closed.

@@ -15,7 +15,7 @@ use super::handle::{BreakerAction, BreakerOrder, Ingested, NoSuchBreaker};
 use super::registry::{ALL, Registry};
 use super::view::{FrameState, Incident, Notice};
 use crate::config::Config;
-use crate::core::assembly::{Added, Assembly, Closed};
+use crate::core::assembly::{Added, Assembly, Closed, Evicted};
 use crate::core::breaker::{self, Input};
 use crate::core::dialect::{Normaliser, Settings};
 use crate::core::facts::Facts;
@@ -46,6 +46,8 @@ pub struct Engine {
     pub(super) random: StdRng,
     next_slot: UnixNanos,
     slot_ended: bool,
+    /// What assembly had evicted when it was last told.
+    evicted: [u64; Evicted::ALL.len()],
 }
 
 /// A frame on its way to the log.
@@ -69,6 +71,7 @@ impl Engine {
             random: StdRng::seed_from_u64(seed),
             next_slot: now.floor(config.windows.slot).plus(config.windows.slot),
             slot_ended: false,
+            evicted: [0; Evicted::ALL.len()],
             config_sha256: config.sha256(),
             config,
         };
@@ -78,6 +81,7 @@ impl Engine {
 
     /// Takes in the spans of one export request.
     pub fn traces(&mut self, traces: &Traces, now: UnixNanos) -> Ingested {
+        self.end_due_slot(now);
         let mut ingested = Ingested::default();
         for (resource, scope, span) in traces.spans() {
             tally(&mut ingested, self.span(&resource, &scope, &span, now));
@@ -89,6 +93,7 @@ impl Engine {
 
     /// Takes in the records of one export request.
     pub fn logs(&mut self, logs: &Logs, now: UnixNanos) -> Ingested {
+        self.end_due_slot(now);
         let mut ingested = Ingested::default();
         for (resource, scope, record) in logs.records() {
             tally(&mut ingested, self.record(&resource, &scope, &record, now));
@@ -122,15 +127,15 @@ impl Engine {
 
     /// Lets time pass up to `now`: closes due requests, ends slots, judges rules, steps machines.
     pub fn tick(&mut self, now: UnixNanos) {
+        self.end_due_slot(now);
         self.close_due(now);
-        if now >= self.next_slot {
-            let slot = self.config.windows.slot;
-            self.end_slot(now.floor(slot));
-            self.next_slot = now.floor(slot).plus(slot);
-            self.slot_ended = true;
-        }
         self.lose_patience(now);
         Metric::AssemblyOpenTraces.set(&[], self.assembly.open_traces() as u64);
+        for reason in Evicted::ALL {
+            let evicted = self.assembly.evicted(reason);
+            let before = std::mem::replace(&mut self.evicted[reason as usize], evicted);
+            Metric::AssemblyEvictions.add(&[("reason", reason.as_str())], evicted - before);
+        }
     }
 
     /// Closes every open trace at once: the end of a recording, or of the process.
@@ -160,10 +165,10 @@ impl Engine {
     /// # Errors
     /// When there is no such feature or breaker.
     pub fn order(&mut self, order: &BreakerOrder, now: UnixNanos) -> Result<(), NoSuchBreaker> {
-        let feature = self.features.get(order.feature.as_str()).ok_or(NoSuchBreaker)?;
-        if !feature.breakers.iter().any(|it| it.class == order.class) {
-            return Err(NoSuchBreaker);
-        }
+        let feature = self.features.get_mut(order.feature.as_str()).ok_or(NoSuchBreaker)?;
+        let breaker = feature.breakers.iter_mut().find(|it| it.class == order.class).ok_or(NoSuchBreaker)?;
+        // What comes now is somebody's decision, no incident's.
+        breaker.cause = None;
         let input = match order.action {
             BreakerAction::Open => Input::Open,
             BreakerAction::Close => Input::Close,
@@ -175,10 +180,15 @@ impl Engine {
     }
 
     /// Takes up a new configuration; windows, baselines, incidents and unchanged rules keep their state.
-    pub fn reconfigure(&mut self, config: Arc<Config>) {
+    /// Alerts whose rule is gone or changed have ended.
+    pub fn reconfigure(&mut self, config: Arc<Config>, now: UnixNanos) {
         self.redactor = redactor(&config).map(Arc::new);
         self.assembly.reconfigure(config.assembly, normaliser(&config));
-        self.features.values_mut().for_each(|feature| feature.configure(&config));
+        let gone: Vec<_> =
+            self.features.values_mut().map(|feature| (feature.name.clone(), feature.configure(&config))).collect();
+        for (name, alerts) in gone {
+            alerts.into_iter().for_each(|alert| self.end_removed(&name, alert, now));
+        }
         self.config_sha256 = config.sha256();
         self.config = config;
     }
@@ -204,6 +214,18 @@ impl Engine {
             for (class, transition) in feature.probe(&taken.facts, now) {
                 self.breaker_moved(&name, class, transition);
             }
+        }
+    }
+
+    /// Ends the slot that time has passed, before anything of the next one is counted.
+    fn end_due_slot(&mut self, now: UnixNanos) {
+        if now >= self.next_slot {
+            let slot = self.config.windows.slot;
+            let end = now.floor(slot);
+            self.close_due(end);
+            self.end_slot(end);
+            self.next_slot = end.plus(slot);
+            self.slot_ended = true;
         }
     }
 

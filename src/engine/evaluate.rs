@@ -1,5 +1,6 @@
 //! The end of a slot: windows move on, rules judge, alerts and breakers step, and what they decide becomes effects.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::effect::{Acknowledgement, Effect};
@@ -68,6 +69,28 @@ impl Engine {
         self.notice_alert(name, index, at);
     }
 
+    /// Ends an alert whose rule a new configuration does not have.
+    pub(super) fn end_removed(&mut self, name: &Arc<str>, mut alert: super::feature::Instance, at: UnixNanos) {
+        let Some(transition) = alert.state.remove(at).transition else { return };
+        let was_firing = alert.is_firing();
+        (alert.state, alert.resolved_at) = (transition.to, was_firing.then_some(at));
+        let (class, id) = (alert.rule.class, alert.incident.clone());
+        if let Some(incident) = self.incidents.iter_mut().find(|it| was_firing && Some(&it.id) == id.as_ref()) {
+            Arc::make_mut(incident).resolved_at = Some(at);
+        }
+        let Some(feature) = self.features.get_mut(name) else { return };
+        // A changed rule has the same labels: whoever was told that it fires hears through it that it ended.
+        if let Some(same) = feature.alerts.iter_mut().find(|it| it.fingerprint == alert.fingerprint) {
+            (same.resolved_at, same.incident) = (alert.resolved_at, alert.incident.clone());
+        }
+        let still = feature.alerts.iter().any(|it| it.rule.class == class && it.is_firing());
+        let view = self.features.get(name).map(|feature| self.alert_view(feature, &alert));
+        self.effects.extend(view.map(|alert| Effect::Notice(Notice::Alert { alert: Arc::new(alert), at })));
+        if was_firing && !still {
+            self.step_breaker(name, class, Input::AlertResolved, None, at);
+        }
+    }
+
     fn tick_breakers(&mut self, name: &Arc<str>, at: UnixNanos) {
         let Some(feature) = self.features.get(name) else { return };
         let classes: Vec<_> = feature.breakers.iter().map(|it| it.class).collect();
@@ -92,10 +115,25 @@ impl Engine {
         Some(transition)
     }
 
-    /// Remembers a new incident and hands its frame over.
+    /// Remembers a new incident. The oldest that is over makes room; one whose frame is under way or whose alert still
+    /// fires stays, and of those there are no more than alerts.
     pub(super) fn open_incident(&mut self, incident: Incident) {
         self.incidents.push_front(Arc::new(incident));
-        self.incidents.truncate(INCIDENTS_MAX);
+        if self.incidents.len() > INCIDENTS_MAX {
+            let firing: HashSet<&str> = self
+                .features
+                .values()
+                .flat_map(|feature| &feature.alerts)
+                .filter(|alert| alert.is_firing())
+                .filter_map(|alert| alert.incident.as_deref())
+                .collect();
+            let is_over = |it: &Arc<Incident>| !self.committing.contains_key(&it.id) && !firing.contains(&*it.id);
+            while self.incidents.len() > INCIDENTS_MAX
+                && let Some(oldest) = self.incidents.iter().rposition(is_over)
+            {
+                self.incidents.remove(oldest);
+            }
+        }
     }
 
     /// Takes the log's answer to a frame. The first answer lets the alert out; a later one only updates the incident.

@@ -95,12 +95,13 @@ impl Feature {
             name,
             meters,
         };
-        feature.configure(config);
+        let none = feature.configure(config);
+        debug_assert!(none.is_empty(), "a new feature has no alerts");
         feature
     }
 
-    /// Takes up rules and breaker policies; what is unchanged keeps its state.
-    pub(super) fn configure(&mut self, config: &Config) {
+    /// Takes up rules and breaker policies; what is unchanged keeps its state. Returns the alerts that are gone.
+    pub(super) fn configure(&mut self, config: &Config) -> Vec<Instance> {
         let extra = config.alertmanager.as_ref().map_or(&[][..], |it| &it.labels);
         let mut old = std::mem::take(&mut self.alerts);
         let applicable = config.rules.iter().filter(|rule| rule.applies_to(&self.name));
@@ -110,6 +111,7 @@ impl Feature {
                 None => Instance::new(rule.clone(), &self.name, extra),
             })
             .collect();
+        let gone = old;
         let mut old = std::mem::take(&mut self.breakers);
         self.breakers = config
             .breakers
@@ -119,6 +121,7 @@ impl Feature {
                 None => Breaker::new(settings.class, settings.policy, settings.route.clone()),
             })
             .collect();
+        gone
     }
 
     /// Takes in one closed request. What stands behind a new value is redacted before it is kept.
@@ -128,7 +131,7 @@ impl Feature {
         let values = self.ledger.observe(&taken.texts, now, |dimension| {
             let (request, found) = redacted(&taken.request, taken.redactor);
             self.redactions.merge(&found);
-            dimension.detail(&request)
+            (dimension.value(&request), dimension.detail(&request))
         });
         self.recorder.record(Row { at: now, values, facts: taken.facts }, taken.request.clone());
     }

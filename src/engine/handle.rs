@@ -124,6 +124,12 @@ impl Handle {
         Self { commands, view, notices }
     }
 
+    /// Whether somebody takes commands.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.commands.is_closed()
+    }
+
     /// Hands over the spans of one request and waits until they are counted.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::feature::{Breaker, Feature, Instance};
-use super::view::{self, AlertState, FrameState, View};
+use super::view::{self, AlertState, View};
 use crate::core::alert;
 use crate::core::breaker::State;
 use crate::core::signal::Signal;
@@ -34,7 +34,7 @@ impl Engine {
     /// One alert, pending for the outside until its frame is durable or the commit deadline has passed.
     pub(super) fn alert_view(&self, feature: &Feature, instance: &Instance) -> view::Alert {
         let incident = self.incidents.iter().find(|it| Some(&it.id) == instance.incident.as_ref()).cloned();
-        let committing = incident.as_ref().is_some_and(|it| it.frame == FrameState::Committing);
+        let committing = instance.incident.as_ref().is_some_and(|id| self.committing.contains_key(id));
         let (state, since) = match instance.state {
             alert::State::Inactive => (AlertState::Inactive, None),
             alert::State::Pending { since } => (AlertState::Pending, Some(since)),

@@ -13,7 +13,7 @@ use super::effect::{Acknowledgement, Effect};
 use super::engine::Engine;
 use super::handle::{Command, Handle, Witnessed};
 use super::store::Store;
-use super::view::{FrameState, View};
+use super::view::{AlertState, FrameState, Notice, View};
 use super::writer::Writer;
 
 /// Commands that wait for the engine; one more is refused as busy.
@@ -38,7 +38,7 @@ struct Live {
     commands: mpsc::Receiver<Command>,
     acknowledgements: mpsc::Receiver<Acknowledgement>,
     view: watch::Sender<Arc<View>>,
-    notices: broadcast::Sender<super::view::Notice>,
+    notices: broadcast::Sender<Notice>,
     /// Callers that wait for the frame of an incident.
     witnesses: Vec<(String, bool, oneshot::Sender<Witnessed>)>,
     stopping: Option<oneshot::Sender<()>>,
@@ -98,9 +98,13 @@ impl Live {
             Event::Acknowledgement(acknowledgement) => self.engine.acknowledge(acknowledgement, now),
             Event::Command(Command::Traces(traces, reply)) => answer(reply, self.engine.traces(&traces, now)),
             Event::Command(Command::Logs(logs, reply)) => answer(reply, self.engine.logs(&logs, now)),
-            Event::Command(Command::Breaker(order, reply)) => answer(reply, self.engine.order(&order, now)),
+            Event::Command(Command::Breaker(order, reply)) => {
+                let (feature, class, comment) = (&order.feature, order.class.as_str(), &order.comment);
+                tracing::warn!(feature, class, action = ?order.action, comment, "breaker ordered by hand");
+                answer(reply, self.engine.order(&order, now));
+            }
             Event::Command(Command::Reload(config, reply)) => {
-                self.engine.reconfigure(config);
+                self.engine.reconfigure(config, now);
                 answer(reply, ());
             }
             Event::Command(Command::Witness(alert, reply)) => {
@@ -122,13 +126,17 @@ impl Live {
                         self.engine.acknowledge(refused, now);
                     }
                 }
-                // Nobody listening is not an error.
-                Effect::Notice(notice) => drop(self.notices.send(notice)),
+                Effect::Notice(notice) => {
+                    log(&notice);
+                    // Nobody listening is not an error.
+                    drop(self.notices.send(notice));
+                }
             }
         }
         if changed {
             self.view.send_replace(Arc::new(self.engine.view(now)));
         }
+        self.writer.hand_over();
         self.answer_witnesses();
     }
 
@@ -152,6 +160,12 @@ impl Live {
         self.engine.close_all(now);
         self.engine.tick(now);
         self.carry_out(now);
+        while !self.writer.is_idle()
+            && let Some(acknowledgement) = self.acknowledgements.recv().await
+        {
+            self.engine.acknowledge(acknowledgement, clock::now());
+            self.carry_out(clock::now());
+        }
         self.writer.close();
         while let Some(acknowledgement) = self.acknowledgements.recv().await {
             self.engine.acknowledge(acknowledgement, clock::now());
@@ -160,6 +174,37 @@ impl Live {
         if let Some(reply) = self.stopping.take() {
             answer(reply, ());
         }
+    }
+}
+
+/// One line for whoever reads logs first.
+fn log(notice: &Notice) {
+    match notice {
+        Notice::Alert { alert, .. } => {
+            let (value, limit) = alert.reading();
+            let (name, feature, severity) = (&*alert.rule.name, &*alert.feature, alert.rule.severity.as_str());
+            match alert.state {
+                AlertState::Firing => tracing::warn!(name, feature, severity, value, limit, "alert fires"),
+                AlertState::Pending | AlertState::Inactive => {
+                    tracing::info!(name, feature, severity, value, limit, "alert is {}", alert.state.as_str());
+                }
+            }
+        }
+        Notice::Breaker { feature, class, mode, transition } => {
+            let (class, mode) = (class.as_str(), mode.as_str());
+            let (from, to, reason) = (transition.from.as_str(), transition.to.as_str(), transition.reason.as_str());
+            tracing::info!(feature = &**feature, class, mode, from, to, reason, "breaker moved");
+        }
+        Notice::Frame { incident, .. } => match &incident.frame {
+            FrameState::Committed(receipt) => {
+                let (frame_id, checkpoint) = (&receipt.frame_id, &receipt.checkpoint);
+                tracing::info!(frame_id, feature = &*incident.feature, checkpoint, "frame committed");
+            }
+            FrameState::NotCommitted { reason } => {
+                tracing::error!(frame_id = incident.id, feature = &*incident.feature, reason, "frame not committed");
+            }
+            FrameState::Committing => {}
+        },
     }
 }
 

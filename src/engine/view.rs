@@ -158,6 +158,12 @@ impl Incident {
 }
 
 impl Breaker {
+    /// Whether it acts as things stand.
+    #[must_use]
+    pub fn mode(&self) -> breaker::Mode {
+        self.policy.mode.in_state(self.state)
+    }
+
     /// The state as the outside sees it: `shadow` when it does not act, else the machine's.
     #[must_use]
     pub fn shown_state(&self) -> &'static str {

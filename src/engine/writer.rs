@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -11,8 +11,10 @@ use super::effect::Acknowledgement;
 use super::store::{FrameBytes, Store, StoreError};
 use crate::metrics::Metric;
 
-/// Frames that wait to be written, and frames that failed and wait to be tried again, at most.
+/// Frames that wait for the thread, and frames that failed and wait to be tried again, at most.
 const FRAMES_QUEUED_MAX: usize = 64;
+/// Frames that wait for a place in that queue. One cause can make every rule of every feature fire in one slot.
+const FRAMES_WAITING_MAX: usize = 1024;
 /// Pause before frames that failed are tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -20,6 +22,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Writer {
     frames: Option<SyncSender<Arc<FrameBytes>>>,
+    waiting: VecDeque<Arc<FrameBytes>>,
 }
 
 impl Writer {
@@ -29,25 +32,41 @@ impl Writer {
         let (frames, queue) = sync_channel(FRAMES_QUEUED_MAX);
         let thread = Thread { store, acknowledge, failed: VecDeque::new() };
         std::thread::Builder::new().name("evidence-writer".into()).spawn(move || thread.run(&queue))?;
-        Ok(Self { frames: Some(frames) })
+        Ok(Self { frames: Some(frames), waiting: VecDeque::new() })
     }
 
-    /// Queues a frame.
+    /// Hands a frame over, now or as soon as there is room.
     ///
     /// # Errors
-    /// A negative acknowledgement when the queue is full or closed.
-    pub(super) fn write(&self, frame: Arc<FrameBytes>) -> Result<(), Acknowledgement> {
-        let id = frame.id.clone();
-        let queued = self.frames.as_ref().is_some_and(|frames| frames.try_send(frame).is_ok());
-        if queued {
+    /// A negative acknowledgement when too many wait already: the frame is lost.
+    pub(super) fn write(&mut self, frame: Arc<FrameBytes>) -> Result<(), Acknowledgement> {
+        if self.waiting.len() < FRAMES_WAITING_MAX {
+            self.waiting.push_back(frame);
+            self.hand_over();
             return Ok(());
         }
         Metric::Frames.add(&[("result", "failed")], 1);
-        let reason = format!("{FRAMES_QUEUED_MAX} frames wait already");
-        Err(Acknowledgement { frame_id: id, result: Err(StoreError::Retry(reason)) })
+        tracing::error!(frame_id = frame.id, "a frame is lost: too many frames wait for the log");
+        let reason = format!("{FRAMES_WAITING_MAX} frames wait already");
+        Err(Acknowledgement { frame_id: frame.id.clone(), result: Err(StoreError::Fatal(reason)) })
     }
 
-    /// Takes no more frames; the thread ends when the queued ones are written.
+    /// Hands over as many of the waiting frames as there is room for.
+    pub(super) fn hand_over(&mut self) {
+        let Some(frames) = &self.frames else { return };
+        while let Some(frame) = self.waiting.pop_front() {
+            if let Err(TrySendError::Full(frame) | TrySendError::Disconnected(frame)) = frames.try_send(frame) {
+                return self.waiting.push_front(frame);
+            }
+        }
+    }
+
+    /// Whether every frame was handed over.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Takes no more frames; the thread ends when those handed over are written.
     pub(super) fn close(&mut self) {
         self.frames = None;
     }
@@ -105,5 +124,78 @@ impl Thread {
             Metric::Frames.add(&[("result", "failed")], 1);
             tracing::error!(frame_id = frame.id, "a frame is lost: too many frames wait for the log");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::engine::store::Receipt;
+
+    /// A log that writes nothing before it is told to go.
+    #[derive(Debug)]
+    struct Gate {
+        go: Mutex<Receiver<()>>,
+        appended: Mutex<Vec<String>>,
+    }
+
+    impl Store for Gate {
+        fn append(&self, frame: &FrameBytes) -> Result<Receipt, StoreError> {
+            assert!(self.go.lock().unwrap().recv().is_err(), "the gate opens when its other end is gone");
+            self.appended.lock().unwrap().push(frame.id.clone());
+            let (frame_id, frame_sha256, checkpoint) = (frame.id.clone(), String::new(), String::new());
+            Ok(Receipt { frame_id, seq: 1, frame_sha256, checkpoint })
+        }
+        fn frame(&self, _: &str) -> Result<Option<Bytes>, StoreError> {
+            Ok(None)
+        }
+        fn bundle(&self, _: &str) -> Result<Option<Bytes>, StoreError> {
+            Ok(None)
+        }
+        fn newest(&self, _: usize) -> Result<Vec<(Receipt, Bytes)>, StoreError> {
+            Ok(Vec::new())
+        }
+        fn log_file(&self, _: &str) -> Result<Option<Bytes>, StoreError> {
+            Ok(None)
+        }
+        fn vkey(&self) -> String {
+            String::new()
+        }
+        fn size(&self) -> u64 {
+            0
+        }
+    }
+
+    fn frame(n: usize) -> Arc<FrameBytes> {
+        let (captured_at, feature, fingerprint) = (String::new(), String::new(), String::new());
+        Arc::new(FrameBytes { id: n.to_string(), captured_at, feature, fingerprint, body: serde_json::Map::new() })
+    }
+
+    /// Proves that a burst beyond the queue waits and is written in order, and that what is too much is told as lost.
+    #[test]
+    fn a_burst_waits_and_loses_nothing_it_took() {
+        let (go, gate) = sync_channel(1);
+        let store = Arc::new(Gate { go: Mutex::new(gate), appended: Mutex::default() });
+        let (acknowledge, mut acknowledged) = mpsc::channel(4 * FRAMES_WAITING_MAX);
+        let mut writer = Writer::start(store.clone(), acknowledge).unwrap();
+        let results: Vec<_> = (0..2 * FRAMES_WAITING_MAX).map(|n| writer.write(frame(n))).collect();
+        let taken = results.iter().filter(|it| it.is_ok()).count();
+        assert!(taken >= FRAMES_WAITING_MAX && taken < results.len());
+        for lost in results.into_iter().filter_map(Result::err) {
+            assert!(matches!(lost.result, Err(StoreError::Fatal(_))), "{lost:?}");
+        }
+        drop(go);
+        while !writer.is_idle() {
+            acknowledged.blocking_recv().expect("the thread is at work");
+            writer.hand_over();
+        }
+        writer.close();
+        while acknowledged.blocking_recv().is_some() {}
+        let expected: Vec<String> = (0..taken).map(|n| n.to_string()).collect();
+        assert_eq!(*store.appended.lock().unwrap(), expected);
     }
 }

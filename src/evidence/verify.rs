@@ -111,8 +111,9 @@ pub fn verify(path: &Path, vkey: &str, remembered: Option<&str>) -> Verification
 
 /// A checkpoint as people keep it: the signed note, its three lines, or one line `origin size root`.
 fn parse_remembered(text: &str, key: &VerifierKey) -> Result<Checkpoint, String> {
-    if text.contains("\n\n") {
-        return key.open_checkpoint(text).map_err(|error| error.to_string());
+    if text.trim_end().contains("\n\n") {
+        // A shell takes the last line end away.
+        return key.open_checkpoint(&format!("{}\n", text.trim_end())).map_err(|error| error.to_string());
     }
     let parts: Vec<&str> = text.split_whitespace().collect();
     let [origin, size, root] = parts[..] else {

@@ -10,14 +10,13 @@ use crate::core::fingerprint::{Labels, alert_labels};
 use crate::core::time::UnixNanos;
 use crate::engine::view::{Alert, FrameState, frame_url};
 
-/// One page an alert, named as it is.
-const RUNBOOKS: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/deploy/runbooks/");
-
 /// What an alert is completed with.
 #[derive(Debug)]
 pub(super) struct Source {
     /// URL of the admin listener.
     pub(super) base_url: String,
+    /// Base of the runbooks, one page an alert, named as it is.
+    pub(super) runbooks: Option<String>,
     /// Configured labels.
     pub(super) labels: Vec<(String, String)>,
 }
@@ -48,23 +47,22 @@ fn message(due: &Due, ends_at: UnixNanos, source: &Source) -> Message {
     };
     Message {
         labels: alert_labels(&alert.rule, &alert.feature, &source.labels),
-        annotations: annotations(alert, &source.base_url),
+        annotations: annotations(alert, source),
         starts_at: alert.starts_at.unwrap_or(ends_at).to_string(),
         ends_at: ends_at.to_string(),
         generator_url,
     }
 }
 
-fn annotations(alert: &Alert, base_url: &str) -> BTreeMap<&'static str, String> {
-    let mut annotations = BTreeMap::from([
-        ("summary", alert.rule.summary.to_string()),
-        ("description", description(alert)),
-        ("runbook_url", format!("{RUNBOOKS}{}.md", alert.rule.name)),
-    ]);
+fn annotations(alert: &Alert, source: &Source) -> BTreeMap<&'static str, String> {
+    let mut annotations =
+        BTreeMap::from([("summary", alert.rule.summary.to_string()), ("description", description(alert))]);
+    let runbook = |base: &String| format!("{}/{}.md", base.trim_end_matches('/'), alert.rule.name);
+    annotations.extend(source.runbooks.as_ref().map(|base| ("runbook_url", runbook(base))));
     let Some(incident) = &alert.incident else { return annotations };
     match &incident.frame {
         FrameState::Committed(receipt) => annotations.extend([
-            ("frame_url", frame_url(base_url, &incident.id)),
+            ("frame_url", frame_url(&source.base_url, &incident.id)),
             ("frame_id", receipt.frame_id.clone()),
             ("frame_sha256", receipt.frame_sha256.clone()),
             ("checkpoint", receipt.checkpoint.clone()),

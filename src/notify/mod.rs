@@ -37,6 +37,7 @@ const ANSWER_BYTES_MAX: usize = 512;
 /// the admin listener, `client` has the TLS settings, `now` is the wall clock.
 pub async fn run(
     config: config::Alertmanager,
+    runbooks: Option<String>,
     base_url: String,
     client: reqwest::Client,
     engine: Handle,
@@ -45,7 +46,7 @@ pub async fn run(
 ) {
     let stop = CancellationToken::new();
     let config = Arc::new(config);
-    let source = Arc::new(Source { base_url, labels: config.labels.clone() });
+    let source = Arc::new(Source { base_url, runbooks, labels: config.labels.clone() });
     let mut replicas: JoinSet<()> = config
         .urls
         .iter()
@@ -152,7 +153,12 @@ impl Replica {
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
-                tracing::warn!(url = self.url, %error, "Alertmanager does not answer; will be retried");
+                let error = anyhow::Error::new(error);
+                tracing::warn!(
+                    url = self.url,
+                    error = format!("{error:#}"),
+                    "Alertmanager does not answer; will be retried"
+                );
                 return Outcome::Failed;
             }
         };

@@ -39,6 +39,9 @@ pub fn timeline(frame: &Json, incident: Option<&Incident>) -> Vec<Entry> {
     entries.extend(resolved.map(|at| Entry { at, line: "The alert resolves".to_owned() }));
     // RFC 3339 in UTC and at one precision sorts as text.
     entries.sort_by(|a, b| a.at.cmp(&b.at));
+    if let Some(last) = entries.last_mut().filter(|_| incident.is_none_or(|it| it.recalled)) {
+        last.line.push_str(" (what followed is not known here: the sidecar restarted, or the incident is too old)");
+    }
     entries
 }
 
@@ -86,8 +89,8 @@ fn summary(frame: &Json) -> String {
         "## Summary\n\n{} of feature {} was {} against a limit of {} ({} samples). {}\n",
         text(&alert["signal"]),
         text(&frame["feature"]),
-        text(&alert["value"]),
-        text(&alert["threshold"]),
+        figure(&alert["value"]),
+        figure(&alert["threshold"]),
         text(&alert["samples"]),
         verdict(frame),
     )
@@ -108,7 +111,12 @@ fn verdict(frame: &Json) -> String {
 
 fn impact(frame: &Json) -> String {
     let window = &frame["windows"]["incident"];
-    format!("{} requests between {} and {}.", text(&window["requests"]), text(&window["from"]), text(&window["to"]))
+    format!(
+        "{} requests of the feature between {} and {}, when the frame was taken; of those that failed, samples are below.",
+        text(&window["requests"]),
+        text(&window["from"]),
+        text(&window["to"])
+    )
 }
 
 fn entries(timeline: &[Entry]) -> String {
@@ -180,6 +188,15 @@ fn evidence(frame: &Json) -> String {
                 .expect("writing to a String cannot fail");
         }
     }
+    write!(
+        section,
+        "\nAll of this is leaf {} of the log `{}`. Fetch the bundle of incident `{}` and prove it offline with \
+         `freezeframe verify BUNDLE --vkey FILE`.\n",
+        text(&frame["seq"]),
+        text(&frame["origin"]),
+        text(&frame["id"]),
+    )
+    .expect("writing to a String cannot fail");
     section
 }
 
@@ -198,6 +215,13 @@ fn text(value: &Json) -> String {
         Json::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// A number for people: four significant places are enough, and evidence has the rest.
+fn figure(value: &Json) -> String {
+    let Some(number) = value.as_f64() else { return text(value) };
+    let whole = number.abs() >= 1000.0 || number.fract() == 0.0;
+    if whole { format!("{number:.0}") } else { format!("{number:.3}") }
 }
 
 /// Text from telemetry in a Markdown cell: no line ends, no column marks, no markup of its own.

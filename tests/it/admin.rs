@@ -62,8 +62,9 @@ impl Admin {
         let registry = Arc::new(Registry::new(8));
         let readiness = Readiness::default();
         let reload_error = options.reload_error;
-        let reload: Reload =
-            Arc::new(move || Box::pin(async move { reload_error.map_or(Ok(()), |error| Err(error.to_owned())) }));
+        let reload: Reload = Arc::new(move || {
+            Box::pin(async move { reload_error.map_or(Ok(Vec::new()), |error| Err(error.to_owned())) })
+        });
         let admin = config::Admin {
             endpoint: "127.0.0.1:0".into(),
             token: options.token.map(|token| config::Secret(token.into())),

@@ -170,7 +170,15 @@ fn notifier(urls: Vec<String>, initial: View) -> Notifier {
         labels: vec![("cluster".into(), "eu-1".into()), ("severity".into(), "mine".into())],
     };
     let (stop, stopped) = oneshot::channel::<()>();
-    let run = notify::run(config, "http://ff:8889".into(), client(), engine, tick, async { drop(stopped.await) });
+    let run = notify::run(
+        config,
+        Some("https://runbooks.example/".into()),
+        "http://ff:8889".into(),
+        client(),
+        engine,
+        tick,
+        async { drop(stopped.await) },
+    );
     Notifier { view, stop, ended: tokio::spawn(run) }
 }
 
@@ -202,7 +210,7 @@ async fn the_alert_as_sent() {
     let annotations = json!({
         "summary": "Answers got worse.",
         "description": "quality of support is 0.71, limit 0.85 (132 samples, 95 % confidence interval 0.62 to 0.79).",
-        "runbook_url": format!("{}/blob/main/deploy/runbooks/LlmQualityLow.md", env!("CARGO_PKG_REPOSITORY")),
+        "runbook_url": "https://runbooks.example/LlmQualityLow.md",
         "frame_url": "http://ff:8889/api/v1/incidents/0192-committed/frame",
         "frame_id": "0192-committed",
         "frame_sha256": "ab".repeat(32),

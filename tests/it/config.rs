@@ -54,6 +54,22 @@ fn check_warnings(text: &str, expected: &Expect) {
     expected.assert_eq(&shown);
 }
 
+/// Proves what a running process takes up of a new configuration, and that it says what needs a restart.
+#[test]
+fn a_reload_takes_up_what_can_change_and_names_the_rest() {
+    let load = |text: &str| load(&Source::Text(text.to_owned()), &|_| None).unwrap().0;
+    let running = load("");
+    let new = load(
+        "admin: {endpoint: '127.0.0.1:9999'}\nfeatures: {keys: [my.key], max: 7}\nrules: {disabled: [LLMDataLeak]}\n\
+         shutdown_timeout: 9s\n",
+    );
+    let (taken, kept) = new.clone().taken_up(&running);
+    assert_eq!(kept, ["admin.endpoint", "features.max", "shutdown_timeout"]);
+    assert_eq!((&taken.rules, &taken.features.keys), (&new.rules, &new.features.keys));
+    assert_eq!((taken.features.max, &taken.admin), (running.features.max, &running.admin));
+    assert!(running.clone().taken_up(&running).1.is_empty());
+}
+
 /// Proves that no file, an empty one and one of empty sections all mean the defaults, and that those are sound.
 #[test]
 fn everything_is_optional() {

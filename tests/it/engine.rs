@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freezeframe::config::{self, Config, Source};
+use freezeframe::core::breaker::State;
 use freezeframe::core::time::UnixNanos;
 use freezeframe::engine::handle::ForeignAlert;
 use freezeframe::engine::registry::Registry;
 use freezeframe::engine::view::{AlertState, FrameState, Notice};
-use freezeframe::engine::{Acknowledgement, Effect, Engine, FrameBytes, Receipt, Store as _, StoreError};
+use freezeframe::engine::{
+    Acknowledgement, Effect, Engine, FrameBytes, INCIDENTS_MAX, Receipt, Store as _, StoreError,
+};
 use freezeframe::evidence::{self, Log};
 use freezeframe::otlp::Traces;
 use freezeframe::toolkit::traffic::Exchange;
@@ -167,6 +170,51 @@ fn a_silent_log_holds_the_alert_only_until_the_deadline() {
             .iter()
             .all(|it| matches!(it.incident.as_ref().map(|it| &it.frame), Some(FrameState::NotCommitted { .. })))
     );
+}
+
+/// Proves that a reload that takes a rule away ends its alert, its incident and its hold on the breaker.
+#[test]
+fn an_alert_ends_with_its_rule() {
+    let mut sim = Sim::start();
+    sim.traffic(10, |it| it);
+    sim.traffic_until_a_frame(failing);
+    sim.answer(receipt);
+    let firing = sim.firing();
+    assert!(!firing.is_empty());
+    let without = Config { rules: Vec::new(), ..(*config()).clone() };
+    sim.engine.reconfigure(Arc::new(without), sim.now);
+    sim.notices.clear();
+    sim.collect();
+    let view = sim.engine.view(sim.now);
+    assert!(view.alerts.is_empty());
+    assert!(view.incidents.iter().all(|it| it.resolved_at == Some(sim.now)), "{:?}", view.incidents);
+    let ended = |it: &&Notice| matches!(it, Notice::Alert { alert, .. } if alert.state == AlertState::Inactive);
+    assert!(sim.notices.iter().filter(ended).count() >= firing.len());
+    assert!(view.breakers.iter().all(|it| !matches!(it.state, State::Open { .. })), "{:?}", view.breakers);
+}
+
+/// Proves that no flood of incidents drives one out whose frame is still under way.
+#[test]
+fn a_flood_of_incidents_keeps_those_under_way() {
+    let mut sim = Sim::start();
+    let alert = |n: usize| ForeignAlert {
+        fingerprint: format!("{n:016x}"),
+        starts_at: START,
+        name: "Foreign".into(),
+        feature: "_all".into(),
+        class: None,
+        severity: None,
+    };
+    let flood = 2 * INCIDENTS_MAX;
+    for n in 0..flood {
+        assert!(sim.engine.witness(&alert(n), sim.now).1);
+    }
+    assert_eq!(sim.engine.view(sim.now).incidents.len(), flood);
+    sim.collect();
+    sim.answer(receipt);
+    sim.engine.witness(&alert(flood), sim.now);
+    let incidents = sim.engine.view(sim.now).incidents;
+    assert_eq!((incidents.len(), &*incidents[0].fingerprint), (INCIDENTS_MAX, &*format!("{flood:016x}")));
 }
 
 /// Proves that a restart forgets no incident: what the log holds is listed again, newest first, and an alert that has

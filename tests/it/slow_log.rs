@@ -110,7 +110,7 @@ async fn start(log: Arc<SlowLog>) -> (Handle, Told, CancellationToken) {
     let handle = engine::start(Engine::new(config.clone(), registry, 1, clock::now()), log).unwrap();
     let (stop, settings) = (CancellationToken::new(), config.alertmanager.clone().unwrap());
     let stopped = stop.clone().cancelled_owned();
-    tokio::spawn(notify::run(settings, "http://ff".into(), client(), handle.clone(), clock::now, stopped));
+    tokio::spawn(notify::run(settings, None, "http://ff".into(), client(), handle.clone(), clock::now, stopped));
     (handle, told, stop)
 }
 

@@ -147,7 +147,7 @@ impl Transition {
 
 impl Breaker {
     pub(in crate::api) fn new(breaker: &view::Breaker, redirected: u64) -> Self {
-        let shadow = breaker.policy.mode == Mode::Shadow;
+        let shadow = breaker.mode() == Mode::Shadow;
         Self {
             feature: breaker.feature.to_string(),
             class: breaker.class.as_str(),

@@ -79,33 +79,59 @@ mod tests {
         check(
             Format::Text,
             &expect![[r##"
-            # HELP freezeframe_log_size From the store.
-            # TYPE freezeframe_log_size gauge
-            freezeframe_log_size 5
-            # HELP freezeframe_assembly_open_traces Traces being assembled.
-            # TYPE freezeframe_assembly_open_traces gauge
-            freezeframe_assembly_open_traces 3
-            # HELP freezeframe_frames_total Freeze frames, by result (committed, retried, failed).
-            # TYPE freezeframe_frames_total counter
-            freezeframe_frames_total{result="committed \"x\"\\"} 2
-            freezeframe_frames_total{result="failed"} 1
-        "##]],
+                # HELP freezeframe_log_size From the store.
+                # TYPE freezeframe_log_size gauge
+                freezeframe_log_size 5
+                # HELP freezeframe_assembly_open_traces Traces being assembled.
+                # TYPE freezeframe_assembly_open_traces gauge
+                freezeframe_assembly_open_traces 3
+                # HELP freezeframe_config_reloads_total Configuration reloads, by result.
+                # TYPE freezeframe_config_reloads_total counter
+                freezeframe_config_reloads_total{result="failed"} 0
+                freezeframe_config_reloads_total{result="ok"} 0
+                # HELP freezeframe_frames_total Freeze frames, by result (committed, retried, failed, late).
+                # TYPE freezeframe_frames_total counter
+                freezeframe_frames_total{result="committed \"x\"\\"} 2
+                freezeframe_frames_total{result="committed"} 0
+                freezeframe_frames_total{result="failed"} 1
+                freezeframe_frames_total{result="late"} 0
+                freezeframe_frames_total{result="retried"} 0
+                # HELP freezeframe_notifications_total Alerts sent to Alertmanager, by result (sent, partial, rejected, failed).
+                # TYPE freezeframe_notifications_total counter
+                freezeframe_notifications_total{result="failed"} 0
+                freezeframe_notifications_total{result="partial"} 0
+                freezeframe_notifications_total{result="rejected"} 0
+                freezeframe_notifications_total{result="sent"} 0
+            "##]],
         );
         check(
             Format::OpenMetrics,
             &expect![[r##"
-            # HELP freezeframe_log_size From the store.
-            # TYPE freezeframe_log_size gauge
-            freezeframe_log_size 5
-            # HELP freezeframe_assembly_open_traces Traces being assembled.
-            # TYPE freezeframe_assembly_open_traces gauge
-            freezeframe_assembly_open_traces 3
-            # HELP freezeframe_frames Freeze frames, by result (committed, retried, failed).
-            # TYPE freezeframe_frames counter
-            freezeframe_frames_total{result="committed \"x\"\\"} 2
-            freezeframe_frames_total{result="failed"} 1
-            # EOF
-        "##]],
+                # HELP freezeframe_log_size From the store.
+                # TYPE freezeframe_log_size gauge
+                freezeframe_log_size 5
+                # HELP freezeframe_assembly_open_traces Traces being assembled.
+                # TYPE freezeframe_assembly_open_traces gauge
+                freezeframe_assembly_open_traces 3
+                # HELP freezeframe_config_reloads Configuration reloads, by result.
+                # TYPE freezeframe_config_reloads counter
+                freezeframe_config_reloads_total{result="failed"} 0
+                freezeframe_config_reloads_total{result="ok"} 0
+                # HELP freezeframe_frames Freeze frames, by result (committed, retried, failed, late).
+                # TYPE freezeframe_frames counter
+                freezeframe_frames_total{result="committed \"x\"\\"} 2
+                freezeframe_frames_total{result="committed"} 0
+                freezeframe_frames_total{result="failed"} 1
+                freezeframe_frames_total{result="late"} 0
+                freezeframe_frames_total{result="retried"} 0
+                # HELP freezeframe_notifications Alerts sent to Alertmanager, by result (sent, partial, rejected, failed).
+                # TYPE freezeframe_notifications counter
+                freezeframe_notifications_total{result="failed"} 0
+                freezeframe_notifications_total{result="partial"} 0
+                freezeframe_notifications_total{result="rejected"} 0
+                freezeframe_notifications_total{result="sent"} 0
+                # EOF
+            "##]],
         );
     }
 }

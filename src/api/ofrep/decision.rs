@@ -36,7 +36,7 @@ impl<'a> Decision<'a> {
     pub(super) fn new(breakers: &'a [&'a Breaker], draw: Draw<'a>) -> Self {
         let decisive = breakers.iter().copied().max_by_key(|breaker| rank(breaker));
         let decisive = decisive.expect("a feature with flags has breakers");
-        let allow = !breakers.iter().any(|breaker| breaker.policy.mode == Mode::Enforce && blocks(breaker, draw));
+        let allow = !breakers.iter().any(|breaker| breaker.mode() == Mode::Enforce && blocks(breaker, draw));
         Self { breakers, decisive, allow, draw }
     }
 
@@ -47,7 +47,7 @@ impl<'a> Decision<'a> {
 
     /// A standard reason; a provider takes any other for an error.
     pub(super) fn reason(&self) -> &'static str {
-        match (self.decisive.policy.mode, self.decisive.state) {
+        match (self.decisive.mode(), self.decisive.state) {
             (Mode::Shadow, _) | (_, State::Closed) => "STATIC",
             (_, State::Open { .. } | State::ForcedOpen { .. }) => "TARGETING_MATCH",
             (_, State::HalfOpen { .. }) => "SPLIT",
@@ -60,7 +60,7 @@ impl<'a> Decision<'a> {
         if self.allow {
             return None;
         }
-        let blocking = self.breakers.iter().filter(|breaker| breaker.policy.mode == Mode::Enforce);
+        let blocking = self.breakers.iter().filter(|breaker| breaker.mode() == Mode::Enforce);
         let mut blocking = blocking.filter(|breaker| blocks(breaker, self.draw));
         self.decisive.route.as_deref().or_else(|| blocking.find_map(|breaker| breaker.route.as_deref()))
     }
@@ -68,7 +68,7 @@ impl<'a> Decision<'a> {
 
 /// The breaker that tells most about the feature ranks highest.
 fn rank(breaker: &Breaker) -> u8 {
-    match (breaker.policy.mode, breaker.state) {
+    match (breaker.mode(), breaker.state) {
         (Mode::Enforce, State::ForcedOpen { .. }) => 6,
         (Mode::Enforce, State::Open { .. }) => 5,
         (Mode::Enforce, State::HalfOpen { .. }) => 4,
@@ -188,7 +188,10 @@ mod tests {
             let route = (!allow).then(|| "fallback".to_owned());
             assert_eq!(decide(&[breaker(Mode::Enforce, state, 0.0)], Draw::Turn(0)), (allow, variant, reason, route));
             let shadow = decide(&[breaker(Mode::Shadow, state, 0.0)], Draw::Turn(0));
-            assert_eq!(shadow, (true, "shadow", "STATIC", None));
+            match state {
+                FORCED_OPEN | DISABLED => assert_eq!((shadow.0, shadow.1), (allow, variant), "by hand"),
+                _ => assert_eq!(shadow, (true, "shadow", "STATIC", None)),
+            }
         }
     }
 
@@ -197,7 +200,7 @@ mod tests {
     fn any_open_class_blocks() {
         let mut open = breaker(Mode::Enforce, OPEN, 0.0);
         open.route = None;
-        let others = [breaker(Mode::Enforce, State::Closed, 0.0), breaker(Mode::Shadow, FORCED_OPEN, 0.0)];
+        let others = [breaker(Mode::Enforce, State::Closed, 0.0), breaker(Mode::Shadow, OPEN, 0.0)];
         let [closed, shadow] = others;
         let all = [closed, open, shadow, breaker(Mode::Enforce, HALF_OPEN, 0.0)];
         let (allow, variant, _, route) = decide(&all, Draw::Key("u"));

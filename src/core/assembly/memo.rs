@@ -15,6 +15,9 @@ use crate::core::schema;
 /// Bytes of keys in one table at most; a full table is emptied.
 const BYTES_MAX: usize = 1024 * 1024;
 
+/// Tools of one definition at most.
+const TOOLS_MAX: usize = 256;
+
 /// A system part.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct System {
@@ -48,9 +51,16 @@ impl Memo {
         })
     }
 
-    /// The schemas in a JSON text of tool definitions.
-    pub(super) fn tools(&mut self, json: &str) -> Arc<[ToolSchema]> {
-        self.tools.get(json.as_bytes(), || schema::schemas(json).into())
+    /// The schemas in a JSON text of tool definitions; the digest is of all of a schema, its text is cut at the limit.
+    pub(super) fn tools(&mut self, json: &str, bytes_max: usize) -> Arc<[ToolSchema]> {
+        self.tools.get(json.as_bytes(), || {
+            let mut tools = schema::schemas(json);
+            tools.truncate(TOOLS_MAX);
+            for tool in tools.iter_mut().filter(|tool| tool.json.len() > bytes_max) {
+                tool.json = cut(&tool.json, bytes_max).into();
+            }
+            tools.into()
+        })
     }
 
     /// What a resource says.

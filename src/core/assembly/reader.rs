@@ -21,6 +21,10 @@ use crate::otlp;
 
 /// Documents kept of one retrieval.
 const DOCUMENTS_MAX: usize = 256;
+/// Tool calls, and tool results, kept of one model call.
+const TOOLS_MAX: usize = 256;
+/// Bytes kept of a name or an id.
+const NAME_BYTES_MAX: usize = 256;
 
 /// What reading a record needs beside the record.
 pub(super) struct Reader<'r> {
@@ -83,9 +87,14 @@ impl Reader<'_> {
         content.said.extend(evaluation::of_span(span));
         match span.kind {
             Kind::Llm => self.exchange(span, events, content),
-            Kind::Retrieval | Kind::Reranker => content.documents = documents(span).or(content.documents.take()),
+            Kind::Retrieval | Kind::Reranker => {
+                let found = documents(span).or(content.documents.take());
+                content.documents = found.map(|documents| self.keep_documents(documents));
+            }
             // A task around a vector store's client returns what the store found; the store's own span does not say.
-            Kind::Chain if span.fields.has(Field::TraceloopKind) => content.documents = returned_documents(span),
+            Kind::Chain if span.fields.has(Field::TraceloopKind) => {
+                content.documents = returned_documents(span).map(|documents| self.keep_documents(documents));
+            }
             Kind::Tool => {
                 let text = |fields: [Field; 2]| fields.iter().find_map(|field| of_value(span.fields.value(*field)));
                 content.arguments =
@@ -122,10 +131,10 @@ impl Reader<'_> {
         let instructions = instructions.as_deref().map(Cow::Borrowed);
         self.keep_exchange(Exchange::of(instructions, inputs, outputs), content);
         for item in message::grouped(&span.listed, List::Tools) {
-            content.tools.push(self.memo.tools(&definition(&item)));
+            content.tools.push(self.memo.tools(&definition(&item), self.content_bytes_max));
         }
         if let Some(json) = value(Field::ToolDefinitions) {
-            content.tools.push(self.memo.tools(&json));
+            content.tools.push(self.memo.tools(&json, self.content_bytes_max));
         }
     }
 
@@ -136,12 +145,24 @@ impl Reader<'_> {
         content.answer = exchange.answer.map(|text| self.keep(&text));
         content.finish = exchange.finish.map(|text| cut(&text, 64).into());
         (content.refusal, content.silent) = (exchange.refusal, exchange.silent);
-        content.requested = exchange.requested.into_iter().map(|it| self.keep_request(it)).collect();
-        content.results = exchange.results.into_iter().map(|it| self.keep_response(it)).collect();
+        content.requested = exchange.requested.into_iter().take(TOOLS_MAX).map(|it| self.keep_request(it)).collect();
+        content.results = exchange.results.into_iter().take(TOOLS_MAX).map(|it| self.keep_response(it)).collect();
     }
 
     fn keep(&self, text: &str) -> Box<str> {
         cut(text, self.content_bytes_max).into()
+    }
+
+    /// Of all documents of a retrieval together no more than the content limit.
+    fn keep_documents(&self, mut documents: Vec<Document>) -> Vec<Document> {
+        let mut left = self.content_bytes_max;
+        documents.truncate(DOCUMENTS_MAX);
+        for document in &mut documents {
+            document.id = document.id.take().map(|id| shortened(id, NAME_BYTES_MAX));
+            document.content = document.content.take().filter(|_| left > 0).map(|text| shortened(text, left));
+            left -= document.content.as_ref().map_or(0, |text| text.len());
+        }
+        documents
     }
 
     fn keep_request(&self, mut request: ToolRequest<'_>) -> ToolRequest<'static> {
@@ -175,6 +196,10 @@ impl Reader<'_> {
         }
         into.inputs.sort_by_key(|message| message.role != Role::System);
     }
+}
+
+fn shortened(text: Box<str>, max: usize) -> Box<str> {
+    if text.len() > max { cut(&text, max).into() } else { text }
 }
 
 /// What span events add to a span.
@@ -281,19 +306,20 @@ fn components(span: &LlmSpan<'_>) -> Vec<(Box<str>, Box<str>)> {
     let mut found = Vec::new();
     for listed in span.listed.iter().filter(|it| it.list == List::Components) {
         if let Some(version) = Scalar::of(listed.value) {
-            found.push((listed.path.into(), version.text().into()));
+            found.push((cut(listed.path, NAME_BYTES_MAX).into(), cut(&version.text(), NAME_BYTES_MAX).into()));
         }
     }
     if let Some(json) = of_value(span.fields.value(Field::PromptComponents)) {
         for item in Json::new(&json).items() {
             let version = ["version", "hash", "sha256"].iter().find_map(|key| item.get(key));
             if let (Some(name), Some(version)) = (item.get("name"), version) {
-                found.push((name.text_or_raw().into(), version.text_or_raw().into()));
+                let (name, version) = (name.text_or_raw(), version.text_or_raw());
+                found.push((cut(&name, NAME_BYTES_MAX).into(), cut(&version, NAME_BYTES_MAX).into()));
             }
         }
         for (name, version) in Json::new(&json).entries() {
             let version = version.get("version").unwrap_or(version);
-            found.push((name.into(), version.text_or_raw().into()));
+            found.push((cut(&name, NAME_BYTES_MAX).into(), cut(&version.text_or_raw(), NAME_BYTES_MAX).into()));
         }
     }
     found.sort_unstable();

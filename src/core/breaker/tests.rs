@@ -181,7 +181,9 @@ fn shadow_allows_and_tells() {
     ] {
         assert_eq!(state.allow(&POLICY, draw), allowed, "{state:?} {draw}");
         assert_eq!(state.would_allow(&shadow, draw), allowed, "{state:?} {draw}");
-        assert!(state.allow(&shadow, draw));
+        let by_hand = matches!(state, State::ForcedOpen { .. });
+        assert_eq!(state.allow(&shadow, draw), !by_hand, "{state:?}: what is ordered by hand counts in shadow too");
+        assert_eq!(state.seen_as(Mode::Shadow) == "shadow", !by_hand && !matches!(state, State::Disabled { .. }));
     }
 }
 

@@ -9,6 +9,9 @@ use std::time::Duration;
 use crate::core::time::UnixNanos;
 use crate::otlp::Value;
 
+/// Counts are below this: 2^53, above which a double, hence canonical JSON (RFC 8785), holds not every integer.
+const COUNT_MAX: u64 = 1 << 53;
+
 /// One value, borrowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Scalar<'a> {
@@ -57,14 +60,20 @@ impl<'a> Scalar<'a> {
         .filter(|number: &f64| number.is_finite())
     }
 
-    /// As a count; fractions are cut, negative numbers are missing.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by the filter")]
+    /// As a count; fractions are cut. What is negative, or so large that canonical JSON can't hold it (`Long.MAX` for
+    /// "no limit"), is missing.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "bounded by the filter"
+    )]
     pub(crate) fn u64(self) -> Option<u64> {
         match self {
-            Self::Int(int) => u64::try_from(int).ok(),
+            Self::Int(int) => u64::try_from(int).ok().filter(|count| *count < COUNT_MAX),
             Self::Bool(_) => None,
             Self::Text(_) | Self::Double(_) => {
-                self.f64().filter(|number| (0.0..9.0e18).contains(number)).map(|number| number as u64)
+                self.f64().filter(|number| (0.0..COUNT_MAX as f64).contains(number)).map(|number| number as u64)
             }
         }
     }
@@ -148,6 +157,7 @@ mod tests {
 
     /// Proves the tolerance of numbers and flags: every way a real SDK sends them gives the same value.
     #[test]
+    #[expect(clippy::cast_precision_loss, reason = "as any reader of the number")]
     fn reads_numbers_and_flags_in_any_dress() {
         type Row = (Scalar<'static>, Option<u64>, Option<f64>, Option<bool>);
         let table: &[Row] = &[
@@ -157,6 +167,8 @@ mod tests {
             (Scalar::Text(" 36.5 "), Some(36), Some(36.5), None),
             (Scalar::Int(0), Some(0), Some(0.0), Some(false)),
             (Scalar::Int(-1), None, Some(-1.0), Some(true)),
+            (Scalar::Int(i64::MAX), None, Some(i64::MAX as f64), Some(true)),
+            (Scalar::Int((1 << 53) - 1), Some((1 << 53) - 1), Some(9_007_199_254_740_991.0), Some(true)),
             (Scalar::Double(f64::NAN), None, None, Some(true)),
             (Scalar::Double(1.0e300), None, Some(1.0e300), Some(true)),
             (Scalar::Text("Infinity"), None, None, None),

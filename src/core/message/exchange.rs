@@ -69,11 +69,11 @@ impl<'a> Exchange<'a> {
     }
 
     fn add_system(&mut self, text: Cow<'a, str>) {
-        self.system = Some(match self.system.take() {
-            None => text,
-            Some(before) if before.contains(text.trim()) => before,
-            Some(before) => Cow::Owned(format!("{before}\n{text}")),
-        });
+        match &mut self.system {
+            None => self.system = Some(text),
+            Some(before) if before.contains(text.trim()) => {}
+            Some(before) => before.to_mut().extend(["\n", &text]),
+        }
     }
 }
 

@@ -4,8 +4,11 @@
 //! (`OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`): what stands before the first malformed place is still read.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use super::scan::Cursor;
+use serde::de::{Deserializer as _, Visitor};
+
+use super::scan::{self, Cursor};
 use crate::core::dialect::Scalar;
 use crate::otlp::Value;
 
@@ -15,10 +18,15 @@ pub(crate) struct Json<'a>(&'a str);
 
 /// A level with more entries than this is not one of messages, parts or documents.
 const ENTRIES_MAX: usize = 4096;
+/// Containers in each other.
+const DEPTH_MAX: usize = 64;
 
 impl<'a> Json<'a> {
+    /// A text that came from outside. One that is nested deeper than [`DEPTH_MAX`] says nothing.
     pub(crate) fn new(text: &'a str) -> Self {
-        Self(text.trim_ascii_start())
+        let text = text.trim_ascii_start();
+        let nested = text.starts_with(['[', '{']);
+        Self(if nested && scan::is_deeper_than(text, DEPTH_MAX) { "" } else { text })
     }
 
     /// The text itself.
@@ -32,6 +40,18 @@ impl<'a> Json<'a> {
 
     pub(crate) fn is_object(self) -> bool {
         self.0.starts_with('{')
+    }
+
+    /// Whether this is no JSON at all but what somebody said, which may begin with a bracket: `[1] says ...`.
+    pub(crate) fn is_prose(self) -> bool {
+        let mut rest = self.0.chars().filter(|it| !it.is_ascii_whitespace());
+        match (rest.next(), rest.next()) {
+            (None, _) => false,
+            (Some('['), Some('{' | '[' | '"' | ']') | None) | (Some('{'), Some('"' | '}') | None) => false,
+            (Some('[' | '{'), _) => self.all_items().is_none() && self.all_entries().is_none(),
+            (Some('"'), _) => self.text().is_none(),
+            _ => !self.is_null(),
+        }
     }
 
     /// The items of an array, up to the first malformed one; none when it is no array.
@@ -60,10 +80,7 @@ impl<'a> Json<'a> {
         let mut items = Vec::new();
         let whole = self.is_array()
             && walk(self.0, b']', |cursor| {
-                let value = cursor.value()?;
-                if items.len() < ENTRIES_MAX {
-                    items.push(Json(value));
-                }
+                items.push(Json(cursor.value().filter(|_| items.len() < ENTRIES_MAX)?));
                 Some(())
             });
         (items, whole)
@@ -73,10 +90,7 @@ impl<'a> Json<'a> {
         let mut entries = Vec::new();
         let whole = self.is_object()
             && walk(self.0, b'}', |cursor| {
-                let (key, value) = entry(cursor)?;
-                if entries.len() < ENTRIES_MAX {
-                    entries.push((key, value));
-                }
+                entries.push(entry(cursor).filter(|_| entries.len() < ENTRIES_MAX)?);
                 Some(())
             });
         (entries, whole)
@@ -102,7 +116,7 @@ impl<'a> Json<'a> {
         let inside = self.0.strip_prefix('"')?;
         match memchr::memchr2(b'"', b'\\', inside.as_bytes()).map(|at| (at, inside.as_bytes()[at])) {
             Some((end, b'"')) if inside[end + 1..].trim_ascii_end().is_empty() => Some(Cow::Borrowed(&inside[..end])),
-            Some((_, b'\\')) => serde_json::from_str(self.0).ok().map(Cow::Owned),
+            Some((_, b'\\')) => unescaped(self.0).map(Cow::Owned),
             _ => None,
         }
     }
@@ -128,6 +142,25 @@ impl<'a> Json<'a> {
             _ => None,
         }
     }
+}
+
+/// A string with escapes. Half a surrogate pair, which is what is left of an emoji that was cut in two, is replaced.
+fn unescaped(json: &str) -> Option<String> {
+    if let Ok(text) = serde_json::from_str(json) {
+        return Some(text);
+    }
+    /// Bytes, not text: serde_json then lets half a pair through.
+    struct Lossy;
+    impl Visitor<'_> for Lossy {
+        type Value = String;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<String, E> {
+            Ok(String::from_utf8_lossy(bytes).into_owned())
+        }
+    }
+    serde_json::Deserializer::from_str(json).deserialize_bytes(Lossy).ok()
 }
 
 /// Reads what stands between the brackets of a container, comma by comma. Whether it came to the closing one.

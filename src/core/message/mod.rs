@@ -89,10 +89,10 @@ impl Message<'_> {
 
 impl<'a> Message<'a> {
     pub(crate) fn push_text(&mut self, text: Cow<'a, str>) {
-        self.text = Some(match self.text.take() {
-            None => text,
-            Some(before) => Cow::Owned(format!("{before}\n{text}")),
-        });
+        match &mut self.text {
+            None => self.text = Some(text),
+            Some(before) => before.to_mut().extend(["\n", &text]),
+        }
     }
 
     /// Whether the user says something here. Some dialects send tool results in the role of the user.

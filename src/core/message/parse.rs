@@ -26,6 +26,9 @@ pub(crate) fn input(json: Json<'_>) -> Vec<Message<'_>> {
     if let Some(text) = json.text() {
         return vec![spoken(Role::User, text)];
     }
+    if json.is_prose() {
+        return vec![spoken(Role::User, json.raw().into())];
+    }
     if json.is_object() {
         return input_of_object(json);
     }
@@ -72,19 +75,43 @@ fn input_of_object(json: Json<'_>) -> Vec<Message<'_>> {
 
 /// The messages of an output: a list of messages or choices, a whole response, one message, or bare text.
 pub(crate) fn output(json: Json<'_>) -> Vec<Message<'_>> {
+    if json.is_prose() {
+        return vec![spoken(Role::Assistant, json.raw().into())];
+    }
     if json.is_array() {
         return json.items().into_iter().map(|item| message(item, Role::Assistant)).collect();
     }
     if json.is_object() {
         return match json.get("choices").or_else(|| json.get("output")) {
             Some(inner) if inner.is_array() => output(inner),
-            _ => vec![message(json, Role::Assistant)],
+            _ if is_message(json) => vec![message(json, Role::Assistant)],
+            // A structured answer.
+            _ => vec![spoken(Role::Assistant, json.raw().into())],
         };
     }
-    match json.text_or_raw() {
-        text if text.is_empty() => Vec::new(),
-        text => vec![spoken(Role::Assistant, text)],
-    }
+    json.text().filter(|text| !text.is_empty()).map(|text| spoken(Role::Assistant, text)).into_iter().collect()
+}
+
+/// Whether an object is a message or a response in any form, and not what a model was asked to fill in.
+fn is_message(json: Json<'_>) -> bool {
+    const KEYS: [&str; 14] = [
+        "role",
+        "content",
+        "parts",
+        "message",
+        "kwargs",
+        "tool_calls",
+        "toolCalls",
+        "function_call",
+        "refusal",
+        "finish_reason",
+        "finishReason",
+        "stop_reason",
+        "type",
+        "text",
+    ];
+    let entries = json.entries();
+    entries.is_empty() || entries.iter().any(|(key, _)| KEYS.contains(&&**key))
 }
 
 /// The text of a system part sent apart from the messages: a string or a list of parts.
@@ -341,6 +368,34 @@ mod tests {
             let messages = output(Json::new(form));
             assert_eq!(digest(&messages), expected, "{form}");
             assert_eq!(messages[0].finish.as_deref(), finish, "{form}");
+        }
+    }
+
+    /// Proves that what people and models say without any JSON around it is heard, brackets or not, and a structured
+    /// answer is one, too.
+    #[test]
+    fn plain_text_is_said() {
+        for text in ["my IBAN is DE89", "[1] says so", "{x} is open", "42", "true", "\"Hello\", she said"] {
+            assert_eq!(digest(&input(Json::new(text))), format!("User {text} [] []"));
+            assert_eq!(digest(&output(Json::new(text))), format!("Assistant {text} [] []"));
+        }
+        assert_eq!(digest(&output(Json::new(r#"{"total":42}"#))), r#"Assistant {"total":42} [] []"#);
+        for nothing in ["", "null", "[]", "{}", r#"[{"role":"user","conte"#] {
+            assert!(input(Json::new(nothing)).iter().all(|it| it.text.is_none()), "{nothing}");
+        }
+        let cut_in_an_emoji = r#"[{"role":"user","content":"hi \ud83d"}]"#;
+        assert_eq!(digest(&input(Json::new(cut_in_an_emoji))), "User hi \u{fffd}\u{fffd}\u{fffd} [] []");
+    }
+
+    /// Proves that no nesting that text can hold exhausts the stack: end users write such text.
+    #[test]
+    fn deep_text_says_nothing() {
+        for (open, close) in [("[", "]"), (r#"{"messages":"#, "}"), (r#"{"message":"#, "}"), (r#"[{"content":"#, "}]")]
+        {
+            let bomb = open.repeat(200_000) + "1" + &close.repeat(200_000);
+            assert!(input(Json::new(&bomb)).is_empty(), "{open}");
+            assert!(output(Json::new(&bomb)).is_empty(), "{open}");
+            assert!(documents(Json::new(&bomb)).is_none_or(|it| it.is_empty()), "{open}");
         }
     }
 

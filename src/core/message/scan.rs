@@ -47,6 +47,31 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Whether containers lie in each other deeper than `max`. Whoever looks into one value after the other recurses as
+/// deep as the text goes.
+pub(super) fn is_deeper_than(text: &str, max: usize) -> bool {
+    let (bytes, mut at, mut depth) = (text.as_bytes(), 0, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => match string_end(bytes, at) {
+                Some(end) => {
+                    at = end;
+                    continue;
+                }
+                None => return false,
+            },
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > max {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
 /// Behind the closing quote of the string that opens at `at`.
 fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     let mut from = at + 1;

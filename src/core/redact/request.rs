@@ -1,9 +1,9 @@
-//! Every text of a request that a person or a model wrote, whatever its role: prompt, question, answer, documents,
-//! tool arguments and results, error messages, comments, and the ids that applications like to make of e-mail
-//! addresses.
+//! Every text of a request, whatever its role: prompt, question, answer, documents, tool definitions, arguments and
+//! results, error messages, comments; and the names and ids that applications like to make of addresses and URLs.
+//! Deliberately left: digests, and what this crate names itself.
 
 use super::{Counts, Redactor};
-use crate::core::request::{Failure, Request};
+use crate::core::request::{Evaluation, Failure, ModelCall, Prompt, Request, Retrieval, Traffic};
 
 /// Redacts `request` in place and says what was found.
 pub fn request(request: &mut Request, redactor: &Redactor) -> Counts {
@@ -15,22 +15,63 @@ pub fn request(request: &mut Request, redactor: &Redactor) -> Counts {
             *text = redacted.text.into();
         }
     };
-    let texts = [
+    let own = [
         &mut request.user_query,
         &mut request.response,
-        &mut request.prompt.system,
         &mut request.session_id,
         &mut request.user_id,
+        &mut request.request_id,
+        &mut request.tool_path,
     ];
-    texts.into_iter().flatten().for_each(&mut clean);
+    own.into_iter().flatten().chain([&mut request.feature]).for_each(&mut clean);
+    prompt(&mut request.prompt, &mut clean);
+    traffic(&mut request.traffic, &mut clean);
+    request.calls.iter_mut().for_each(|it| call(it, &mut clean));
+    request.retrievals.iter_mut().for_each(|it| retrieval(it, &mut clean));
+    request.evaluations.iter_mut().for_each(|it| evaluation(it, &mut clean));
     for tool in &mut request.tools {
-        [&mut tool.arguments, &mut tool.result].into_iter().flatten().for_each(&mut clean);
+        let texts = [&mut tool.version, &mut tool.arguments, &mut tool.result];
+        texts.into_iter().flatten().chain([&mut tool.name]).for_each(&mut clean);
     }
-    let documents = request.retrievals.iter_mut().filter_map(|it| it.documents.as_mut()).flatten();
-    documents.filter_map(|it| it.content.as_mut()).for_each(&mut clean);
+    request.tools_offered.iter_mut().for_each(|tool| clean(&mut tool.json));
     request.feedback.iter_mut().filter_map(|it| it.comment.as_mut()).for_each(&mut clean);
-    failures(request).for_each(|it| clean(&mut it.message));
+    failures(request).flat_map(|it| [&mut it.kind, &mut it.message]).for_each(&mut clean);
     found
+}
+
+fn prompt(prompt: &mut Prompt, clean: &mut impl FnMut(&mut Box<str>)) {
+    let texts = [&mut prompt.name, &mut prompt.version, &mut prompt.system];
+    let components = prompt.components.iter_mut().flat_map(|(name, version)| [name, version]);
+    texts.into_iter().flatten().chain(components).for_each(clean);
+}
+
+fn traffic(traffic: &mut Traffic, clean: &mut impl FnMut(&mut Box<str>)) {
+    let Traffic { class, region, tier, language } = traffic;
+    [class, region, tier, language].into_iter().flatten().for_each(clean);
+}
+
+fn call(call: &mut ModelCall, clean: &mut impl FnMut(&mut Box<str>)) {
+    let texts = [
+        &mut call.provider,
+        &mut call.model_requested,
+        &mut call.model_served,
+        &mut call.route,
+        &mut call.route_reason,
+        &mut call.response_id,
+    ];
+    texts.into_iter().flatten().for_each(clean);
+}
+
+fn retrieval(retrieval: &mut Retrieval, clean: &mut impl FnMut(&mut Box<str>)) {
+    let texts = [&mut retrieval.index, &mut retrieval.index_version, &mut retrieval.embedding_model];
+    let documents = retrieval.documents.iter_mut().flatten().flat_map(|it| [&mut it.id, &mut it.content]);
+    texts.into_iter().chain(documents).flatten().for_each(clean);
+}
+
+fn evaluation(evaluation: &mut Evaluation, clean: &mut impl FnMut(&mut Box<str>)) {
+    let judge = &mut evaluation.judge;
+    let texts = [&mut evaluation.label, &mut judge.name, &mut judge.model, &mut judge.version, &mut judge.prompt];
+    texts.into_iter().flatten().for_each(clean);
 }
 
 fn failures(request: &mut Request) -> impl Iterator<Item = &mut Failure> {
@@ -75,12 +116,25 @@ mod tests {
             result: Some(CANARY.into()),
             error: Some(failure()),
         }];
-        let document = Document { content: Some(CANARY.into()), ..Document::default() };
-        request.retrievals =
-            vec![Retrieval { documents: Some(vec![document]), error: Some(failure()), ..Retrieval::default() }];
+        let url = || Some("postgres://app:jane-hunter2@db/kb".into());
+        let document = Document { id: url(), content: Some(CANARY.into()), ..Document::default() };
+        request.retrievals = vec![Retrieval {
+            index: url(),
+            documents: Some(vec![document]),
+            error: Some(failure()),
+            ..Retrieval::default()
+        }];
+        request.prompt.components = vec![("greeting".into(), CANARY.into())];
+        request.tools_offered = vec![crate::core::request::ToolSchema {
+            name: "mail".into(),
+            sha256: [0; 32],
+            json: format!(r#"{{"description":"{CANARY}"}}"#).into(),
+        }];
+        request.traffic.tier = Some(CANARY.into());
+        request.tool_path = Some(CANARY.into());
         let none: [&str; 0] = [];
         let found = super::request(&mut request, &Redactor::new(&none, &none, &none).unwrap());
-        assert_eq!(found.total(), 12);
+        assert_eq!(found.total(), 18);
         assert!(!format!("{request:?}").contains("jane"), "{request:?}");
     }
 }

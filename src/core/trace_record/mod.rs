@@ -96,7 +96,7 @@ fn context(request: &Request) -> Json {
 fn measures(request: &Request) -> Json {
     let calls = &request.calls;
     let total = |pick: fn(&ModelCall) -> Option<u64>| {
-        calls.iter().filter_map(pick).fold(None, |sum, part| Some(sum.unwrap_or(0) + part))
+        calls.iter().filter_map(pick).fold(None, |sum, part| Some(sum.unwrap_or(0u64).saturating_add(part)))
     };
     let cost = total(|call| call.cost_nano_usd);
     json!({

@@ -7,6 +7,9 @@ use crate::core::merkle::{Hash, leaf_hash, node_hash, verify_inclusion};
 use crate::core::note::{Checkpoint, VerifierKey};
 use crate::core::proof::TlogProof;
 
+/// A tar is whole blocks of this size, bytes.
+const TAR_BLOCK: usize = 512;
+
 impl Verification {
     /// Verifies the bytes of a bundle.
     pub(in super::super) fn bundle(&mut self, bytes: &[u8], key: &VerifierKey, remembered: Option<&Checkpoint>) {
@@ -28,6 +31,9 @@ impl Verification {
                     Ok(_) => self.find(Outcome::Altered, "the checkpoint is of another tree"),
                     Err(error) => self.find(Outcome::Altered, error.to_string()),
                 }
+            }
+            Err(what) if bytes.is_empty() || !bytes.len().is_multiple_of(TAR_BLOCK) => {
+                self.find(Outcome::Incomplete, format!("the archive is cut off: {what}"));
             }
             Err(what) => self.find(Outcome::Altered, what),
         }

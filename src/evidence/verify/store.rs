@@ -19,6 +19,10 @@ const KNOWN: [&str; 9] = ["LOCK", "id.json", "keys", "wal", "head", "frames", "t
 impl Verification {
     /// Verifies a directory.
     pub(super) fn store(&mut self, dir: &Path, key: &VerifierKey, remembered: Option<&Checkpoint>) {
+        if !dir.join("id.json").exists() && !dir.join("wal").exists() {
+            let what = "neither id.json nor wal is here: this is no log's directory, nor a bundle, which is one file";
+            return self.find(Outcome::Incomplete, what);
+        }
         if let Err(what) = check_genesis(dir, key) {
             return self.find(Outcome::Altered, format!("id.json: {what}"));
         }

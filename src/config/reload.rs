@@ -1,0 +1,22 @@
+//! What a running process takes up of a new configuration.
+
+use super::fields::{Draft, FIELDS};
+use super::{Config, Features};
+
+/// Fields that count at once, beside rules and breakers; every other one needs a restart.
+const TAKEN_UP: [&str; 4] = ["rules.", "features.keys", "assembly.", "redaction."];
+
+impl Config {
+    /// This configuration as a process under `running` can take it up, and the fields that differ and keep the values
+    /// they have there. Secrets are compared masked.
+    #[must_use]
+    pub fn taken_up(self, running: &Self) -> (Self, Vec<&'static str>) {
+        let (mut new, mut old) = (Draft::of(&self), Draft::of(running));
+        let fixed = FIELDS.iter().filter(|field| !TAKEN_UP.iter().any(|path| field.path.starts_with(path)));
+        let differs = fixed.filter(|field| (field.slot)(&mut new).show() != (field.slot)(&mut old).show());
+        let kept = differs.map(|field| field.path).collect();
+        let Self { rules, breakers, redaction, assembly, features, .. } = self;
+        let features = Features { keys: features.keys, max: running.features.max };
+        (Self { rules, breakers, redaction, assembly, features, ..running.clone() }, kept)
+    }
+}
