@@ -1,6 +1,7 @@
 //! The engine proper: plain synchronous state, driven by spans, records, ticks and orders, with `now` as an argument.
 //! `run`, `backtest`, `drill` and the tests drive it through these same methods.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -205,6 +206,7 @@ impl Engine {
             leak,
             texts: ledger::texts(&request),
             redactor: redactor.as_deref(),
+            clean: OnceCell::new(),
             request: Arc::new(request),
         };
         for name in [&*own, ALL] {

@@ -1,5 +1,6 @@
 //! Everything the engine knows of one feature.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -41,6 +42,8 @@ pub(super) struct Taken<'e> {
     pub(super) leak: bool,
     pub(super) texts: Texts,
     pub(super) redactor: Option<&'e Redactor>,
+    /// The redacted copy, made when something of the request is new.
+    pub(super) clean: OnceCell<(Request, redact::Counts)>,
 }
 
 /// A copy of a request without what must not leave memory, and what was taken out.
@@ -128,11 +131,15 @@ impl Feature {
     pub(super) fn record(&mut self, taken: &Taken<'_>, now: UnixNanos) {
         self.meters.record(&taken.request, taken.leak);
         self.completeness.observe(&taken.request);
+        let mut is_new = false;
+        let clean = || taken.clean.get_or_init(|| redacted(&taken.request, taken.redactor));
         let values = self.ledger.observe(&taken.texts, now, |dimension| {
-            let (request, found) = redacted(&taken.request, taken.redactor);
-            self.redactions.merge(&found);
-            (dimension.value(&request), dimension.detail(&request))
+            is_new = true;
+            (dimension.value(&clean().0), dimension.detail(&clean().0))
         });
+        if is_new {
+            self.redactions.merge(&clean().1);
+        }
         self.recorder.record(Row { at: now, values, facts: taken.facts }, taken.request.clone());
     }
 
