@@ -100,7 +100,7 @@ impl App {
     /// When the drain did not finish in time.
     pub async fn serve(self) -> anyhow::Result<()> {
         let Self { config, receiver, api, sources, exporter, mut signals } = self;
-        let (receiving, serving) = (CancellationToken::new(), CancellationToken::new());
+        let [receiving, notifying, serving] = std::array::from_fn(|_| CancellationToken::new());
         let tasks = TaskTracker::new();
         let (engine, readiness) = (sources.engine.clone(), sources.readiness.clone());
         let receiver =
@@ -108,7 +108,7 @@ impl App {
         let mut notifier = None;
         if let Some(settings) = config.alertmanager.clone() {
             let client = reqwest::Client::builder().build().context("building the Alertmanager client")?;
-            let (runbooks, stop) = (config.alerting.runbook_url_base.clone(), serving.clone().cancelled_owned());
+            let (runbooks, stop) = (config.alerting.runbook_url_base.clone(), notifying.clone().cancelled_owned());
             let run = notify::run(settings, runbooks, api.base_url(), client, engine.clone(), clock::now, stop);
             notifier = Some(tasks.spawn(run));
         }
@@ -128,14 +128,22 @@ impl App {
                 Err(_) => tracing::warn!("exports in flight were given up"),
             }
             engine.stop().await;
-            if let Some(exporter) = &exporter {
-                exporter.drain(deadline).await;
-            }
+            notifying.cancel();
+            // Side by side: a next hop that is away takes all the time there is, and must not cost the last alerts.
+            let exported = async {
+                if let Some(exporter) = &exporter {
+                    exporter.drain(deadline).await;
+                }
+            };
+            let notified = async {
+                if let Some(notifier) = notifier
+                    && let Err(error) = notifier.await
+                {
+                    tracing::error!(%error, "the last alerts were not pushed");
+                }
+            };
+            tokio::join!(exported, notified);
             serving.cancel();
-            if let Some(notifier) = notifier {
-                // The last alerts, their frames committed while stopping.
-                notifier.await.context("pushing the last alerts")?;
-            }
             api.await.context("finishing API requests in flight")
         };
         tokio::select! {
