@@ -27,6 +27,7 @@ impl Default for Config {
                 // A service has a handful; more is a feature key with ids in it.
                 max: 32,
             },
+            fields: Vec::new(),
             assembly: assembly::Limits {
                 // One export interval of the SDKs' batch processor (5 s) and a second to arrive.
                 root_grace: Duration::from_secs(6),

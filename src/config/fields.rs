@@ -197,6 +197,11 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
         slot: |draft| Slot::Count(&mut draft.config.records_max, 1..=100_000),
     },
     Field {
+        path: "fields",
+        meaning: "Attribute keys of your own, by the field they set, before those of the dialects. a.b also means b inside the JSON of a, and metadata.x means x wherever an SDK keeps what the application added.",
+        slot: |draft| Slot::Keys(&mut draft.config.fields),
+    },
+    Field {
         path: "assembly.root_grace",
         meaning: "A trace closes this long after its root ended, so that late children and log records join it.",
         slot: |draft| Slot::Time(&mut draft.config.assembly.root_grace, Duration::ZERO..=600 * SECOND),

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use crate::core::detect::Rule;
 use crate::core::incident::Class;
-use crate::core::{assembly, breaker, window};
+use crate::core::{assembly, breaker, dialect, window};
 
 /// Everything the sidecar can be told.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Feature key.
     pub features: Features,
+    /// Attribute keys of the user's own, by the field they set, in order of precedence.
+    pub fields: Vec<(dialect::Field, String)>,
     /// Trace assembly.
     pub assembly: assembly::Limits,
     /// Windows and baseline.

@@ -51,7 +51,8 @@ pub struct Request {
     pub tools: Vec<ToolCall>,
     /// Schemas of the tools offered to the model, by name.
     pub tools_offered: Vec<ToolSchema>,
-    /// Tools in the order they ran, `a>b>c`; parallel ones joined by `|` in order of name. `None` without tools.
+    /// Tools in the order they ran or were asked for, `a>b>c`; parallel ones joined by `|` in order of name. It begins
+    /// where the user's question does, which may be in an earlier trace. `None` without tools.
     pub tool_path: Option<Box<str>>,
     /// Evaluations of this request.
     pub evaluations: Vec<Evaluation>,
@@ -219,6 +220,8 @@ pub struct ToolCall {
     pub started_at: UnixNanos,
     /// End minus start; `None` when only messages tell of the call.
     pub duration: Option<Duration>,
+    /// Whether the telemetry shows that it ran; otherwise the model only asked for it.
+    pub ran: bool,
     /// Arguments as JSON text, when content is captured.
     pub arguments: Option<Box<str>>,
     /// Result as text, when content is captured.

@@ -292,7 +292,7 @@ pub fn redactor(config: &Config) -> Option<Redactor> {
 /// The normaliser a configuration asks for.
 #[must_use]
 pub fn normaliser(config: &Config) -> Normaliser {
-    Normaliser::new(&Settings { feature: config.features.keys.clone(), fields: Vec::new() })
+    Normaliser::new(&Settings { feature: config.features.keys.clone(), fields: config.fields.clone() })
 }
 
 fn tally(ingested: &mut Ingested, added: Added) {

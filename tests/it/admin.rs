@@ -296,6 +296,7 @@ pub(crate) fn request() -> Request {
             version: None,
             started_at: NOW,
             duration: None,
+            ran: true,
             arguments: None,
             result: None,
             error: None,

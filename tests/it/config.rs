@@ -152,7 +152,7 @@ telemetry: {log_format: xml}
         &expect![[r#"
             config:2:1: error: reciever
               found:   an unknown field
-              allowed: receiver, exporter, admin, health, data_dir, features, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
+              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
               hint:    did you mean receiver?
             config:5:5: error: exporter.otlp.endpiont
               found:   an unknown field
@@ -201,7 +201,7 @@ telemetry: {log_format: xml}
               allowed: at least windows.short, 2h
             config:14:1: error: queue_size
               found:   an unknown field
-              allowed: receiver, exporter, admin, health, data_dir, features, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
+              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
               hint:    did you mean exporter.otlp.sending_queue.queue_size?
             config:15:19: error: shutdown_timeout
               found:   "soon"
@@ -356,7 +356,7 @@ fn errors_between_fields() {
         &expect![[r#"
         config:1:1: error: the document
           found:   a list
-          allowed: a section with receiver, exporter, admin, health, data_dir, features, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
+          allowed: a section with receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
         1 error in config
     "#]],
     );

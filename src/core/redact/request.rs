@@ -112,6 +112,7 @@ mod tests {
             version: None,
             started_at: UnixNanos(0),
             duration: None,
+            ran: true,
             arguments: Some(format!(r#"{{"to":"{CANARY}"}}"#).into()),
             result: Some(CANARY.into()),
             error: Some(failure()),

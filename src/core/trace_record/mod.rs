@@ -11,7 +11,7 @@ pub use parse::parse;
 
 use super::completeness;
 use super::diagnosis;
-use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval};
+use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval, ToolCall};
 use super::variable::hex;
 
 /// The record of one request. Texts are as the request holds them: redact first.
@@ -78,7 +78,7 @@ fn context(request: &Request) -> Json {
             json!({
                 "name": tool.name,
                 "schema_sha256": offered.map(|schema| hex(&schema.sha256)),
-                "outcome": tool.error.as_ref().map_or("ok", |error| if error.timeout { "timeout" } else { "error" }),
+                "outcome": tool_outcome(tool),
                 "duration_ms": tool.duration.map(millis),
             })
         })
@@ -104,7 +104,7 @@ fn measures(request: &Request) -> Json {
         "time_to_first_token_ms": calls.first().and_then(|call| call.time_to_first_token).map(millis),
         "retries": total(|call| call.retries.map(u64::from)),
         "llm_calls": calls.len(),
-        "tool_calls": request.tools.len(),
+        "tool_calls": request.tools.iter().filter(|it| it.ran).count(),
         "input_tokens": total(|call| call.input_tokens),
         "output_tokens": total(|call| call.output_tokens),
         "cost_usd": cost.map(usd),
@@ -128,6 +128,16 @@ fn outcome(request: &Request) -> Json {
         "missing": completeness::missing(request),
         "diagnosis": { "mode": diagnosis.mode, "line": diagnosis.line, "evidence": diagnosis.evidence },
     })
+}
+
+/// `requested` is what the model asked for and nothing shows to have run.
+fn tool_outcome(tool: &ToolCall) -> &'static str {
+    match &tool.error {
+        Some(error) if error.timeout => "timeout",
+        Some(_) => "error",
+        None if tool.ran => "ok",
+        None => "requested",
+    }
 }
 
 fn evaluation(evaluation: &Evaluation) -> Json {
@@ -185,6 +195,7 @@ mod tests {
             version: None,
             started_at: UnixNanos(0),
             duration: Some(Duration::from_millis(250)),
+            ran: true,
             arguments: None,
             result: None,
             error: Some(Failure { kind: "timeout".into(), message: "".into(), timeout: true, status_code: None }),

@@ -124,9 +124,10 @@ fn tool(tool: &Json, started_at: UnixNanos) -> Option<ToolCall> {
         version: None,
         started_at,
         duration: millis(&tool["duration_ms"]),
+        ran: outcome != "requested",
         arguments: None,
         result: None,
-        error: (outcome != "ok").then(|| failed(outcome == "timeout")),
+        error: (!matches!(outcome, "ok" | "requested")).then(|| failed(outcome == "timeout")),
     })
 }
 
