@@ -48,7 +48,7 @@ enum Command {
     /// Print the normalised LLM requests of a recording
     Inspect(inspect::Args),
     /// Tell a running sidecar about a judge, index, prompt or tool, or what a user said
-    Record(record::Args),
+    Record(Box<record::Args>),
     /// Rehearse an incident, end to end, on the real engine
     Drill(drill::Args),
     /// Verify a bundle or a store directory offline

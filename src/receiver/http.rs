@@ -72,8 +72,9 @@ async fn take_scores(intake: &Intake, api: Api, head: &Parts, body: &mut Incomin
     if head.method != Method::POST {
         return Err(Rejection::Method);
     }
-    if Format::of(&head.headers)? == Format::Protobuf {
-        return Err(Rejection::ContentType("application/x-protobuf".to_owned()));
+    if !matches!(Format::of(&head.headers), Ok(Format::Json)) {
+        let found = head.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        return Err(Rejection::NotJson(String::from_utf8_lossy(found).into_owned()));
     }
     let encoding = Encoding::of(&head.headers)?;
     let admitted = intake.admit()?;

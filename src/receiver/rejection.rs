@@ -16,7 +16,7 @@ use crate::otlp::{Malformed, RpcStatus};
 /// | `Framing` | `malformed` | `INTERNAL`, as gRPC's compression.md wants | - | no |
 /// | `TooLarge` | `too_large` | `RESOURCE_EXHAUSTED` without `RetryInfo` | 413 | no |
 /// | `Encoding` | `unsupported` | `UNIMPLEMENTED` | 415 | no |
-/// | `ContentType` | `unsupported` | HTTP 415 | 415 | no |
+/// | `ContentType`, `NotJson` | `unsupported` | HTTP 415 | 415 | no |
 /// | `Path`, `Off` | `not_found` | `UNIMPLEMENTED` | 404 | no |
 /// | `Method` | `not_found` | HTTP 405 | 405 | no |
 /// | `Slow` | `timeout` | `DEADLINE_EXCEEDED` | 408 | gRPC |
@@ -40,6 +40,8 @@ pub(super) enum Rejection {
     Encoding(String),
     #[error("content type {0:?} is not supported; send application/x-protobuf or application/json")]
     ContentType(String),
+    #[error("content type {0:?} is not supported; send application/json")]
+    NotJson(String),
     #[error("no such path; POST to /v1/traces, /v1/logs or /v1/metrics, or call Export of the same services by gRPC")]
     Path,
     #[error("scores are not taken here; {0}: true lets them in")]
@@ -62,7 +64,7 @@ impl Rejection {
         match self {
             Self::Malformed(_) | Self::Json(_) | Self::Score(_) | Self::Corrupt(_) | Self::Framing(_) => "malformed",
             Self::TooLarge(_) => "too_large",
-            Self::Encoding(_) | Self::ContentType(_) => "unsupported",
+            Self::Encoding(_) | Self::ContentType(_) | Self::NotJson(_) => "unsupported",
             Self::Path | Self::Off(_) | Self::Method => "not_found",
             Self::Slow => "timeout",
             Self::Gone => "aborted",
@@ -83,7 +85,9 @@ impl Rejection {
             Self::Malformed(_) | Self::Json(_) | Self::Score(_) | Self::Corrupt(_) => Code::InvalidArgument,
             Self::Framing(_) => Code::Internal,
             Self::TooLarge(_) => Code::ResourceExhausted,
-            Self::Encoding(_) | Self::ContentType(_) | Self::Path | Self::Off(_) | Self::Method => Code::Unimplemented,
+            Self::Encoding(_) | Self::ContentType(_) | Self::NotJson(_) | Self::Path | Self::Off(_) | Self::Method => {
+                Code::Unimplemented
+            }
             Self::Slow => Code::DeadlineExceeded,
             Self::Gone => Code::Cancelled,
             Self::Busy(_) | Self::Stopping(_) => Code::Unavailable,
@@ -96,7 +100,7 @@ impl Rejection {
                 StatusCode::BAD_REQUEST
             }
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Encoding(_) | Self::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Encoding(_) | Self::ContentType(_) | Self::NotJson(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Path | Self::Off(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,

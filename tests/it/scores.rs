@@ -36,9 +36,9 @@ async fn captured_scores_reach_the_engine_alone() {
         /api/public/scores 2 of gen_ai.evaluation.result
           202 Accepted {"message":"Accepted"}
         /feedback 1 of gen_ai.evaluation.result
-          200 OK {"comment":"thumbs up","created_at":"2026-11-22T01:33:12.4236
+          200 OK {"comment":"thumbs up","created_at":"2026-11-22T01:33:12.423
         /api/v1/feedback 1 of gen_ai.evaluation.result
-          200 OK {"comment":"thumbs up","created_at":"2026-11-22T01:33:12.4236
+          200 OK {"comment":"thumbs up","created_at":"2026-11-22T01:33:12.423
         /api/public/ingestion 0 of 
           207 Multi-Status {"errors":[],"successes":[]}
     "#]]
@@ -76,5 +76,15 @@ async fn scores_are_refused_as_otlp_is() {
     for answer in answers {
         lines += &format!("{}\n", http_answer(answer).await);
     }
-    expect![[""]].assert_eq(&lines);
+    expect![[r#"
+        202
+        404 application/json 12 scores are not taken here; receiver.scores.langfuse: true lets them in
+        404 application/json 12 scores are not taken here; receiver.scores.langsmith: true lets them in
+        405 application/json allow=POST 12 method not allowed; POST
+        415 application/json 12 content type "application/x-protobuf" is not supported; send application/json
+        413 application/json 8 larger than 1048576 bytes after decompression
+        400 application/json 3 not a score: [0]: invalid type: integer `1`, expected a string at line 1 column 10
+        400 application/json 3 not a score: missing field `key`
+    "#]]
+    .assert_eq(&lines);
 }

@@ -80,6 +80,9 @@ impl Declaration {
     }
 }
 
+/// Declarations by the name of what they are about.
+type Told = Vec<(Box<str>, Declaration)>;
+
 /// The feature a record is about, `None` for every feature, and what it says by name: several things only of tools.
 /// Empty when nothing is named.
 pub(super) fn read(
@@ -88,7 +91,7 @@ pub(super) fn read(
     subject: Subject,
     resource: &Resource<'_>,
     record: &LogRecord<'_>,
-) -> (Option<Box<str>>, Vec<(Box<str>, Declaration)>) {
+) -> (Option<Box<str>>, Told) {
     let said = normaliser.attributes(record.attributes());
     let origin = normaliser.attributes(resource.attributes);
     let own = record.attributes().get("freezeframe.feature").and_then(Scalar::of).map(Scalar::text);

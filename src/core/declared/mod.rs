@@ -6,7 +6,7 @@
 //! completed with what held then. What a request says itself always stands, and what contradicts it (another version,
 //! another evaluator) is not about that request.
 //!
-//! Kept in memory, within [`BYTES_MAX`]: after a restart the next declaration counts. Deliberately absent: expiry. A
+//! Kept in memory, within [`BYTES_MAX`] and [`THINGS_MAX`]: after a restart the next declaration counts. Deliberately absent: expiry. A
 //! version holds until another is declared.
 
 mod complete;
@@ -25,6 +25,9 @@ use crate::otlp::{LogRecord, Resource};
 
 /// Bytes of declarations kept; beyond it the thing that was silent longest is forgotten.
 pub const BYTES_MAX: usize = 4 << 20;
+
+/// Things kept of one feature: a request looks through them.
+const THINGS_MAX: usize = 256;
 
 /// States of one thing kept: more changes than that do not fall between a request's start and its end.
 const STATES_MAX: usize = 4;
@@ -90,7 +93,7 @@ impl Declared {
         self.bytes
     }
 
-    /// Things forgotten for [`BYTES_MAX`].
+    /// Things forgotten for want of space.
     #[must_use]
     pub fn evicted(&self) -> u64 {
         self.evicted
@@ -107,6 +110,11 @@ impl Declared {
         thing.declare(declaration);
         self.bytes += thing.bytes();
         things.push(thing);
+        if things.len() > THINGS_MAX {
+            let oldest = (0..things.len()).min_by_key(|at| (things[*at].at(), &things[*at].name)).unwrap_or_default();
+            self.bytes -= things.swap_remove(oldest).bytes();
+            self.evicted += 1;
+        }
     }
 
     /// Forgets the thing that was declared longest ago.

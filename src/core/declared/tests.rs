@@ -265,6 +265,16 @@ fn declarations_are_bounded() {
     let left: Vec<_> = declared.iter().map(|(.., it)| it.at.0 / SECOND).collect();
     assert_eq!(declared.evicted(), 400 - left.len() as u64);
     assert!(left.len() > 200 && left.contains(&399) && !left.contains(&0), "{}", left.len());
+
+    let (before, kept) = (declared.evicted(), declared.iter().count());
+    for n in 0..THINGS_MAX as u64 + 10 {
+        hear(&mut declared, 500 + n, PROMPT, &[("gen_ai.prompt.name", Text(word(n)))]);
+    }
+    let everywhere = declared.iter().filter(|(feature, ..)| feature.is_empty()).count();
+    assert_eq!(
+        (everywhere, declared.evicted() - before),
+        (THINGS_MAX, 10 + (kept + THINGS_MAX - declared.iter().count()) as u64)
+    );
 }
 
 proptest! {
@@ -276,7 +286,7 @@ proptest! {
             let version: &'static str = format!("v{}", at / 2).leak();
             hear(declared, at, INDEX, &[
                 ("gen_ai.data_source.id", Text("kb")),
-                if at % 2 == 0 { ("gen_ai.data_source.version", Text(version)) } else { ("gen_ai.data_source.reindexing", Bool(at == 1)) },
+                if at.is_multiple_of(2) { ("gen_ai.data_source.version", Text(version)) } else { ("gen_ai.data_source.reindexing", Bool(at == 1)) },
             ]);
         };
         (1..=STATES_MAX as u64).for_each(|at| say(&mut sorted, at));
