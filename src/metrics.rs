@@ -22,6 +22,8 @@ pub enum Metric {
     AssemblyOpenTraces,
     /// Traces closed early, by reason.
     AssemblyEvictions,
+    /// Declared judges, indexes, prompts and tools that were forgotten.
+    DeclarationEvictions,
     /// Frames by result.
     Frames,
     /// Frames committed to the log.
@@ -40,7 +42,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, for registration and the reference page.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Spans,
         Self::LogRecords,
         Self::ReceiverRequests,
@@ -49,6 +51,7 @@ impl Metric {
         Self::ExporterQueueBytes,
         Self::AssemblyOpenTraces,
         Self::AssemblyEvictions,
+        Self::DeclarationEvictions,
         Self::Frames,
         Self::LogSize,
         Self::Notifications,
@@ -70,6 +73,7 @@ impl Metric {
             Self::ExporterQueueBytes => "freezeframe_exporter_queue_bytes",
             Self::AssemblyOpenTraces => "freezeframe_assembly_open_traces",
             Self::AssemblyEvictions => "freezeframe_assembly_evictions_total",
+            Self::DeclarationEvictions => "freezeframe_declaration_evictions_total",
             Self::Frames => "freezeframe_frames_total",
             Self::LogSize => "freezeframe_log_size",
             Self::Notifications => "freezeframe_notifications_total",
@@ -92,6 +96,7 @@ impl Metric {
             Self::ExporterQueueBytes => "Bytes waiting to be passed on.",
             Self::AssemblyOpenTraces => "Traces being assembled.",
             Self::AssemblyEvictions => "Traces closed before their time, by reason.",
+            Self::DeclarationEvictions => "Declared judges, indexes, prompts and tools forgotten for want of space.",
             Self::Frames => "Freeze frames, by result (committed, retried, failed, late).",
             Self::LogSize => "Freeze frames committed to the log.",
             Self::Notifications => "Alerts sent to Alertmanager, by result (sent, partial, rejected, failed).",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Admin, Alerting, Alertmanager, Config, Evidence, Exporter, Features, Protocol, Receiver, Redaction, Retry,
+    Admin, Alerting, Alertmanager, Config, Evidence, Exporter, Features, Protocol, Receiver, Redaction, Retry, Scores,
     Telemetry, Tls, built_in,
 };
 use crate::core::{assembly, dialect, window};
@@ -83,6 +83,7 @@ impl Default for Receiver {
             request_bytes_max: 8 << 20,
             in_flight_max: 16,
             retry_after: Duration::from_secs(1),
+            scores: Scores::default(),
         }
     }
 }

@@ -77,6 +77,16 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
         slot: |draft| Slot::Time(&mut draft.config.receiver.retry_after, SECOND..=300 * SECOND),
     },
     Field {
+        path: "receiver.scores.langfuse",
+        meaning: "Whether scores are taken as Langfuse takes them, POST /api/public/scores and /api/public/ingestion on the OTLP/HTTP endpoint. They are not forwarded.",
+        slot: |draft| Slot::Flag(&mut draft.config.receiver.scores.langfuse),
+    },
+    Field {
+        path: "receiver.scores.langsmith",
+        meaning: "Whether feedback is taken as LangSmith takes it, POST /feedback on the OTLP/HTTP endpoint. It is not forwarded.",
+        slot: |draft| Slot::Flag(&mut draft.config.receiver.scores.langsmith),
+    },
+    Field {
         path: "exporter.otlp.endpoint",
         meaning: "The next OTLP hop, http://host:4317 for gRPC or http://host:4318 for HTTP. Unset forwards nothing.",
         slot: |draft| Slot::Url(&mut draft.exporter.endpoint),

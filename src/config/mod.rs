@@ -100,6 +100,17 @@ pub struct Receiver {
     pub in_flight_max: usize,
     /// The retry hint of a refusal.
     pub retry_after: Duration,
+    /// Scores taken by REST.
+    pub scores: Scores,
+}
+
+/// Whose scores are taken by REST on the OTLP/HTTP listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scores {
+    /// `POST /api/public/scores` and `/api/public/ingestion`.
+    pub langfuse: bool,
+    /// `POST /feedback`
+    pub langsmith: bool,
 }
 
 /// The next OTLP hop.

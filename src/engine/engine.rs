@@ -18,6 +18,7 @@ use super::view::{FrameState, Incident, Notice};
 use crate::config::Config;
 use crate::core::assembly::{Added, Assembly, Closed, Evicted};
 use crate::core::breaker::{self, Input};
+use crate::core::declared::Declared;
 use crate::core::dialect::{Normaliser, Settings};
 use crate::core::facts::Facts;
 use crate::core::incident::Class;
@@ -37,6 +38,7 @@ pub struct Engine {
     pub(super) config: Arc<Config>,
     pub(super) config_sha256: String,
     pub(super) assembly: Assembly,
+    pub(super) declared: Declared,
     pub(super) redactor: Option<Arc<Redactor>>,
     pub(super) registry: Arc<Registry>,
     pub(super) features: HashMap<Arc<str>, Feature, FixedState>,
@@ -49,6 +51,8 @@ pub struct Engine {
     slot_ended: bool,
     /// What assembly had evicted when it was last told.
     evicted: [u64; Evicted::ALL.len()],
+    /// Declarations evicted when that was last told.
+    declarations_evicted: u64,
 }
 
 /// A frame on its way to the log.
@@ -63,6 +67,7 @@ impl Engine {
     pub fn new(config: Arc<Config>, registry: Arc<Registry>, seed: u64, now: UnixNanos) -> Self {
         let mut engine = Self {
             assembly: Assembly::new(config.assembly, normaliser(&config)),
+            declared: Declared::new(normaliser(&config)),
             redactor: redactor(&config).map(Arc::new),
             registry,
             features: HashMap::default(),
@@ -73,6 +78,7 @@ impl Engine {
             next_slot: now.floor(config.windows.slot).plus(config.windows.slot),
             slot_ended: false,
             evicted: [0; Evicted::ALL.len()],
+            declarations_evicted: 0,
             config_sha256: config.sha256(),
             config,
         };
@@ -109,7 +115,7 @@ impl Engine {
         self.assembly.span(now, resource, *scope, span)
     }
 
-    /// Takes in one log record.
+    /// Takes in one log record: a declaration, else a part of a trace.
     pub fn record(
         &mut self,
         resource: &Resource<'_>,
@@ -117,7 +123,8 @@ impl Engine {
         record: &LogRecord<'_>,
         now: UnixNanos,
     ) -> Added {
-        self.assembly.log(now, resource, *scope, record)
+        let declared = self.declared.hear(now, resource, record);
+        declared.unwrap_or_else(|| self.assembly.log(now, resource, *scope, record))
     }
 
     /// When the next slot ends: the latest moment at which [`Engine::tick`] is due.
@@ -137,6 +144,8 @@ impl Engine {
             let before = std::mem::replace(&mut self.evicted[reason as usize], evicted);
             Metric::AssemblyEvictions.add(&[("reason", reason.as_str())], evicted - before);
         }
+        let before = std::mem::replace(&mut self.declarations_evicted, self.declared.evicted());
+        Metric::DeclarationEvictions.add(&[], self.declarations_evicted - before);
     }
 
     /// Closes every open trace at once: the end of a recording, or of the process.
@@ -185,6 +194,7 @@ impl Engine {
     pub fn reconfigure(&mut self, config: Arc<Config>, now: UnixNanos) {
         self.redactor = redactor(&config).map(Arc::new);
         self.assembly.reconfigure(config.assembly, normaliser(&config));
+        self.declared.reconfigure(normaliser(&config));
         let gone: Vec<_> =
             self.features.values_mut().map(|feature| (feature.name.clone(), feature.configure(&config))).collect();
         for (name, alerts) in gone {
@@ -195,8 +205,13 @@ impl Engine {
     }
 
     /// Takes in one whole request, as assembled or as recorded. It stays as it came as long as it stays in memory:
-    /// what goes into a frame is redacted on the way.
-    pub fn request(&mut self, request: Request, now: UnixNanos) {
+    /// what goes into a frame is redacted on the way. What its telemetry lacks is taken from what is declared.
+    pub fn request(&mut self, mut request: Request, now: UnixNanos) {
+        self.declared.complete(&mut request);
+        let judges = match request.evaluations.is_empty() {
+            true => self.declared.judges(&request.feature, request.started_at),
+            false => Vec::new(),
+        };
         let redactor = self.redactor.clone();
         let answer = redactor.as_deref().zip(request.response.as_deref());
         let leak = answer.is_some_and(|(redactor, answer)| redactor.leaks(answer, request.user_query.as_deref()));
@@ -204,7 +219,8 @@ impl Engine {
         let taken = Taken {
             facts: Facts::of(&request, leak),
             leak,
-            texts: ledger::texts(&request),
+            texts: ledger::texts(&request, &judges),
+            judges,
             redactor: redactor.as_deref(),
             clean: OnceCell::new(),
             request: Arc::new(request),
@@ -239,7 +255,8 @@ impl Engine {
     fn close(&mut self, closed: Closed, now: UnixNanos) {
         match closed {
             Closed::Request(request) => self.request(*request, now),
-            Closed::Late { feature, evaluations, feedback, .. } => {
+            Closed::Late { feature, mut evaluations, feedback, .. } => {
+                self.declared.complete_evaluations(&feature, now, &mut evaluations);
                 let own = self.registry.resolve(&feature);
                 for name in [&*own, ALL] {
                     self.feature(name).meters.record_late(None, &evaluations, feedback.as_ref());

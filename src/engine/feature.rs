@@ -13,7 +13,7 @@ use crate::core::ledger::{Ledger, Texts};
 use crate::core::meters::Meters;
 use crate::core::recorder::{Recorder, Row};
 use crate::core::redact::{self, Redactor};
-use crate::core::request::Request;
+use crate::core::request::{Evaluation, Request};
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
 use crate::core::window::Windows;
@@ -41,9 +41,22 @@ pub(super) struct Taken<'e> {
     pub(super) facts: Facts,
     pub(super) leak: bool,
     pub(super) texts: Texts,
+    /// The judges at work, where nobody judged the request.
+    pub(super) judges: Vec<Evaluation>,
     pub(super) redactor: Option<&'e Redactor>,
     /// The redacted copy, made when something of the request is new.
     pub(super) clean: OnceCell<(Request, redact::Counts)>,
+}
+
+impl Taken<'_> {
+    /// The request as the variables see it: with the judges at work where nobody judged it.
+    fn redacted(&self) -> (Request, redact::Counts) {
+        if self.judges.is_empty() {
+            return redacted(&self.request, self.redactor);
+        }
+        let judged = Request { evaluations: self.judges.clone(), ..Request::clone(&self.request) };
+        redacted(&judged, self.redactor)
+    }
 }
 
 /// A copy of a request without what must not leave memory, and what was taken out.
@@ -132,7 +145,7 @@ impl Feature {
         self.meters.record(&taken.request, taken.leak);
         self.completeness.observe(&taken.request);
         let mut is_new = false;
-        let clean = || taken.clean.get_or_init(|| redacted(&taken.request, taken.redactor));
+        let clean = || taken.clean.get_or_init(|| taken.redacted());
         let values = self.ledger.observe(&taken.texts, now, |dimension| {
             is_new = true;
             (dimension.value(&clean().0), dimension.detail(&clean().0))

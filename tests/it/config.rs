@@ -210,7 +210,7 @@ telemetry: {log_format: xml}
               found:   "xml"
               allowed: text or json
             config: error: memory.limit
-              found:   a worst case of 968MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + windows 660MiB + records 107MiB)
+              found:   a worst case of 972MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 660MiB + records 107MiB)
               allowed: at most 512MiB
               hint:    raise memory.limit, or lower the limits behind windows
             19 errors in config
@@ -315,7 +315,7 @@ fn errors_between_fields() {
               found:   0.0.0.0:4317
               allowed: a port other than that of receiver.otlp.grpc.endpoint
             config:3:17: error: memory.limit
-              found:   a worst case of 431MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + windows 59MiB + records 107MiB)
+              found:   a worst case of 435MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + declarations 4MiB + windows 59MiB + records 107MiB)
               allowed: at most 64MiB
               hint:    raise memory.limit, or lower the limits behind receiver
             config:4:29: error: exporter.otlp.endpoint

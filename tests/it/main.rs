@@ -15,6 +15,8 @@ mod http_api;
 mod ofrep;
 mod otlp;
 mod receiver;
+mod record;
+mod scores;
 mod slow_log;
 mod stub;
 mod tidy;
