@@ -160,8 +160,17 @@ pub struct ModelCall {
     pub output_tokens: Option<u64>,
     /// Input tokens read from the provider's cache.
     pub cached_input_tokens: Option<u64>,
-    /// Cost in billionths of a US dollar, as reported by the telemetry.
+    /// Input tokens written to the provider's cache.
+    pub cache_write_tokens: Option<u64>,
+    /// How the cached tokens relate to `input_tokens`, when the telemetry's dialect settles it; else the provider does
+    /// ([`CachedTokens::of_provider`]).
+    pub cached_tokens: Option<CachedTokens>,
+    /// Output tokens the model thought with; counted in `output_tokens`, too.
+    pub reasoning_tokens: Option<u64>,
+    /// Cost in billionths of a US dollar: as reported by the telemetry, else by a price table.
     pub cost_nano_usd: Option<u64>,
+    /// Where the cost is from; `None` until somebody asked.
+    pub cost_source: Option<CostSource>,
     /// Why it stopped.
     pub finish_reason: Option<FinishReason>,
     /// Attempts beyond the first.
@@ -170,6 +179,26 @@ pub struct ModelCall {
     pub response_id: Option<Box<str>>,
     /// Set when the call failed.
     pub error: Option<Failure>,
+}
+
+/// Whether `input_tokens` count the tokens that were read from and written to the provider's cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CachedTokens {
+    /// They do, as at OpenAI and as the GenAI conventions ask.
+    Inside,
+    /// They don't, as at Anthropic and Bedrock: the whole input is the sum of the three.
+    Apart,
+}
+
+/// Where a cost is from, the most certain first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CostSource {
+    /// The telemetry.
+    Reported,
+    /// The user's price file (`cost.prices_file`).
+    Override,
+    /// The built-in price table.
+    Table,
 }
 
 /// One search of an index.
@@ -339,6 +368,33 @@ impl FinishReason {
             Self::Refusal => "refusal",
             Self::Error => "error",
             Self::Other => "other",
+        }
+    }
+}
+
+impl CachedTokens {
+    /// How the APIs of a provider count, for telemetry that passes their numbers on as they are.
+    #[must_use]
+    pub fn of_provider(provider: Option<&str>) -> Self {
+        let apart = ["anthropic", "bedrock"];
+        match provider.is_some_and(|provider| apart.iter().any(|name| provider.contains(name))) {
+            true => Self::Apart,
+            false => Self::Inside,
+        }
+    }
+}
+
+impl CostSource {
+    /// Every source.
+    pub const ALL: [Self; 3] = [Self::Reported, Self::Override, Self::Table];
+
+    /// The name in records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Override => "override",
+            Self::Table => "table",
         }
     }
 }
