@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Admin, Alerting, Alertmanager, Config, Evidence, Exporter, Features, Protocol, Receiver, Redaction, Retry,
+    Admin, Alerting, Alertmanager, Config, Cost, Evidence, Exporter, Features, Protocol, Receiver, Redaction, Retry,
     Telemetry, Tls, built_in,
 };
 use crate::core::{assembly, dialect, window};
@@ -54,6 +54,7 @@ impl Default for Config {
             },
             breakers: built_in::breakers(),
             alertmanager: None,
+            cost: Cost::default(),
             redaction: Redaction {
                 enabled: true,
                 blocked_key_patterns: Vec::new(),
@@ -70,6 +71,12 @@ impl Default for Config {
             // Inside the 30 s a pod has by default, with room for the application's own shutdown.
             shutdown_timeout: Duration::from_secs(20),
         }
+    }
+}
+
+impl Default for Cost {
+    fn default() -> Self {
+        Self { enabled: true, prices_file: None, prices: None }
     }
 }
 

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::cost::Pricing;
 use super::effect::Effect;
 use super::feature::{Feature, Taken};
 use super::handle::{BreakerAction, BreakerOrder, Ingested, NoSuchBreaker};
@@ -38,6 +39,7 @@ pub struct Engine {
     pub(super) config_sha256: String,
     pub(super) assembly: Assembly,
     pub(super) redactor: Option<Arc<Redactor>>,
+    pricing: Pricing,
     pub(super) registry: Arc<Registry>,
     pub(super) features: HashMap<Arc<str>, Feature, FixedState>,
     pub(super) incidents: VecDeque<Arc<Incident>>,
@@ -64,6 +66,7 @@ impl Engine {
         let mut engine = Self {
             assembly: Assembly::new(config.assembly, normaliser(&config)),
             redactor: redactor(&config).map(Arc::new),
+            pricing: Pricing::new(&config.cost),
             registry,
             features: HashMap::default(),
             incidents: VecDeque::new(),
@@ -185,6 +188,7 @@ impl Engine {
     pub fn reconfigure(&mut self, config: Arc<Config>, now: UnixNanos) {
         self.redactor = redactor(&config).map(Arc::new);
         self.assembly.reconfigure(config.assembly, normaliser(&config));
+        self.pricing.reconfigure(&config.cost);
         let gone: Vec<_> =
             self.features.values_mut().map(|feature| (feature.name.clone(), feature.configure(&config))).collect();
         for (name, alerts) in gone {
@@ -196,7 +200,8 @@ impl Engine {
 
     /// Takes in one whole request, as assembled or as recorded. It stays as it came as long as it stays in memory:
     /// what goes into a frame is redacted on the way.
-    pub fn request(&mut self, request: Request, now: UnixNanos) {
+    pub fn request(&mut self, mut request: Request, now: UnixNanos) {
+        self.pricing.price(&mut request);
         let redactor = self.redactor.clone();
         let answer = redactor.as_deref().zip(request.response.as_deref());
         let leak = answer.is_some_and(|(redactor, answer)| redactor.leaks(answer, request.user_query.as_deref()));

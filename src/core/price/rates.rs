@@ -99,7 +99,7 @@ impl Rates {
         let sum = Unit::ALL.into_iter().zip(counts).fold(0_u128, |sum, (unit, count)| {
             sum.saturating_add(u128::from(self.price(unit, length)) * u128::from(count))
         });
-        Ok(u64::try_from(sum.saturating_add(500_000_000) / 1_000_000_000).unwrap_or(u64::MAX))
+        Ok(nano_usd(sum))
     }
 
     fn has(&self, unit: Unit) -> bool {
@@ -118,6 +118,16 @@ impl Rates {
         let tier = self.tiers.iter().filter(reached).max_by_key(|tier| tier.above);
         let price = tier.map_or(self.base[unit as usize], |tier| tier.price);
         if price == NONE { 0 } else { price }
+    }
+}
+
+/// 1e-18 USD as 1e-9 USD, rounded half up, stopping at the end of the range.
+fn nano_usd(sum: u128) -> u64 {
+    const NANO: u64 = 1_000_000_000;
+    // Up to 18 USD a call: a division of 128 bits takes longer than all the rest.
+    match u64::try_from(sum) {
+        Ok(sum) => sum / NANO + u64::from(sum % NANO >= NANO / 2),
+        Err(_) => u64::try_from(sum.saturating_add(u128::from(NANO / 2)) / u128::from(NANO)).unwrap_or(u64::MAX),
     }
 }
 

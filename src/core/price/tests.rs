@@ -248,7 +248,7 @@ fn bad_files_are_refused() {
         ("[".to_owned(), "line 1, column 1", "EOF while parsing a list"),
         ("7".to_owned(), "line 1, column 1", "invalid type: integer `7`, expected a sequence"),
         ("[{\"id\": \"p\"}]".to_owned(), "line 1, column 12", "missing field `models`"),
-        (model("{\"input_mtoks\": 1}"), "line 3, column 24", "unknown price \"input_mtoks\""),
+        (model("{\"input_mtoks\": 1}"), "line 3, column 25", "unknown price \"input_mtoks\""),
         (model("{\"input_mtok\": -1}"), "line 3, column 27", "input_mtok: -1 is no price from 0 to 1000000 USD"),
         (model("[]"), "line 3, column 12", "a model without prices"),
         (
