@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::price::{CachedTokens, CostSource};
 use super::time::UnixNanos;
 
 /// 16 bytes of trace id, shown as 32 lowercase hex digits.
@@ -181,26 +182,6 @@ pub struct ModelCall {
     pub error: Option<Failure>,
 }
 
-/// Whether `input_tokens` count the tokens that were read from and written to the provider's cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CachedTokens {
-    /// They do, as at OpenAI and as the GenAI conventions ask.
-    Inside,
-    /// They don't, as at Anthropic and Bedrock: the whole input is the sum of the three.
-    Apart,
-}
-
-/// Where a cost is from, the most certain first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CostSource {
-    /// The telemetry.
-    Reported,
-    /// The user's price file (`cost.prices_file`).
-    Override,
-    /// The built-in price table.
-    Table,
-}
-
 /// One search of an index.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Retrieval {
@@ -368,33 +349,6 @@ impl FinishReason {
             Self::Refusal => "refusal",
             Self::Error => "error",
             Self::Other => "other",
-        }
-    }
-}
-
-impl CachedTokens {
-    /// How the APIs of a provider count, for telemetry that passes their numbers on as they are.
-    #[must_use]
-    pub fn of_provider(provider: Option<&str>) -> Self {
-        let apart = ["anthropic", "bedrock"];
-        match provider.is_some_and(|provider| apart.iter().any(|name| provider.contains(name))) {
-            true => Self::Apart,
-            false => Self::Inside,
-        }
-    }
-}
-
-impl CostSource {
-    /// Every source.
-    pub const ALL: [Self; 3] = [Self::Reported, Self::Override, Self::Table];
-
-    /// The name in records.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reported => "reported",
-            Self::Override => "override",
-            Self::Table => "table",
         }
     }
 }

@@ -4,8 +4,8 @@
 use metrics::Counter;
 
 use crate::config::Cost;
-use crate::core::price::{Prices, Unpriced};
-use crate::core::request::{CostSource, ModelCall, Request};
+use crate::core::price::{CostSource, Prices, Unpriced};
+use crate::core::request::{ModelCall, Request};
 use crate::metrics::Metric;
 
 /// Models without a price that are counted by name; later ones are counted together.

@@ -71,9 +71,33 @@ fn price_files_are_read_and_checked() {
     let changed = load_from(&Source::Text(text.to_owned()), other).unwrap().0;
     let (taken, kept) = changed.clone().taken_up(&config);
     assert!(kept.is_empty() && taken.cost == changed.cost && taken.cost != config.cost);
-    check("cost: {prices_file: /run/typo.json}\n", &expect![[r#""#]]);
-    check("cost: {prices_file: /run/empty}\n", &expect![[r#""#]]);
-    check("cost: {prices_file: /run/none.json}\n", &expect![[r#""#]]);
+    check(
+        "cost: {prices_file: /run/typo.json}\n",
+        &expect![[r#"
+        config:1:21: error: cost.prices_file
+          found:   /run/typo.json: line 3, column 16: unknown variant `like`, expected one of `equals`, `starts_with`, `ends_with`, `contains`, `regex`, `or`, `and`
+          allowed: prices in the JSON form of genai-prices or of LiteLLM
+        1 error in config
+    "#]],
+    );
+    check(
+        "cost: {prices_file: /run/empty}\n",
+        &expect![[r#"
+        config:1:21: error: cost.prices_file
+          found:   /run/empty: line 2, column 0: EOF while parsing a value
+          allowed: prices in the JSON form of genai-prices or of LiteLLM
+        1 error in config
+    "#]],
+    );
+    check(
+        "cost: {prices_file: /run/none.json}\n",
+        &expect![[r#"
+        config:1:21: error: cost.prices_file
+          found:   /run/none.json: entity not found
+          allowed: prices in the JSON form of genai-prices or of LiteLLM
+        1 error in config
+    "#]],
+    );
 }
 
 /// Proves what a running process takes up of a new configuration, and that it says what needs a restart.

@@ -19,6 +19,7 @@ mod clause;
 mod litellm;
 mod rates;
 mod table;
+mod terms;
 
 use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
@@ -27,10 +28,11 @@ use foldhash::fast::FixedState;
 use hashbrown::{Equivalent, HashMap};
 
 pub use table::Table;
+pub use terms::{CachedTokens, CostSource};
 
 use self::rates::Usage;
 use self::table::Place;
-use crate::core::request::{CostSource, ModelCall};
+use crate::core::request::ModelCall;
 
 const BUILT_IN: &str = include_str!("table.json");
 

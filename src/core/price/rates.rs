@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::Unpriced;
-use crate::core::request::{CachedTokens, ModelCall};
+use super::{CachedTokens, Unpriced};
+use crate::core::request::ModelCall;
 
 /// The highest price a file may state, USD a million tokens or a thousand requests: beyond it somebody mistook the unit.
 pub(super) const USD_MAX: f64 = 1e6;

@@ -4,7 +4,6 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::core::canonical::sha256_hex;
-use crate::core::request::CachedTokens;
 use crate::core::time::UnixNanos;
 
 const META: &str = include_str!("table.meta.json");

@@ -11,7 +11,8 @@ pub use parse::parse;
 
 use super::completeness;
 use super::diagnosis;
-use super::request::{CostSource, Evaluation, ModelCall, Outcome, Request, Retrieval};
+use super::price::CostSource;
+use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval};
 use super::variable::hex;
 
 /// The record of one request. Texts are as the request holds them: redact first.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use crate::core::price::CostSource;
 use crate::core::request::{
-    CostSource, Document, Evaluation, Failure, Feedback, FinishReason, Judge, ModelCall, Outcome, Prompt, Request,
-    Retrieval, ToolCall, TraceId, Traffic,
+    Document, Evaluation, Failure, Feedback, FinishReason, Judge, ModelCall, Outcome, Prompt, Request, Retrieval,
+    ToolCall, TraceId, Traffic,
 };
 use crate::core::time::UnixNanos;
 
