@@ -38,11 +38,13 @@ pub enum Metric {
     WebhookAlerts,
     /// Requests the admin listener turned away, by reason.
     AdminRejections,
+    /// Calls without a cost because no price is known, by provider and model.
+    UnpricedCalls,
 }
 
 impl Metric {
     /// Every metric, for registration and the reference page.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Spans,
         Self::LogRecords,
         Self::ReceiverRequests,
@@ -59,6 +61,7 @@ impl Metric {
         Self::ConfigReloads,
         Self::WebhookAlerts,
         Self::AdminRejections,
+        Self::UnpricedCalls,
     ];
 
     /// The exposed name.
@@ -81,6 +84,7 @@ impl Metric {
             Self::ConfigReloads => "freezeframe_config_reloads_total",
             Self::WebhookAlerts => "freezeframe_webhook_alerts_total",
             Self::AdminRejections => "freezeframe_admin_rejections_total",
+            Self::UnpricedCalls => "freezeframe_unpriced_calls_total",
         }
     }
 
@@ -108,6 +112,9 @@ impl Metric {
             Self::AdminRejections => {
                 "Admin requests turned away, by reason (not_authorised, body_too_large, timeout, subscribers)."
             }
+            Self::UnpricedCalls => {
+                "Model calls without a cost because no price is known, by provider and model (64, then _other)."
+            }
         }
     }
 
@@ -120,6 +127,7 @@ impl Metric {
             Self::Notifications => {
                 &[&[("result", "sent")], &[("result", "partial")], &[("result", "rejected")], &[("result", "failed")]]
             }
+            Self::UnpricedCalls => &[&[("provider", "_other"), ("model", "_other")]],
             Self::ConfigReloads => &[&[("result", "ok")], &[("result", "failed")]],
             _ => &[],
         }

@@ -3,14 +3,19 @@
 mod rules;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::error::Problems;
 use super::fields::Draft;
 use super::load::Outside;
 use super::units::{show_duration, show_size};
 use super::{Config, MASK, Secret, memory};
+use crate::core::price::Table;
 use crate::core::redact::Redactor;
 use crate::core::window;
+
+/// A file of own prices, bytes: LiteLLM's of 4500 models has 3 MiB.
+const PRICES_BYTES_MAX: usize = 16 << 20;
 
 /// Closes the draft. What does not fit is reported; the value returned counts only without errors.
 pub(super) fn compile(mut draft: Draft, outside: Outside<'_>, problems: &mut Problems) -> Config {
@@ -28,6 +33,7 @@ pub(super) fn compile(mut draft: Draft, outside: Outside<'_>, problems: &mut Pro
     }
     addresses(&config, problems);
     forwarding(&config, outside, problems);
+    prices(&mut config, outside, problems);
     names(&config, problems);
     dead_sections(&config, problems);
     budget(&config, problems);
@@ -188,6 +194,27 @@ fn forwarding(config: &Config, outside: Outside<'_>, problems: &mut Problems) {
         let field = "exporter.otlp.retry_on_failure.initial_interval";
         let allowed = format!("at most max_interval, {}", show_duration(retry.max_interval));
         problems.error(problems.place(field), field, show_duration(retry.initial_interval), allowed);
+    }
+}
+
+/// Reads the file of own prices.
+fn prices(config: &mut Config, outside: Outside<'_>, problems: &mut Problems) {
+    let Some(path) = &config.cost.prices_file else { return };
+    let allowed = "prices in the JSON form of genai-prices or of LiteLLM";
+    let read = match (outside.read)(path) {
+        Ok(text) if text.len() > PRICES_BYTES_MAX => {
+            Err(format!("{} of more than {}", path.display(), show_size(PRICES_BYTES_MAX as u64)))
+        }
+        Ok(text) => Table::parse(&text).map_err(|error| format!("{}: {error}", path.display())),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    };
+    match read {
+        Ok(table) if table.models() == 0 => {
+            let found = format!("{} without a price of tokens", path.display());
+            problems.error(problems.place("cost.prices_file"), "cost.prices_file", found, allowed);
+        }
+        Ok(table) => config.cost.prices = Some(Arc::new(table)),
+        Err(found) => problems.error(problems.place("cost.prices_file"), "cost.prices_file", found, allowed),
     }
 }
 

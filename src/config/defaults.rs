@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Admin, Alerting, Alertmanager, Config, Evidence, Exporter, Features, Protocol, Receiver, Redaction, Retry, Scores,
-    Telemetry, Tls, built_in,
+    Admin, Alerting, Alertmanager, Config, Cost, Evidence, Exporter, Features, Protocol, Receiver, Redaction, Retry,
+    Scores, Telemetry, Tls, built_in,
 };
 use crate::core::{assembly, dialect, window};
 
@@ -55,6 +55,7 @@ impl Default for Config {
             },
             breakers: built_in::breakers(),
             alertmanager: None,
+            cost: Cost::default(),
             redaction: Redaction {
                 enabled: true,
                 blocked_key_patterns: Vec::new(),
@@ -71,6 +72,12 @@ impl Default for Config {
             // Inside the 30 s a pod has by default, with room for the application's own shutdown.
             shutdown_timeout: Duration::from_secs(20),
         }
+    }
+}
+
+impl Default for Cost {
+    fn default() -> Self {
+        Self { enabled: true, prices_file: None, prices: None }
     }
 }
 

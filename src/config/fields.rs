@@ -317,6 +317,16 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
         slot: |draft| Slot::Pairs(&mut draft.alertmanager.labels),
     },
     Field {
+        path: "cost.enabled",
+        meaning: "Whether calls that report no cost are priced by the built-in table. Reported costs always count.",
+        slot: |draft| Slot::Flag(&mut draft.config.cost.enabled),
+    },
+    Field {
+        path: "cost.prices_file",
+        meaning: "File of own prices that win over the built-in ones, in the JSON form of genai-prices or of LiteLLM; read at start and reload.",
+        slot: |draft| Slot::MaybePath(&mut draft.config.cost.prices_file),
+    },
+    Field {
         path: "redaction.enabled",
         meaning: "Whether secrets and personal data are taken out of what leaves memory, and answers are watched for leaks.",
         slot: |draft| Slot::Flag(&mut draft.config.redaction.enabled),

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use crate::core::detect::Rule;
 use crate::core::incident::Class;
+use crate::core::price::Table;
 use crate::core::{assembly, breaker, dialect, window};
 
 /// Everything the sidecar can be told.
@@ -69,6 +70,8 @@ pub struct Config {
     pub breakers: Vec<Breaker>,
     /// Alertmanagers to push to; `None` pushes nothing.
     pub alertmanager: Option<Alertmanager>,
+    /// Prices of model calls.
+    pub cost: Cost,
     /// Redaction.
     pub redaction: Redaction,
     /// The log.
@@ -250,6 +253,17 @@ pub struct Redaction {
     pub blocked_values: Vec<String>,
     /// Values that are never masked.
     pub allowed_values: Vec<String>,
+}
+
+/// What calls cost whose telemetry does not say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cost {
+    /// Whether prices are looked up; reported costs count either way.
+    pub enabled: bool,
+    /// File of own prices.
+    pub prices_file: Option<PathBuf>,
+    /// What was in it.
+    pub prices: Option<Arc<Table>>,
 }
 
 /// The transparency log.

@@ -25,6 +25,7 @@ pub mod message;
 pub mod meters;
 pub mod note;
 pub mod onset;
+pub mod price;
 pub mod proof;
 pub mod recorder;
 pub mod redact;

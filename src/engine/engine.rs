@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::cost::Pricing;
 use super::effect::Effect;
 use super::feature::{Feature, Taken};
 use super::handle::{BreakerAction, BreakerOrder, Ingested, NoSuchBreaker};
@@ -40,6 +41,7 @@ pub struct Engine {
     pub(super) assembly: Assembly,
     pub(super) declared: Declared,
     pub(super) redactor: Option<Arc<Redactor>>,
+    pricing: Pricing,
     pub(super) registry: Arc<Registry>,
     pub(super) features: HashMap<Arc<str>, Feature, FixedState>,
     pub(super) incidents: VecDeque<Arc<Incident>>,
@@ -69,6 +71,7 @@ impl Engine {
             assembly: Assembly::new(config.assembly, normaliser(&config)),
             declared: Declared::new(normaliser(&config)),
             redactor: redactor(&config).map(Arc::new),
+            pricing: Pricing::new(&config.cost),
             registry,
             features: HashMap::default(),
             incidents: VecDeque::new(),
@@ -195,6 +198,7 @@ impl Engine {
         self.redactor = redactor(&config).map(Arc::new);
         self.assembly.reconfigure(config.assembly, normaliser(&config));
         self.declared.reconfigure(normaliser(&config));
+        self.pricing.reconfigure(&config.cost);
         let gone: Vec<_> =
             self.features.values_mut().map(|feature| (feature.name.clone(), feature.configure(&config))).collect();
         for (name, alerts) in gone {
@@ -207,6 +211,7 @@ impl Engine {
     /// Takes in one whole request, as assembled or as recorded. It stays as it came as long as it stays in memory:
     /// what goes into a frame is redacted on the way. What its telemetry lacks is taken from what is declared.
     pub fn request(&mut self, mut request: Request, now: UnixNanos) {
+        self.pricing.price(&mut request);
         self.declared.complete(&mut request);
         let judges = match request.evaluations.is_empty() {
             true => self.declared.judges(&request.feature, request.started_at),

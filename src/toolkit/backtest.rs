@@ -72,7 +72,7 @@ pub fn run(recording: &Recording, config: Arc<Config>) -> Result<Backtest, Strin
     Ok(result)
 }
 
-/// The requests that a recording makes, redacted, in order of their end, without judging anything.
+/// The requests that a recording makes, priced and redacted, in order of their end, without judging anything.
 ///
 /// # Errors
 /// A simple trace record that can't be read.
@@ -104,6 +104,8 @@ pub fn requests(recording: &Recording, config: &Config) -> Result<Vec<Request>, 
         }
         declared.complete(request);
     }
+    let mut pricing = engine::Pricing::new(&config.cost);
+    requests.iter_mut().for_each(|request| pricing.price(request));
     if let Some(redactor) = engine::redactor(config) {
         requests.iter_mut().for_each(|request| drop(redact::request(request, &redactor)));
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::failure::{finish_reason, is_transient};
 use super::record::Record;
 use super::shape::{Shape, same_response};
-use crate::core::dialect::{Field, Scalar};
+use crate::core::dialect::{Field, Normaliser, Scalar};
 use crate::core::request::{FinishReason, ModelCall};
 use crate::core::span::{Kind, SpanId};
 use crate::core::time::UnixNanos;
@@ -283,7 +283,11 @@ impl Call<'_> {
             input_tokens: count(Field::InputTokens),
             output_tokens: count(Field::OutputTokens),
             cached_input_tokens: count(Field::CachedInputTokens),
+            cache_write_tokens: count(Field::CacheWriteTokens),
+            cached_tokens: Normaliser::cached_tokens(self.record.dialects),
+            reasoning_tokens: count(Field::ReasoningTokens),
             cost_nano_usd: cost.map(|nano| nano.round() as u64),
+            cost_source: None,
             finish_reason: self.finish_reason(),
             retries: self.retries(),
             response_id: fields.text(Field::ResponseId),

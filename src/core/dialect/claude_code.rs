@@ -2,10 +2,18 @@
 //! together (code.claude.com/docs, monitoring).
 
 use super::{BLANK, Dialect, Event, Field, Field::*};
+use crate::core::price::CachedTokens;
 use crate::core::span::{Kind, LlmSpan};
 
-pub(super) static DIALECT: Dialect =
-    Dialect { name: "claude_code", logged: LOGGED, events: EVENTS, kind, complete, ..BLANK };
+pub(super) static DIALECT: Dialect = Dialect {
+    name: "claude_code",
+    logged: LOGGED,
+    events: EVENTS,
+    kind,
+    complete,
+    cached: Some(CachedTokens::Apart),
+    ..BLANK
+};
 
 const EVENTS: &[(&str, Event)] = &[
     ("claude_code.user_prompt", Event::Prompt),

@@ -8,6 +8,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     marks: &["langfuse.observation.type", "langfuse.trace.name", "langfuse.internal.is_app_root"],
     fields: FIELDS,
     metadata: &["langfuse.observation.metadata.", "langfuse.trace.metadata."],
+    cached: None,
     kind,
     complete,
     ..BLANK

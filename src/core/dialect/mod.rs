@@ -34,6 +34,7 @@ pub(crate) use scalar::{Scalar, is_silent};
 pub use settings::Settings;
 
 use self::table::Table;
+use super::price::CachedTokens;
 use super::request::TraceId;
 use super::span::{Dialects, Fields, Kind, List, LlmSpan, SpanId};
 use super::time::UnixNanos;
@@ -55,6 +56,8 @@ struct Dialect {
     logged: &'static [(&'static str, Field)],
     /// Key prefixes before what the application added.
     metadata: &'static [&'static str],
+    /// Whether its input tokens hold those of the cache; `None` where it passes on what the provider counts.
+    cached: Option<CachedTokens>,
     /// What the span stands for, if this dialect says so.
     kind: fn(&LlmSpan<'_>) -> Option<Kind>,
     /// Fills what a table can't say, on spans of this dialect.
@@ -70,6 +73,8 @@ const BLANK: Dialect = Dialect {
     events: &[],
     logged: &[],
     metadata: &[],
+    // The conventions ask for it, and SDKs add up where a provider counts apart.
+    cached: Some(CachedTokens::Inside),
     kind: |_| None,
     complete: |_| (),
 };
@@ -175,6 +180,12 @@ impl Normaliser {
     #[must_use]
     pub fn names(dialects: Dialects) -> Vec<&'static str> {
         DIALECTS.iter().zip(0..).filter(|(_, bit)| dialects.0 >> bit & 1 == 1).map(|(it, _)| it.name).collect()
+    }
+
+    /// Whether the input tokens of a call in these dialects hold those of the cache; the first dialect decides.
+    pub(crate) fn cached_tokens(dialects: Dialects) -> Option<CachedTokens> {
+        let first = DIALECTS.iter().zip(0..).find(|(_, bit)| dialects.0 >> bit & 1 == 1);
+        first.and_then(|(dialect, _)| dialect.cached)
     }
 
     fn blank<'a>() -> LlmSpan<'a> {

@@ -11,6 +11,7 @@ pub use parse::parse;
 
 use super::completeness;
 use super::diagnosis;
+use super::price::CostSource;
 use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval, ToolCall};
 use super::variable::hex;
 
@@ -108,6 +109,8 @@ fn measures(request: &Request) -> Json {
         "input_tokens": total(|call| call.input_tokens),
         "output_tokens": total(|call| call.output_tokens),
         "cost_usd": cost.map(usd),
+        // Of several calls the least certain.
+        "cost_source": calls.iter().filter_map(|call| call.cost_source).max().map(CostSource::as_str),
     })
 }
 
@@ -183,6 +186,7 @@ mod tests {
             model_served: Some("gpt-4o-mini".into()),
             input_tokens: Some(40),
             cost_nano_usd: Some(1_500),
+            cost_source: Some(CostSource::Table),
             started_at: request.started_at,
             duration: request.latency,
             ..ModelCall::default()
