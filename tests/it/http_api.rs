@@ -397,6 +397,8 @@ async fn metrics_are_well_formed() {
         "freezeframe_time_to_first_token_seconds",
         "freezeframe_tokens_total",
         "freezeframe_cost_usd_total",
+        "freezeframe_telemetry_completeness_ratio",
+        "freezeframe_telemetry_completeness_score",
         "freezeframe_evaluations_total",
         "freezeframe_tool_calls_total",
         "freezeframe_retrievals_total",

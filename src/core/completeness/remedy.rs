@@ -274,15 +274,38 @@ pub const REMEDIES: &[Remedy] = &[
     // pydantic-ai and logfire.
     row(
         "pydantic_ai",
-        &["prompt_sha256", "user_query", "response", "refused", "documents", "tool_schemas"],
+        &["prompt_sha256", "user_query", "response", "refused"],
         "pass InstrumentationSettings(include_content=True) to Agent.instrument_all() or the agent",
+    ),
+    row(
+        "pydantic_ai",
+        &["tool_schemas"],
+        "use an instrumentation format of InstrumentationSettings(version=...) that sends gen_ai.tool.definitions: the \
+         current default does, with content or without",
+    ),
+    row(
+        "pydantic_ai",
+        &["documents", "index", "index_version"],
+        "not emitted by pydantic-ai, where a retrieval is a tool call; make a span with gen_ai.operation.name=retrieval, \
+         gen_ai.data_source.id, gen_ai.data_source.version and gen_ai.retrieval.documents around the search",
     ),
     row("pydantic_ai", &["session_id"], "pass conversation_id=... to agent.run()"),
     row(
         "logfire",
-        &["prompt_sha256", "user_query", "response", "refused", "documents", "tool_schemas"],
+        &["prompt_sha256", "user_query", "response", "refused"],
         "call logfire.instrument_pydantic_ai(include_content=True); where the text is \"[Scrubbed due to ...]\", keep it \
          with logfire.configure(scrubbing=logfire.ScrubbingOptions(callback=...))",
+    ),
+    row(
+        "logfire",
+        &["tool_schemas"],
+        "call logfire.instrument_pydantic_ai(), whose spans carry gen_ai.tool.definitions, or set it on the model span",
+    ),
+    row(
+        "logfire",
+        &["documents", "index", "index_version"],
+        "not emitted by logfire, where a retrieval is a tool call; make a span with gen_ai.operation.name=retrieval, \
+         gen_ai.data_source.id, gen_ai.data_source.version and gen_ai.retrieval.documents around the search",
     ),
     row(
         "logfire",
@@ -357,7 +380,8 @@ pub const REMEDIES: &[Remedy] = &[
     row(
         "anthropic",
         &["session_id"],
-        "pass open_telemetry={\"conversation_id\": ...} to the client, or set session.id",
+        "use client.with_options(open_telemetry={**client.open_telemetry, \"conversation_id\": ...}), or set session.id \
+         on the parent span",
     ),
     row(
         "anthropic",
@@ -368,8 +392,14 @@ pub const REMEDIES: &[Remedy] = &[
     // Google ADK.
     row(
         "google_adk",
-        &["prompt_sha256", "user_query", "response", "refused", "documents", "tool_schemas"],
+        &["prompt_sha256", "user_query", "response", "refused", "tool_schemas"],
         "set ADK_CAPTURE_MESSAGE_CONTENT_IN_SPANS=true (the default is true: something turned it off)",
+    ),
+    row(
+        "google_adk",
+        &["documents", "index", "index_version"],
+        "not emitted by ADK, where a retrieval is a tool call; make a span with gen_ai.operation.name=retrieval, \
+         gen_ai.data_source.id, gen_ai.data_source.version and gen_ai.retrieval.documents around the search",
     ),
     row(
         "google_adk",
