@@ -1,6 +1,7 @@
 //! The memory budget: the worst case of everything that is held, as a sum of the configured limits.
 
 use super::Config;
+use crate::core::completeness::Recent;
 use crate::core::meters::Meters;
 use crate::core::{declared, ledger, window};
 
@@ -51,5 +52,8 @@ pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 6] {
 
 /// Meters, slots and variables of one feature, every histogram full.
 pub(super) fn feature_bytes(windows: &window::Policy) -> u64 {
-    (Meters::bytes_max(LABEL_BYTES) + window::bytes_max(windows) + ledger::bytes_max(windows, DETAIL_BYTES)) as u64
+    (Meters::bytes_max(LABEL_BYTES)
+        + Recent::bytes_max()
+        + window::bytes_max(windows)
+        + ledger::bytes_max(windows, DETAIL_BYTES)) as u64
 }

@@ -19,6 +19,7 @@ use super::view::{FrameState, Incident, Notice};
 use crate::config::Config;
 use crate::core::assembly::{Added, Assembly, Closed, Evicted};
 use crate::core::breaker::{self, Input};
+use crate::core::completeness::Observation;
 use crate::core::declared::Declared;
 use crate::core::dialect::{Normaliser, Settings};
 use crate::core::facts::Facts;
@@ -223,6 +224,7 @@ impl Engine {
         let own = self.registry.resolve(&request.feature);
         let taken = Taken {
             facts: Facts::of(&request, leak),
+            seen: Observation::of(&request),
             leak,
             texts: ledger::texts(&request, &judges),
             judges,
@@ -264,7 +266,9 @@ impl Engine {
                 self.declared.complete_evaluations(&feature, now, &mut evaluations);
                 let own = self.registry.resolve(&feature);
                 for name in [&*own, ALL] {
-                    self.feature(name).meters.record_late(None, &evaluations, feedback.as_ref());
+                    let feature = self.feature(name);
+                    feature.meters.record_late(None, &evaluations, feedback.as_ref());
+                    feature.completeness.hear(&evaluations, feedback.as_ref());
                 }
             }
         }

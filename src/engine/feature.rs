@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::core::breaker::{self, Input};
-use crate::core::completeness::Completeness;
+use crate::core::completeness::{Observation, Recent};
 use crate::core::detect::{Rule, Verdict};
 use crate::core::facts::Facts;
 use crate::core::fingerprint::{alert_labels, fingerprint};
@@ -27,7 +27,7 @@ pub(super) struct Feature {
     pub(super) windows: Windows,
     pub(super) ledger: Ledger,
     pub(super) recorder: Recorder,
-    pub(super) completeness: Completeness,
+    pub(super) completeness: Recent,
     /// What was taken out of the details of its values.
     pub(super) redactions: redact::Counts,
     pub(super) alerts: Vec<Instance>,
@@ -39,6 +39,7 @@ pub(super) struct Feature {
 pub(super) struct Taken<'e> {
     pub(super) request: Arc<Request>,
     pub(super) facts: Facts,
+    pub(super) seen: Observation,
     pub(super) leak: bool,
     pub(super) texts: Texts,
     /// The judges at work, where nobody judged the request.
@@ -104,7 +105,7 @@ impl Feature {
             windows: Windows::new(config.windows),
             ledger: Ledger::new(config.windows),
             recorder: Recorder::new(config.records_max),
-            completeness: Completeness::default(),
+            completeness: Recent::new(config.windows.long),
             redactions: redact::Counts::default(),
             alerts: Vec::new(),
             breakers: Vec::new(),
@@ -143,7 +144,7 @@ impl Feature {
     /// Takes in one closed request. What stands behind a new value is redacted before it is kept.
     pub(super) fn record(&mut self, taken: &Taken<'_>, now: UnixNanos) {
         self.meters.record(&taken.request, taken.leak);
-        self.completeness.observe(&taken.request);
+        self.completeness.add(taken.seen, now);
         let mut is_new = false;
         let clean = || taken.clean.get_or_init(|| taken.redacted());
         let values = self.ledger.observe(&taken.texts, now, |dimension| {

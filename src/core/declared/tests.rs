@@ -48,6 +48,7 @@ fn told(at: u64) -> Request {
         version: None,
         started_at: UnixNanos(0),
         duration: None,
+        ran: true,
         arguments: None,
         result: None,
         error: None,
