@@ -1,9 +1,8 @@
 //! What redaction costs a byte: `prose` is clean English, `messages` a chat history as JSON, `tools` results of a tool
-//! as JSON with one address each, `secrets` text of which half is taken out. `built-in` are the defaults, `keyed` the
+//! as JSON with one address each, `secrets` text of which three quarters are taken out. `built-in` are the defaults, `keyed` the
 //! same with pseudonyms, `rules` has 200 more of a user's in gitleaks' form. `leaks` is the search of an answer for what
 //! pages, which every answer goes through.
 
-use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -60,20 +59,16 @@ fn texts() -> [(&'static str, String); 4] {
     let fill = |piece: &str| piece.repeat(TEXT_BYTES / piece.len());
     let message = |role: &str| serde_json::json!({"role": role, "content": PROSE}).to_string();
     let messages = fill(&format!("{},{},", message("user"), message("assistant")));
-    let mut secrets = String::new();
-    for n in 0..TEXT_BYTES / 128 {
-        let _ = write!(
-            secrets,
-            "user{n}@acme.example called +1415555{n:04} from 203.0.113.{}, password: hunter{n}! ",
-            n % 250
-        );
-        let _ = writeln!(secrets, "key ghp_q8Zr2LxW0vTn5KfYb1HsJd7PmC3gRtE9{n:04}, card 4111 1111 1111 1111");
-    }
+    let secrets = |n: usize| {
+        let person = format!("user{n}@acme.example called +1415555{n:04} from 203.0.113.{}", n % 250);
+        let key = format!("ghp_q8Zr2LxW0vTn5KfYb1HsJd7PmC3gRtE9{n:04}");
+        format!("{person}, password: hunter{n}! key {key}, card 4111 1111 1111 1111\n")
+    };
     [
         ("prose", fill(PROSE)),
         ("messages", format!("[{}]", messages.trim_end_matches(','))),
         ("tools", format!("[{}]", fill(TOOL).trim_end_matches(','))),
-        ("secrets", secrets),
+        ("secrets", (0..TEXT_BYTES / 128).map(secrets).collect()),
     ]
 }
 

@@ -90,7 +90,12 @@ impl Reader<'_> {
         }
         self.digest.update(&source);
         let parsed = source.parse::<Table>();
-        parsed.map_err(|error| self.error(path, error.to_string().trim(), "TOML")).ok()
+        let refuse = |error: toml::de::Error| {
+            let before = error.span().and_then(|span| source.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            self.error(path, &format!("line {line}: {}", error.message()), "TOML");
+        };
+        parsed.map_err(refuse).ok()
     }
 
     /// Leaves out rules of the extended file, and built-in kinds of which every rule of gitleaks' own is named.

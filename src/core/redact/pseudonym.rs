@@ -36,7 +36,8 @@ impl PseudonymKey {
         mac.update(&[0]);
         mac.update(normal(entity, value).as_bytes());
         let digest = mac.finalize().into_bytes();
-        digest[..DIGITS / 2].iter().map(|byte| format!("{byte:02x}")).collect()
+        let start = digest.iter().take(DIGITS / 2).fold(0_u64, |start, byte| start << 8 | u64::from(*byte));
+        format!("{start:0DIGITS$x}")
     }
 }
 
