@@ -1,7 +1,7 @@
 //! What redaction costs a byte: `prose` is clean English, `messages` a chat history as JSON, `tools` results of a tool
-//! as JSON with one address each, `secrets` text of which three quarters are taken out. `built-in` are the defaults, `keyed` the
-//! same with pseudonyms, `rules` has 200 more of a user's in gitleaks' form. `leaks` is the search of an answer for what
-//! pages, which every answer goes through.
+//! as JSON with one address each, `secrets` text of which three quarters are taken out. `built-in` are the defaults,
+//! `keyed` the same with pseudonyms, `rules` has 200 more of a user's in gitleaks' form. `leaks` is the search of an
+//! answer for what pages, which every answer goes through.
 
 use std::hint::black_box;
 use std::sync::Arc;
