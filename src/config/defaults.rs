@@ -9,7 +9,7 @@ use super::{
     Admin, Alerting, Alertmanager, Config, Cost, Evidence, Exporter, Features, Protocol, Receiver, Redaction, Retry,
     Scores, Telemetry, Tls, built_in,
 };
-use crate::core::{assembly, dialect, window};
+use crate::core::{assembly, dialect, redact, window};
 
 /// Half a GiB: what the Collector's Helm chart gives a pod. The worst case, not what an idle sidecar takes.
 const MEMORY_BYTES_MAX: u64 = 512 << 20;
@@ -58,9 +58,10 @@ impl Default for Config {
             cost: Cost::default(),
             redaction: Redaction {
                 enabled: true,
-                blocked_key_patterns: Vec::new(),
-                blocked_values: Vec::new(),
-                allowed_values: Vec::new(),
+                settings: redact::Settings::default(),
+                gitleaks_file: None,
+                is_hashed: false,
+                hmac_key: None,
             },
             evidence: Evidence {
                 origin: "freezeframe.dev/local".to_owned(),

@@ -35,7 +35,7 @@ use std::time::Duration;
 use crate::core::detect::Rule;
 use crate::core::incident::Class;
 use crate::core::price::Table;
-use crate::core::{assembly, breaker, dialect, window};
+use crate::core::{assembly, breaker, dialect, redact, window};
 
 /// Everything the sidecar can be told.
 #[derive(Clone, Debug, PartialEq)]
@@ -247,12 +247,23 @@ pub struct Alertmanager {
 pub struct Redaction {
     /// Whether it runs.
     pub enabled: bool,
-    /// Attribute keys whose values are masked whole (regular expressions, as in the Collector).
-    pub blocked_key_patterns: Vec<String>,
-    /// Additional patterns for values.
-    pub blocked_values: Vec<String>,
-    /// Values that are never masked.
-    pub allowed_values: Vec<String>,
+    /// What is taken out and what is not; the user's rules among it.
+    pub settings: redact::Settings,
+    /// Where those rules were read.
+    pub gitleaks_file: Option<PathBuf>,
+    /// Whether placeholders carry keyed digests.
+    pub is_hashed: bool,
+    /// The key of the digests.
+    pub hmac_key: Option<Secret>,
+}
+
+impl Redaction {
+    /// The key of pseudonyms, when they are wanted.
+    #[must_use]
+    pub fn pseudonym_key(&self) -> Option<redact::PseudonymKey> {
+        let key = self.hmac_key.as_ref().filter(|_| self.is_hashed)?;
+        Some(redact::PseudonymKey::new(key.0.as_bytes()))
+    }
 }
 
 /// What calls cost whose telemetry does not say.

@@ -310,9 +310,10 @@ impl Engine {
 /// The redactor a configuration asks for, if it asks for one.
 #[must_use]
 pub fn redactor(config: &Config) -> Option<Redactor> {
-    let settings = &config.redaction;
-    let redactor = Redactor::new(&settings.blocked_key_patterns, &settings.blocked_values, &settings.allowed_values);
-    settings.enabled.then(|| redactor.expect("the patterns were compiled when the configuration was checked"))
+    let wanted = &config.redaction;
+    let redactor =
+        Redactor::new(&wanted.settings).expect("the patterns were compiled when the configuration was checked");
+    wanted.enabled.then(|| redactor.with_pseudonyms(wanted.pseudonym_key()))
 }
 
 /// The normaliser a configuration asks for.

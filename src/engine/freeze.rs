@@ -14,7 +14,6 @@ use super::view::{Breach, FrameState, Incident};
 use crate::core::attribution::{self, Answer, Evidence};
 use crate::core::frame::{self, Frame, Producer, Redaction, VariableState};
 use crate::core::incident::{Class, Severity};
-use crate::core::redact;
 use crate::core::request::Request;
 use crate::core::time::UnixNanos;
 use crate::core::variable::Variable;
@@ -159,7 +158,10 @@ impl Engine {
             healthy,
             completeness,
             redaction: Redaction {
-                rules_version: redact::RULES_VERSION,
+                rules_version: match &self.redactor {
+                    Some(redactor) => redactor.rules_version().to_owned(),
+                    None => "off".to_owned(),
+                },
                 counts: found.iter().map(|(entity, n)| (entity.to_owned(), n)).collect(),
             },
             producer: Producer { version: env!("CARGO_PKG_VERSION"), config_sha256: self.config_sha256.clone() },

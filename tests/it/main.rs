@@ -12,6 +12,7 @@ mod e2e;
 mod engine;
 mod evidence;
 mod exporter;
+mod gitleaks;
 mod http_api;
 mod ofrep;
 mod otlp;

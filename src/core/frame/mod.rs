@@ -120,8 +120,8 @@ pub struct Reading {
 /// What was taken out of the texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redaction {
-    /// Version of the rules.
-    pub rules_version: &'static str,
+    /// Version of the rules: the built-in ones' and a digest of the user's; `off` without redaction.
+    pub rules_version: String,
     /// Findings by entity, in the samples and in the details of the feature's values so far.
     pub counts: Vec<(String, u64)>,
 }
