@@ -3,4 +3,6 @@
 pub mod backtest;
 pub mod input;
 pub mod postmortem;
+pub mod requests;
+pub mod text;
 pub mod traffic;

@@ -12,6 +12,7 @@ mod engine;
 mod evidence;
 mod exporter;
 mod http_api;
+mod inspect;
 mod ofrep;
 mod otlp;
 mod receiver;
