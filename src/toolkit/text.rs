@@ -236,7 +236,8 @@ mod tests {
                 prop_assert!(is_escaped || !"<>[]`|".contains(it), "{escaped:?}");
                 is_escaped = it == '\\' && !is_escaped;
             }
-            prop_assert!(!escaped.contains("://") && !escaped.to_lowercase().contains("www."), "{escaped:?}");
+            let active = escaped.replace("\\:", "").replace("\\.", "").to_lowercase();
+            prop_assert!(!active.contains("://") && !active.contains("www."), "{escaped:?}");
         }
 
         /// Proves that whatever the text, its JSON is one harmless line that reads back as the same text.

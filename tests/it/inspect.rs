@@ -82,16 +82,18 @@ fn hostile_request() -> String {
     json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [call, tool] }] }] }).to_string()
 }
 
-/// Columns of a row of Markdown.
-fn columns(row: &str) -> usize {
-    let mut is_escaped = false;
-    row.chars()
-        .filter(|it| {
-            let is_column = *it == '|' && !is_escaped;
-            is_escaped = *it == '\\' && !is_escaped;
-            is_column
-        })
-        .count()
+/// What is left of Markdown without its escaped characters.
+fn without_escaped(markdown: &str) -> String {
+    let mut chars = markdown.chars();
+    std::iter::from_fn(|| {
+        loop {
+            match chars.next()? {
+                '\\' => drop(chars.next()),
+                it => return Some(it),
+            }
+        }
+    })
+    .collect()
 }
 
 /// Proves that hostile telemetry is shown and not obeyed in every format of both commands, that nothing of it is lost in
@@ -105,10 +107,11 @@ fn hostile_telemetry_is_harmless() {
         assert!(table.len() < 20_000 && table.contains("'=HYPERLINK"), "{table}");
         let markdown = stdout(&[command, "-", "--format", "markdown"], input.as_bytes());
         assert_harmless(&markdown);
-        assert!(markdown.len() < 40_000 && !markdown.contains("<script") && !markdown.contains("]("), "{markdown}");
+        let active = without_escaped(&markdown);
+        assert!(active.len() < 40_000 && !active.contains('<') && !active.contains(['[', ']', '`']), "{active}");
         let rows: Vec<&str> = markdown.lines().filter(|line| line.starts_with('|')).collect();
         let tables = rows.iter().filter(|row| row.starts_with("|-")).count();
-        let widths: Vec<usize> = rows.iter().map(|row| columns(row)).collect();
+        let widths: Vec<usize> = rows.iter().map(|row| without_escaped(row).matches('|').count()).collect();
         assert_eq!(widths.chunk_by(|a, b| a == b).count(), if command == "inspect" { 1 } else { 6 }, "{widths:?}");
         assert_eq!(tables, if command == "inspect" { 1 } else { 5 }, "{markdown}");
         let text = stdout(&[command, "-", "--format", "json"], input.as_bytes());

@@ -14,9 +14,12 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// What begins a document when a line begins with it: no document has this further in.
 const BEGINNINGS: [&[u8]; 3] = [b"{\"resourceSpans\"", b"{\"resourceLogs\"", b"{\"resourceMetrics\""];
 
+/// What some editors and shells begin a text in UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The documents of one stream.
 pub(super) struct Documents<R> {
-    input: BufReader<Chain<Cursor<Vec<u8>>, R>>,
+    input: BufReader<Chain<Cursor<Vec<u8>>, Rest<R>>>,
     /// Where the next byte is.
     offset: u64,
     form: Form,
@@ -52,9 +55,18 @@ impl<R: Read> Documents<R> {
     /// Looks at the first bytes.
     pub(super) fn new(mut from: R) -> std::io::Result<Self> {
         let mut head = Vec::new();
-        from.by_ref().take(BUFFER_BYTES as u64).read_to_end(&mut head)?;
+        let error = from.by_ref().take(BUFFER_BYTES as u64).read_to_end(&mut head).err();
+        if head.is_empty()
+            && let Some(error) = error
+        {
+            return Err(error);
+        }
         let form = form(&head);
-        Ok(Self { input: BufReader::with_capacity(BUFFER_BYTES, Cursor::new(head).chain(from)), offset: 0, form })
+        let rest = Rest { from, error };
+        let mut input = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(head).chain(rest));
+        let marked = if input.fill_buf()?.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        input.consume(marked);
+        Ok(Self { input, offset: marked as u64, form })
     }
 
     /// The next document; `None` at the end. After [`Fault::Damaged`], ask again.
@@ -185,6 +197,18 @@ impl<R: Read> Documents<R> {
     }
 }
 
+/// What comes after the first bytes: an error, when there was one.
+struct Rest<R> {
+    from: R,
+    error: Option<std::io::Error>,
+}
+
+impl<R: Read> Read for Rest<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.error.take().map_or_else(|| self.from.read(buffer), Err)
+    }
+}
+
 impl From<Fault> for String {
     fn from(fault: Fault) -> Self {
         match fault {
@@ -200,7 +224,7 @@ fn form(head: &[u8]) -> Form {
     if is_message(head) {
         return Form::Whole;
     }
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => Form::Empty,
         Some(b'{' | b'[') => Form::Json { in_list: false },
