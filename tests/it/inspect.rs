@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// Terminal, HTML, Markdown, spreadsheet, direction and invisible ones.
 const HOSTILE: &str = "=HYPERLINK(\"http://evil.example\")\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m<script>alert(1)</script>\
-    ![x](javascript:x)|col`\\|\u{202e}txt.exe\u{e0041}\r\n# heading\u{2028}\u{7f}";
+    ![x](javascript:x)|col`\\|\u{202e}txt.exe\u{e0041}\r\n# heading\u{2028}\u{7f}.";
 
 fn captures() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/captures"))
