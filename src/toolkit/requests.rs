@@ -202,7 +202,7 @@ mod tests {
         let exports = (0..5_000u64).map(|n| {
             // Two files, each in order by itself, would come like this.
             let at = UnixNanos((1_000 + n / 2) * SECOND + n % 2);
-            let traces = crate::otlp::Traces::parse(Exchange::healthy(n, at).export().into()).unwrap();
+            let traces = crate::otlp::Traces::parse(Exchange::healthy(n, at).export()).unwrap();
             Ok((at, Export::Traces(traces)))
         });
         let mut requests = Requests::new(exports, &config);

@@ -18,7 +18,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// The protobuf of exchange number `n`, at its second.
 fn export(n: u64) -> Bytes {
-    Exchange::healthy(n, UnixNanos((1_000 + n) * SECOND)).export().into()
+    Exchange::healthy(n, UnixNanos((1_000 + n) * SECOND)).export()
 }
 
 fn json(protobuf: &Bytes) -> String {
