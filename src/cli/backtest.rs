@@ -19,7 +19,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (recording, config) = args.recording.read()?;
-    let result = backtest::run(&recording, config).map_err(anyhow::Error::msg)?;
+    let result = backtest::run(&recording, config);
     match args.format {
         Format::Json => print_json(&document(&result))?,
         Format::Table | Format::Markdown => print(args.format, &result)?,

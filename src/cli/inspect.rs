@@ -1,14 +1,20 @@
-//! `freezeframe inspect`: the normalised LLM requests of a recording, one row each.
+//! `freezeframe inspect`: the normalised LLM requests of a recording, one row each, as they are assembled.
 
 use std::process::ExitCode;
 
 use serde_json::Value as Json;
 
 use super::completeness::Census;
-use super::output::{Format, print_json, print_table};
+use super::output::{Format, Rows, print_json_list, stdout};
 use super::recording::RecordingArgs;
+use crate::core::request::Request;
 use crate::core::trace_record;
-use crate::toolkit::backtest;
+use crate::toolkit::input::InputError;
+
+const HEADER: [&str; 8] =
+    ["trace id", "user query", "documents", "prompt", "model", "latency ms", "error", "diagnosis"];
+/// Scores shown of one retrieval.
+const SCORES_MAX: usize = 10;
 
 /// Arguments of `inspect`.
 #[derive(Clone, Debug, clap::Args)]
@@ -20,40 +26,47 @@ pub(super) struct Args {
     completeness: bool,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// No progress bar on standard error
+    #[arg(long)]
+    no_progress: bool,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (recording, config) = args.recording.read()?;
-    let requests = backtest::requests(&recording, &config).map_err(anyhow::Error::msg)?;
-    let mut census = Census::default();
-    requests.iter().for_each(|it| census.observe(it));
-    if args.completeness {
-        census.print(args.format)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let records: Vec<Json> = requests.iter().map(trace_record::of).collect();
-    match args.format {
-        Format::Json => print_json(&records.into())?,
-        Format::Table | Format::Markdown => {
-            let header = ["trace id", "user query", "documents", "prompt", "model", "latency ms", "error", "diagnosis"];
-            print_table(args.format, &header, records.iter().map(row))?;
-            census.print_footer()?;
+    args.recording.each_request(!args.no_progress, |requests| {
+        let mut census = Census::default();
+        let mut observed = requests.inspect(|it| it.iter().for_each(|request| census.observe(request)));
+        if args.completeness {
+            observed.try_for_each(|it| it.map(drop))?;
+            return Ok(census.print(args.format)?);
         }
-    }
+        print(args.format, &mut observed)?;
+        if args.format == Format::Json { Ok(()) } else { Ok(census.print_footer()?) }
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(record: &Json) -> Vec<String> {
+fn print(format: Format, requests: &mut dyn Iterator<Item = Result<Request, InputError>>) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return print_json_list(requests.map(|request| Ok(trace_record::of(&request?))));
+    }
+    let mut rows = Rows::new(stdout(), format, &HEADER);
+    for request in requests {
+        rows.push(row(&trace_record::of(&request?)))?;
+    }
+    Ok(rows.end()?)
+}
+
+fn row(record: &Json) -> [String; 8] {
     let text = |value: &Json| match value {
-        Json::String(text) => text.chars().take(60).collect(),
+        Json::String(text) => text.clone(),
         Json::Null => "-".to_owned(),
         other => other.to_string(),
     };
     let scores = record["documents"].as_array().map(|documents| {
-        let scores: Vec<String> = documents.iter().map(|it| text(&it["score"])).collect();
+        let scores: Vec<String> = documents.iter().take(SCORES_MAX).map(|it| text(&it["score"])).collect();
         format!("{} [{}]", documents.len(), scores.join(" "))
     });
-    vec![
+    [
         text(&record["trace_id"]),
         text(&record["user_query"]),
         scores.unwrap_or_else(|| "-".into()),

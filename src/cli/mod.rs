@@ -4,11 +4,13 @@
 
 mod backtest;
 mod completeness;
+mod diagnose;
 mod drill;
 mod evidence;
 mod inspect;
 mod output;
 pub mod print_config;
+mod progress;
 mod record;
 mod recording;
 mod run;
@@ -50,6 +52,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Tell a running sidecar about a judge, index, prompt or tool, or what a user said
     Record(Box<record::Args>),
+    /// Lay out one trace of a recording: the most telling one, or the one given
+    Diagnose(diagnose::Args),
     /// Rehearse an incident, end to end, on the real engine
     Drill(drill::Args),
     /// Verify a bundle or a store directory offline
@@ -70,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Backtest(args) => backtest::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Record(args) => record::run(&args),
+        Command::Diagnose(args) => diagnose::run(&args),
         Command::Drill(args) => drill::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Evidence(args) => evidence::run(&args),
@@ -79,7 +84,7 @@ pub fn main() -> ExitCode {
         if kind == Some(std::io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("freezeframe: {error:#}");
+        output::complain(format_args!("{error:#}"));
         ExitCode::from(2)
     })
 }

@@ -1,10 +1,22 @@
-//! How commands print: tables for people, JSON for programs, Markdown for documents.
+//! How commands print: tables for people, JSON for programs, Markdown for documents. Whatever they print passes through
+//! [`text`], which makes it harmless.
 
-use std::io::Write as _;
+use std::io::{self, BufWriter, StdoutLock, Write};
 
 use clap::ValueEnum;
-use comfy_table::{Table, presets};
+use serde::Serializer as _;
+use serde::ser::SerializeSeq as _;
 use serde_json::Value as Json;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::toolkit::text;
+
+/// Characters of one cell at most; the rest is counted, not shown.
+const CELL_CHARS_MAX: usize = 60;
+/// The same of a last cell, where there is only one thing to look at.
+const LAST_CHARS_MAX: usize = 600;
+/// Rows that are laid out together. Columns never get narrower from one such batch to the next.
+const BATCH_ROWS: usize = 500;
 
 /// `--format`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -18,30 +30,162 @@ pub enum Format {
     Markdown,
 }
 
+/// Standard output, buffered and locked: nothing else may print until it is dropped.
+pub(super) fn stdout() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::with_capacity(64 << 10, io::stdout().lock())
+}
+
+/// Rows under a header, written as they come: the memory of a batch, whatever their number.
+pub(super) struct Rows<W: Write> {
+    out: W,
+    is_markdown: bool,
+    columns: usize,
+    last_chars_max: usize,
+    widths: Vec<usize>,
+    batch: Vec<Vec<String>>,
+    is_headed: bool,
+}
+
+impl<W: Write> Rows<W> {
+    pub(super) fn new(out: W, format: Format, header: &[&str]) -> Self {
+        let is_markdown = format == Format::Markdown;
+        let (columns, widths) = (header.len(), Vec::new());
+        let batch = vec![header.iter().map(|it| (*it).to_owned()).collect()];
+        Self { out, is_markdown, columns, last_chars_max: CELL_CHARS_MAX, widths, batch, is_headed: false }
+    }
+
+    /// Rows whose last cell may be long.
+    pub(super) fn wide(out: W, format: Format, header: &[&str]) -> Self {
+        Self { last_chars_max: LAST_CHARS_MAX, ..Self::new(out, format, header) }
+    }
+
+    pub(super) fn push(&mut self, row: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
+        let last = self.columns.saturating_sub(1);
+        let cells = row.into_iter().enumerate().map(|(column, cell)| self.cell(cell.as_ref(), column == last));
+        self.batch.push(cells.collect());
+        if self.batch.len() > BATCH_ROWS { self.lay_out() } else { Ok(()) }
+    }
+
+    /// Writes what is left. Without a row, the header alone.
+    pub(super) fn end(mut self) -> io::Result<()> {
+        self.lay_out()?;
+        self.out.flush()
+    }
+
+    fn cell(&self, cell: &str, is_last: bool) -> String {
+        let cell = text::cut(cell, if is_last { self.last_chars_max } else { CELL_CHARS_MAX });
+        if self.is_markdown { text::markdown(&cell) } else { text::cell(&cell).into_owned() }
+    }
+
+    fn lay_out(&mut self) -> io::Result<()> {
+        self.widths.resize(self.batch.iter().map(Vec::len).max().unwrap_or(0).max(self.widths.len()), 0);
+        for row in &self.batch {
+            for (width, cell) in self.widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.width());
+            }
+        }
+        for row in std::mem::take(&mut self.batch) {
+            let padded = self.widths.iter().zip(&row).map(|(width, cell)| {
+                let padding = width.saturating_sub(cell.width());
+                format!("{cell}{:padding$}", "")
+            });
+            let padded: Vec<String> = padded.collect();
+            if self.is_markdown {
+                writeln!(self.out, "| {} |", padded.join(" | "))?;
+            } else {
+                writeln!(self.out, "{}", padded.join("  ").trim_end())?;
+            }
+            if self.is_markdown && !std::mem::replace(&mut self.is_headed, true) {
+                let rule = row.iter().zip(&self.widths).map(|(_, width)| "-".repeat(width + 2));
+                writeln!(self.out, "|{}|", rule.collect::<Vec<_>>().join("|"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Prints rows under a header as a table or as Markdown.
 pub(super) fn print_table(
     format: Format,
     header: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
-) -> std::io::Result<()> {
-    let mut table = Table::new();
-    let style = if format == Format::Markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING };
-    table.load_style(style).set_header(header);
-    table.add_rows(rows.into_iter().map(|row| row.iter().map(|cell| printable(cell)).collect::<Vec<_>>()));
-    say(table.trim_fmt())
+) -> io::Result<()> {
+    let mut table = Rows::new(stdout(), format, header);
+    rows.into_iter().try_for_each(|row| table.push(row))?;
+    table.end()
 }
 
-/// Prints a line. Whoever reads it may have gone away (`| head`).
-pub(super) fn say(line: impl std::fmt::Display) -> std::io::Result<()> {
-    writeln!(std::io::stdout().lock(), "{line}")
+/// Prints a line, or several. Whoever reads it may have gone away (`| head`).
+pub(super) fn say(line: impl std::fmt::Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{}", text::lines(&line.to_string()))
+}
+
+/// Tells on standard error what went wrong, or was left out.
+pub(super) fn complain(line: impl std::fmt::Display) {
+    eprintln!("freezeframe: {}", text::lines(&line.to_string()));
 }
 
 /// Prints one document.
-pub(super) fn print_json(document: &Json) -> std::io::Result<()> {
-    say(format_args!("{document:#}"))
+pub(super) fn print_json(document: &Json) -> io::Result<()> {
+    let mut out = stdout();
+    text::write_json(&mut out, document)?;
+    writeln!(out)?;
+    out.flush()
 }
 
-/// Text from telemetry without what a terminal would obey: control characters become spaces.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+/// Prints one document that is a list, each item as it comes.
+pub(super) fn print_json_list(items: impl Iterator<Item = anyhow::Result<Json>>) -> anyhow::Result<()> {
+    let mut out = stdout();
+    let mut json = serde_json::Serializer::with_formatter(&mut out, text::Json::default());
+    let mut list = json.serialize_seq(None).map_err(io::Error::from)?;
+    for item in items {
+        list.serialize_element(&item?).map_err(io::Error::from)?;
+    }
+    list.end().map_err(io::Error::from)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(format: Format, header: &[&str], rows: &[Vec<String>]) -> String {
+        let mut out = Vec::new();
+        let mut table = Rows::new(&mut out, format, header);
+        rows.iter().for_each(|row| table.push(row).unwrap());
+        table.end().unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    proptest! {
+        /// Proves that whatever the cells hold, a row is one line, and in Markdown has the header's columns.
+        #[test]
+        fn a_row_is_a_line(rows in prop::collection::vec(prop::collection::vec(any::<String>(), 2), 0..4)) {
+            let table = written(Format::Table, &["a", "b"], &rows);
+            prop_assert_eq!(table.lines().count(), 1 + rows.len());
+            let markdown = written(Format::Markdown, &["a", "b"], &rows);
+            prop_assert_eq!(markdown.lines().count(), 2 + rows.len());
+            for line in table.lines().chain(markdown.lines()) {
+                prop_assert!(!line.chars().any(char::is_control), "{line:?}");
+            }
+        }
+    }
+
+    /// Proves the layout, over more rows than one batch.
+    #[test]
+    fn columns_line_up() {
+        let rows = [["id", "漢字"], ["longer", "x"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(written(Format::Table, &["a", "b"], &rows), "a       b\nid      漢字\nlonger  x\n");
+        assert_eq!(
+            written(Format::Markdown, &["a", "b"], &rows),
+            "| a      | b    |\n|--------|------|\n| id     | 漢字 |\n| longer | x    |\n"
+        );
+        let many = vec![vec!["x".repeat(100), "y".to_owned()]; BATCH_ROWS * 2 + 7];
+        let table = written(Format::Table, &["a", "b"], &many);
+        assert_eq!(table.lines().count(), many.len() + 1);
+        assert!(table.lines().skip(1).all(|line| line.ends_with("x\u{2026} (+40)  y")), "{table}");
+    }
 }

@@ -1,10 +1,14 @@
 //! The arguments that every command on recordings shares.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::output::complain;
+use super::progress::Progress;
 use crate::config::{self, Config};
-use crate::toolkit::input::Recording;
+use crate::core::request::Request;
+use crate::toolkit::input::{Index, InputError, Recording};
+use crate::toolkit::requests::Requests;
 
 /// What to read, and under which configuration.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,14 +22,49 @@ pub(super) struct RecordingArgs {
 }
 
 impl RecordingArgs {
-    /// Reads both, and names on stderr what was no recording.
+    /// Reads both into memory, and names on stderr what could not be read.
     pub(super) fn read(&self) -> anyhow::Result<(Recording, Arc<Config>)> {
-        let source = super::source(self.config.as_deref());
-        let (config, _) = config::load(&source, &config::env::process).map_err(anyhow::Error::msg)?;
+        let config = self.config()?;
         let recording = Recording::read(&self.input)?;
-        for path in &recording.skipped {
-            eprintln!("freezeframe: {}: skipped, not a recording", path.display());
-        }
+        recording.notes.iter().for_each(complain);
         Ok((recording, Arc::new(config)))
     }
+
+    /// Hands each request of the recording to `each`, in bounded memory, with a bar on stderr if that takes long, and
+    /// names there what could not be read or was lost.
+    pub(super) fn each_request<T>(
+        &self,
+        with_progress: bool,
+        each: impl FnOnce(&mut dyn Iterator<Item = Result<Request, InputError>>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let config = self.config()?;
+        let total = self.input.iter().map(|path| bytes_of(path)).sum();
+        let mut reading = Progress::of_bytes("reading", total, with_progress);
+        let mut index = Index::read(&self.input, &mut |bytes| reading.add(bytes))?;
+        let mut assembling = Progress::of_documents("assembling", index.len(), &reading);
+        drop(reading);
+        index.notes.iter().for_each(complain);
+        let mut requests = Requests::new(index.in_time().inspect(|_| assembling.add(1)), &config);
+        let result = each(&mut requests)?;
+        let losses = requests.losses();
+        drop(requests);
+        drop(assembling);
+        losses.iter().for_each(complain);
+        Ok(result)
+    }
+
+    fn config(&self) -> anyhow::Result<Config> {
+        let source = super::source(self.config.as_deref());
+        Ok(config::load(&source, &config::env::process).map_err(anyhow::Error::msg)?.0)
+    }
+}
+
+/// Bytes below a path, to tell how far reading is; zero when that is not known. Links and pipes count nothing.
+fn bytes_of(path: &Path) -> u64 {
+    let Ok(metadata) = path.symlink_metadata() else { return 0 };
+    if !metadata.is_dir() {
+        return if metadata.is_file() { metadata.len() } else { 0 };
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries.map(|entry| bytes_of(&entry.path())).sum()
 }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use crate::app::App;
 use crate::config;
 use crate::telemetry;
+use crate::toolkit::text;
 
 /// Arguments of `run`.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,7 +22,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (config, warnings) = match config::load(&source, &config::env::process) {
         Ok(loaded) => loaded,
         Err(errors) => {
-            eprintln!("{errors}");
+            eprintln!("{}", text::lines(&errors.to_string()));
             return Ok(ExitCode::from(1));
         }
     };

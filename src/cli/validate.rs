@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Format;
 use crate::config::{Problem, Source, env, load};
+use crate::toolkit::text::{lines, markdown, write_json};
 
 /// Arguments of `validate`.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,10 +41,13 @@ pub fn validate(
     let report = Report { source: source.name(), errors: &errors, warnings: &warnings };
     let text = match format {
         Format::Table => report.text(),
-        Format::Json => format!("{:#}\n", report.json()),
+        Format::Json => {
+            write_json(&mut *out, &report.json())?;
+            "\n".to_owned()
+        }
         Format::Markdown => report.markdown(),
     };
-    out.write_all(text.as_bytes())?;
+    out.write_all(lines(&text).as_bytes())?;
     Ok(u8::from(!errors.is_empty()))
 }
 
@@ -90,7 +94,7 @@ impl Report<'_> {
             let Problem { field, found, allowed, hint, .. } = problem;
             let place = problem.place();
             let cells = [kind, place.as_str(), field, found, allowed, hint.as_deref().unwrap_or_default()];
-            text += &format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "));
+            text += &format!("| {} |\n", cells.map(markdown).join(" | "));
         }
         text
     }

@@ -25,6 +25,25 @@ pub fn of(request: &Request) -> Diagnosis {
         .unwrap_or_else(|| diagnosis("healthy", "Healthy".into(), vec![]))
 }
 
+/// The modes that [`of`] gives, most telling first.
+const MODES: [&str; 9] = [
+    "provider_error",
+    "refusal",
+    "tool_timeout",
+    "tool_failure",
+    "retrieval_empty",
+    "hallucination",
+    "unknown",
+    "truncated",
+    "healthy",
+];
+
+/// How telling a mode is, zero the most.
+#[must_use]
+pub fn rank(mode: &str) -> usize {
+    MODES.iter().position(|it| *it == mode).unwrap_or(MODES.len())
+}
+
 fn outcome(request: &Request) -> Option<Diagnosis> {
     match request.outcome {
         Outcome::Ok => None,

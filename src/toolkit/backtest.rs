@@ -4,20 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::input::Recording;
+use super::input::{Export, Item, Recording};
 use crate::config::Config;
-use crate::core::assembly::{Assembly, Closed};
 use crate::core::breaker;
-use crate::core::declared::{Declared, Subject};
 use crate::core::incident::Class;
-use crate::core::redact;
-use crate::core::request::Request;
 use crate::core::time::UnixNanos;
-use crate::core::trace_record;
 use crate::engine::registry::Registry;
 use crate::engine::view::{Alert, Notice};
-use crate::engine::{self, Acknowledgement, Effect, Engine, FrameBytes, Receipt, StoreError};
-use crate::otlp::{LogRecord, Resource, Scope, Span};
+use crate::engine::{Acknowledgement, Effect, Engine, FrameBytes, Receipt, StoreError};
 
 /// What a recording made the engine do, in order of time.
 #[derive(Debug, Default)]
@@ -36,21 +30,12 @@ pub struct Backtest {
     pub period: Option<(UnixNanos, UnixNanos)>,
 }
 
-/// One thing that happened at a recorded time.
-enum Item<'a> {
-    Span(Resource<'a>, Scope<'a>, Span<'a>),
-    Log(Resource<'a>, Scope<'a>, LogRecord<'a>),
-    Request(Box<Request>),
-}
-
 /// Feeds everything in order of time, each span at its end, and lets the engine settle afterwards.
-///
-/// # Errors
-/// A simple trace record that can't be read.
-pub fn run(recording: &Recording, config: Arc<Config>) -> Result<Backtest, String> {
-    let items = timeline(recording)?;
+#[must_use]
+pub fn run(recording: &Recording, config: Arc<Config>) -> Backtest {
+    let items = timeline(recording);
     let mut result = Backtest::default();
-    let (Some((from, _)), Some((to, _))) = (items.first(), items.last()) else { return Ok(result) };
+    let (Some((from, _)), Some((to, _))) = (items.first(), items.last()) else { return result };
     let (from, to) = (*from, *to);
     result.period = Some((from, to));
     let registry = Arc::new(Registry::new(config.features.max));
@@ -63,53 +48,13 @@ pub fn run(recording: &Recording, config: Arc<Config>) -> Result<Backtest, Strin
                 engine.span(&resource, &scope, &span, at);
             }
             Item::Log(resource, scope, record) => drop(engine.record(&resource, &scope, &record, at)),
-            Item::Request(request) => engine.request(*request, at),
+            Item::Request(request) => engine.request(request.clone(), at),
         }
     }
     let settled = to.plus(config.assembly.idle_timeout).plus(config.windows.slot);
     advance(&mut engine, settled, &mut result);
     result.requests = registry.requests();
-    Ok(result)
-}
-
-/// The requests that a recording makes, priced and redacted, in order of their end, without judging anything.
-///
-/// # Errors
-/// A simple trace record that can't be read.
-pub fn requests(recording: &Recording, config: &Config) -> Result<Vec<Request>, String> {
-    let mut assembly = Assembly::new(config.assembly, engine::normaliser(config));
-    let (mut requests, mut now, mut declarations) = (Vec::new(), UnixNanos(0), Vec::new());
-    for (at, item) in timeline(recording)? {
-        now = at;
-        match item {
-            Item::Span(resource, scope, span) => drop(assembly.span(at, &resource, scope, &span)),
-            Item::Log(resource, _, record) if Subject::of(&record).is_some() => {
-                declarations.push((at, resource, record))
-            }
-            Item::Log(resource, scope, record) => drop(assembly.log(at, &resource, scope, &record)),
-            Item::Request(request) => requests.push(*request),
-        }
-    }
-    let closed = assembly.close_all(now);
-    requests.extend(closed.into_iter().filter_map(|it| match it {
-        Closed::Request(request) => Some(*request),
-        Closed::Late { .. } => None,
-    }));
-    requests.sort_by_key(|it| (it.ended_at, it.trace_id));
-    let mut declared = Declared::new(engine::normaliser(config));
-    let mut declarations = declarations.into_iter().peekable();
-    for request in &mut requests {
-        while let Some((at, resource, record)) = declarations.next_if(|(at, ..)| *at <= request.ended_at) {
-            declared.hear(at, &resource, &record);
-        }
-        declared.complete(request);
-    }
-    let mut pricing = engine::Pricing::new(&config.cost);
-    requests.iter_mut().for_each(|request| pricing.price(request));
-    if let Some(redactor) = engine::redactor(config) {
-        requests.iter_mut().for_each(|request| drop(redact::request(request, &redactor)));
-    }
-    Ok(requests)
+    result
 }
 
 /// Lets time pass slot by slot, carrying out effects at once.
@@ -164,23 +109,11 @@ fn commit(frame: &FrameBytes, frames: usize) -> (Map<String, Json>, Acknowledgem
 }
 
 /// Everything in the recording in order of time; ties keep the recorded order.
-fn timeline(recording: &Recording) -> Result<Vec<(UnixNanos, Item<'_>)>, String> {
-    let mut items = Vec::new();
-    for (resource, scope, span) in recording.traces.iter().flat_map(|it| it.spans()) {
-        let at = UnixNanos(span.end_unix_nano.max(span.start_unix_nano));
-        items.push((at, Item::Span(resource, scope, span)));
-    }
-    for (resource, scope, record) in recording.logs.iter().flat_map(|it| it.records()) {
-        let at = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
-        items.push((UnixNanos(at), Item::Log(resource, scope, record)));
-    }
-    for record in &recording.records {
-        let request = trace_record::parse(record.get())?;
-        items.push((request.ended_at, Item::Request(Box::new(request))));
-    }
+fn timeline(recording: &Recording) -> Vec<(UnixNanos, Item<'_>)> {
+    let mut items: Vec<_> = recording.exports.iter().flat_map(Export::items).collect();
     items.sort_by_key(|(at, _)| *at);
     // Times that were not set would put the start at the epoch; they happen when their successor does.
     let first = items.iter().map(|(at, _)| *at).find(|at| at.0 > 0).unwrap_or_default();
     items.iter_mut().for_each(|(at, _)| *at = (*at).max(first));
-    Ok(items)
+    items
 }

@@ -4,4 +4,6 @@ pub mod backtest;
 pub mod input;
 pub mod postmortem;
 pub mod report;
+pub mod requests;
+pub mod text;
 pub mod traffic;

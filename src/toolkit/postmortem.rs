@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::text::{line, lines, markdown};
 use crate::engine::view::Incident;
 
 /// One line of the timeline.
@@ -76,7 +77,7 @@ fn header(frame: &Json, timeline: &[Entry]) -> String {
          | Author | {GAP} |\n",
         text(&alert["name"]),
         text(&frame["feature"]),
-        text(&frame["id"]),
+        code(&frame["id"]),
         text(&alert["class"]),
         text(&alert["severity"]),
         text(&alert["starts_at"]),
@@ -121,7 +122,8 @@ fn impact(frame: &Json) -> String {
 
 fn entries(timeline: &[Entry]) -> String {
     timeline.iter().fold("| Time (UTC) | Event |\n|---|---|\n".to_owned(), |mut table, entry| {
-        writeln!(table, "| {} | {} |", entry.at, cell(&entry.line)).expect("writing to a String cannot fail");
+        writeln!(table, "| {} | {} |", markdown(&entry.at), markdown(&entry.line))
+            .expect("writing to a String cannot fail");
         table
     })
 }
@@ -132,13 +134,13 @@ fn root_cause(frame: &Json) -> String {
         .to_owned();
     for (name, variable) in frame["variables"].as_object().into_iter().flatten() {
         let row = [
-            name.clone(),
+            markdown(name),
             text(&variable["state"]),
             text(&variable["moved"]),
             values(&variable["incident"]),
             values(&variable["baseline"]),
         ];
-        writeln!(section, "| {} |", row.map(|it| cell(&it)).join(" | ")).expect("writing to a String cannot fail");
+        writeln!(section, "| {} |", row.join(" | ")).expect("writing to a String cannot fail");
     }
     if let Some(diff) = frame["variables"]["prompt_revision"]["detail"]["diff"].as_str() {
         write!(section, "\nThe prompt changed:\n\n{}", fenced("diff", diff)).expect("writing to a String cannot fail");
@@ -160,7 +162,7 @@ fn detection(frame: &Json) -> String {
 fn breakers(frame: &Json) -> String {
     let states = frame["breakers"].as_object().into_iter().flatten();
     states.fold("Breakers when the frame was taken:\n\n".to_owned(), |mut list, (class, state)| {
-        writeln!(list, "- {class}: {}", text(state)).expect("writing to a String cannot fail");
+        writeln!(list, "- {}: {}", markdown(class), text(state)).expect("writing to a String cannot fail");
         list
     })
 }
@@ -169,12 +171,12 @@ fn actions(frame: &Json) -> String {
     let mut rows = vec![("Add the failing samples below to the regression set".to_owned(), "P1")];
     for (name, variable) in frame["variables"].as_object().into_iter().flatten() {
         if variable["state"] != "captured" {
-            rows.push((format!("Instrument {name}: {}", text(&variable["reason"])), "P2"));
+            rows.push((format!("Instrument {}: {}", markdown(name), text(&variable["reason"])), "P2"));
         }
     }
     let header = "| Action | Owner | Priority | Due |\n|---|---|---|---|\n".to_owned();
     rows.iter().fold(header, |mut table, (action, priority)| {
-        writeln!(table, "| {} | {GAP} | {priority} | {GAP} |", cell(action)).expect("writing to a String cannot fail");
+        writeln!(table, "| {action} | {GAP} | {priority} | {GAP} |").expect("writing to a String cannot fail");
         table
     })
 }
@@ -183,8 +185,8 @@ fn evidence(frame: &Json) -> String {
     let mut section = "## Trace evidence\n\n| Kind | Trace | Diagnosis |\n|---|---|---|\n".to_owned();
     for kind in ["failing", "healthy"] {
         for sample in frame["samples"][kind].as_array().into_iter().flatten() {
-            let line = cell(&text(&sample["diagnosis"]["line"]));
-            writeln!(section, "| {kind} | `{}` | {line} |", text(&sample["trace_id"]))
+            let line = text(&sample["diagnosis"]["line"]);
+            writeln!(section, "| {kind} | `{}` | {line} |", code(&sample["trace_id"]))
                 .expect("writing to a String cannot fail");
         }
     }
@@ -193,8 +195,8 @@ fn evidence(frame: &Json) -> String {
         "\nAll of this is leaf {} of the log `{}`. Fetch the bundle of incident `{}` and prove it offline with \
          `freezeframe verify BUNDLE --vkey FILE`.\n",
         text(&frame["seq"]),
-        text(&frame["origin"]),
-        text(&frame["id"]),
+        code(&frame["origin"]),
+        code(&frame["id"]),
     )
     .expect("writing to a String cannot fail");
     section
@@ -209,12 +211,18 @@ fn values(side: &Json) -> String {
     if shown.is_empty() { "-".into() } else { shown.join(", ") }
 }
 
+/// A value in a sentence, a heading or a cell. Much of it is text from telemetry.
 fn text(value: &Json) -> String {
     match value {
         Json::Null => "-".into(),
-        Json::String(text) => text.clone(),
-        other => other.to_string(),
+        Json::String(text) => markdown(text),
+        other => markdown(&other.to_string()),
     }
+}
+
+/// A value between backticks, where nothing can be escaped.
+fn code(value: &Json) -> String {
+    line(value.as_str().unwrap_or("-")).replace(['`', '|', '\\'], "'")
 }
 
 /// A number for people: four significant places are enough, and evidence has the rest.
@@ -224,24 +232,62 @@ fn figure(value: &Json) -> String {
     if whole { format!("{number:.0}") } else { format!("{number:.3}") }
 }
 
-/// Text from telemetry in a Markdown cell: no line ends, no column marks, no markup of its own.
-fn cell(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut cell, it| {
-        match it {
-            '|' | '<' | '>' | '[' | ']' | '`' | '*' => {
-                cell.push('\\');
-                cell.push(it);
-            }
-            it if it.is_control() => cell.push(' '),
-            it => cell.push(it),
-        }
-        cell
-    })
-}
-
 /// A fence longer than any run of backticks in `text`.
 fn fenced(language: &str, text: &str) -> String {
     let longest = text.split(|it| it != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}{language}\n{}\n{fence}\n", text.trim_end())
+    format!("{fence}{language}\n{}\n{fence}\n", lines(text.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is left of a line without its escaped characters.
+    fn without_escaped(line: &str) -> String {
+        let mut chars = line.chars();
+        std::iter::from_fn(|| {
+            loop {
+                match chars.next()? {
+                    '\\' => drop(chars.next()),
+                    it => return Some(it),
+                }
+            }
+        })
+        .collect()
+    }
+
+    /// Proves that what telemetry says is shown and not obeyed, wherever it stands.
+    #[test]
+    fn telemetry_is_only_text() {
+        let hostile = "a|b` <img src=x> [x](https://x)\n# h\u{1b}[2J\u{202e}=1+1";
+        let frame = json!({
+            "id": hostile, "origin": hostile, "seq": 1, "feature": hostile, "captured_at": "2026-11-22T02:19:00.000Z",
+            "alert": { "name": hostile, "class": hostile, "severity": hostile, "signal": hostile, "value": 0.5 },
+            "verdict": { "answer": "one", "evidence": hostile },
+            "breakers": { hostile: hostile },
+            "variables": {
+                hostile: { "state": "missing", "reason": hostile, "incident": [{ "value": hostile, "share": 1.0 }] },
+                "prompt_revision": { "state": "captured", "detail": { "diff": "```\n</pre>\u{1b}[2J\n" } },
+            },
+            "samples": { "failing": [{ "trace_id": hostile, "diagnosis": { "line": hostile } }] },
+        });
+        let page = render(&frame, &timeline(&frame, None));
+        let (before, rest) = page.split_once("\n````diff\n").unwrap();
+        let (diff, after) = rest.split_once("\n````\n").unwrap();
+        assert_eq!(diff, "```\n</pre>\u{241b}[2J");
+        for line in before.lines().chain(after.lines()) {
+            let line = without_escaped(line);
+            // Between backticks nothing is markup.
+            let is_code = line.contains("`a");
+            assert!(is_code || line.starts_with('#') || !line.contains("# "), "{line}");
+            assert!(is_code || !line.contains('<') && !line.contains("://"), "{line}");
+            assert!(!line.contains('\u{1b}'), "{line}");
+        }
+        let columns = |line: &str| without_escaped(line).matches('|').count();
+        let rows: Vec<usize> = page.lines().filter(|line| line.starts_with('|')).map(columns).collect();
+        assert_eq!(rows, [3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 6, 6, 6, 6, 5, 5, 5, 5, 4, 4, 4]);
+    }
 }

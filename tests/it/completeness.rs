@@ -12,8 +12,8 @@ use freezeframe::core::time::UnixNanos;
 use freezeframe::engine::handle::ForeignAlert;
 use freezeframe::engine::registry::{ALL, Registry};
 use freezeframe::engine::{Effect, Engine};
-use freezeframe::toolkit::backtest;
-use freezeframe::toolkit::input::Recording;
+use freezeframe::toolkit::input::Index;
+use freezeframe::toolkit::requests::Requests;
 use serde_json::{Value as Json, json};
 
 const CONTENT: &str = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only";
@@ -34,7 +34,8 @@ fn requests(dialect: &str, scenario: &str) -> Vec<Request> {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).filter(wanted).collect();
     paths.sort();
-    backtest::requests(&Recording::read(&paths).unwrap(), &config()).unwrap()
+    let mut index = Index::read(&paths, &mut |_| {}).unwrap();
+    Requests::new(index.in_time(), &config()).map(Result::unwrap).collect()
 }
 
 /// Proves, capture by capture, which fields are missing and which are not, where there is no doubt about either.

@@ -14,6 +14,7 @@ mod evidence;
 mod exporter;
 mod gitleaks;
 mod http_api;
+mod inspect;
 mod ofrep;
 mod otlp;
 mod receiver;

@@ -127,7 +127,7 @@ fn short_hex(digest: &[u8; 32], digits: usize) -> String {
 }
 
 /// Lowercase hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
         write!(out, "{byte:02x}").expect("writing to a String cannot fail");
