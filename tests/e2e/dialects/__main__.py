@@ -6,6 +6,8 @@ returns the scenarios by name, and flush(). The SDKs are asked for nothing that 
 import argparse
 import importlib
 import os
+import sys
+from contextlib import redirect_stdout
 
 from . import provider
 
@@ -23,11 +25,12 @@ def main():
     url = provider.serve()
     os.environ.update(OPENAI_API_KEY="unused", OPENAI_BASE_URL=f"{url}/v1", ANTHROPIC_API_KEY="unused")
     os.environ["ANTHROPIC_BASE_URL"] = url
-    dialect = importlib.import_module(f"{__package__}.{arguments.dialect}")
-    scenarios = dialect.start()
-    for name in arguments.scenario:
-        scenarios[name]()
-    dialect.flush()
+    with redirect_stdout(sys.stderr):  # some SDKs greet
+        dialect = importlib.import_module(f"{__package__}.{arguments.dialect}")
+        scenarios = dialect.start()
+        for name in arguments.scenario:
+            scenarios[name]()
+        dialect.flush()
     print("{}", flush=True)
 
 

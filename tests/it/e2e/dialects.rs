@@ -39,7 +39,8 @@ async fn same_as_captured(module: &str, captures: &str, scenarios: &[&str]) {
     let calls: usize = expected.iter().map(|it| it.calls.len()).sum();
     assert_eq!(calls, scenarios.iter().map(|it| calls_of(it)).sum::<usize>(), "{captures}: calls of the captures");
 
-    let mut command = python_package("dialects");
+    let environment = if ["mlflow", "openlit"].contains(&module) { "venv-openai2" } else { "venv" };
+    let mut command = python_package("dialects", environment);
     command.arg(module).args(["--otlp", &format!("http://{}", sidecar.address("otlp_http"))]);
     command.args(scenarios.iter().flat_map(|it| ["--scenario", it]));
     let script = Process::start(module, &mut command, dir.path());
@@ -213,4 +214,16 @@ async fn logfire_is_as_captured() {
 #[tokio::test(flavor = "multi_thread")]
 async fn anthropic_is_as_captured() {
     same_as_captured("anthropic", "anthropic-native", BOTH).await;
+}
+
+/// `openlit`, whose spans without a parent are requests of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn openlit_is_as_captured() {
+    same_as_captured("openlit", "openlit", BOTH).await;
+}
+
+/// `mlflow-tracing`.
+#[tokio::test(flavor = "multi_thread")]
+async fn mlflow_is_as_captured() {
+    same_as_captured("mlflow", "mlflow", &["chat"]).await;
 }

@@ -29,9 +29,9 @@ pub(crate) fn python(script: &str) -> Command {
     command
 }
 
-/// A package of `tests/e2e` in the Python environment.
-pub(crate) fn python_package(package: &str) -> Command {
-    let mut command = Command::new(installed("venv/bin/python"));
+/// A package of `tests/e2e` in a Python environment.
+pub(crate) fn python_package(package: &str, environment: &str) -> Command {
+    let mut command = Command::new(installed(environment).join("bin/python"));
     command.args(["-m", package]).current_dir(repository("tests/e2e"));
     command
 }
