@@ -22,6 +22,8 @@ pub enum Metric {
     AssemblyOpenTraces,
     /// Traces closed early, by reason.
     AssemblyEvictions,
+    /// Declared judges, indexes, prompts and tools that were forgotten.
+    DeclarationEvictions,
     /// Frames by result.
     Frames,
     /// Frames committed to the log.
@@ -36,11 +38,13 @@ pub enum Metric {
     WebhookAlerts,
     /// Requests the admin listener turned away, by reason.
     AdminRejections,
+    /// Calls without a cost because no price is known, by provider and model.
+    UnpricedCalls,
 }
 
 impl Metric {
     /// Every metric, for registration and the reference page.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Spans,
         Self::LogRecords,
         Self::ReceiverRequests,
@@ -49,6 +53,7 @@ impl Metric {
         Self::ExporterQueueBytes,
         Self::AssemblyOpenTraces,
         Self::AssemblyEvictions,
+        Self::DeclarationEvictions,
         Self::Frames,
         Self::LogSize,
         Self::Notifications,
@@ -56,6 +61,7 @@ impl Metric {
         Self::ConfigReloads,
         Self::WebhookAlerts,
         Self::AdminRejections,
+        Self::UnpricedCalls,
     ];
 
     /// The exposed name.
@@ -70,6 +76,7 @@ impl Metric {
             Self::ExporterQueueBytes => "freezeframe_exporter_queue_bytes",
             Self::AssemblyOpenTraces => "freezeframe_assembly_open_traces",
             Self::AssemblyEvictions => "freezeframe_assembly_evictions_total",
+            Self::DeclarationEvictions => "freezeframe_declaration_evictions_total",
             Self::Frames => "freezeframe_frames_total",
             Self::LogSize => "freezeframe_log_size",
             Self::Notifications => "freezeframe_notifications_total",
@@ -77,6 +84,7 @@ impl Metric {
             Self::ConfigReloads => "freezeframe_config_reloads_total",
             Self::WebhookAlerts => "freezeframe_webhook_alerts_total",
             Self::AdminRejections => "freezeframe_admin_rejections_total",
+            Self::UnpricedCalls => "freezeframe_unpriced_calls_total",
         }
     }
 
@@ -92,6 +100,7 @@ impl Metric {
             Self::ExporterQueueBytes => "Bytes waiting to be passed on.",
             Self::AssemblyOpenTraces => "Traces being assembled.",
             Self::AssemblyEvictions => "Traces closed before their time, by reason.",
+            Self::DeclarationEvictions => "Declared judges, indexes, prompts and tools forgotten for want of space.",
             Self::Frames => "Freeze frames, by result (committed, retried, failed, late).",
             Self::LogSize => "Freeze frames committed to the log.",
             Self::Notifications => "Alerts sent to Alertmanager, by result (sent, partial, rejected, failed).",
@@ -102,6 +111,9 @@ impl Metric {
             }
             Self::AdminRejections => {
                 "Admin requests turned away, by reason (not_authorised, body_too_large, timeout, subscribers)."
+            }
+            Self::UnpricedCalls => {
+                "Model calls without a cost because no price is known, by provider and model (64, then _other)."
             }
         }
     }
@@ -115,6 +127,7 @@ impl Metric {
             Self::Notifications => {
                 &[&[("result", "sent")], &[("result", "partial")], &[("result", "rejected")], &[("result", "failed")]]
             }
+            Self::UnpricedCalls => &[&[("provider", "_other"), ("model", "_other")]],
             Self::ConfigReloads => &[&[("result", "ok")], &[("result", "failed")]],
             _ => &[],
         }

@@ -20,7 +20,8 @@ pub(super) struct Features {
 pub(super) struct Feature {
     feature: String,
     signals: Vec<Signal>,
-    completeness: BTreeMap<&'static str, f64>,
+    /// As [`crate::core::completeness::Completeness::to_json`] has it.
+    completeness: serde_json::Value,
     freshness_lag_seconds: BTreeMap<String, f64>,
 }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::Value as Json;
 
+use super::completeness::Census;
 use super::output::{Format, print_json, print_table};
 use super::recording::RecordingArgs;
 use crate::core::trace_record;
@@ -14,6 +15,9 @@ use crate::toolkit::backtest;
 pub(super) struct Args {
     #[command(flatten)]
     recording: RecordingArgs,
+    /// Print how complete the telemetry is, by feature and dialect, and the settings that close its gaps
+    #[arg(long)]
+    completeness: bool,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -21,12 +25,19 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (recording, config) = args.recording.read()?;
     let requests = backtest::requests(&recording, &config).map_err(anyhow::Error::msg)?;
+    let mut census = Census::default();
+    requests.iter().for_each(|it| census.observe(it));
+    if args.completeness {
+        census.print(args.format)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let records: Vec<Json> = requests.iter().map(trace_record::of).collect();
     match args.format {
         Format::Json => print_json(&records.into())?,
         Format::Table | Format::Markdown => {
             let header = ["trace id", "user query", "documents", "prompt", "model", "latency ms", "error", "diagnosis"];
             print_table(args.format, &header, records.iter().map(row))?;
+            census.print_footer()?;
         }
     }
     Ok(ExitCode::SUCCESS)

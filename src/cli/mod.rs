@@ -3,11 +3,13 @@
 #![expect(clippy::print_stderr, reason = "printing is what a command line is for")]
 
 mod backtest;
+mod completeness;
 mod drill;
 mod evidence;
 mod inspect;
 mod output;
 pub mod print_config;
+mod record;
 mod recording;
 mod run;
 pub mod validate;
@@ -46,6 +48,8 @@ enum Command {
     Backtest(backtest::Args),
     /// Print the normalised LLM requests of a recording
     Inspect(inspect::Args),
+    /// Tell a running sidecar about a judge, index, prompt or tool, or what a user said
+    Record(Box<record::Args>),
     /// Rehearse an incident, end to end, on the real engine
     Drill(drill::Args),
     /// Verify a bundle or a store directory offline
@@ -65,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::PrintConfig(args) => print_config::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Record(args) => record::run(&args),
         Command::Drill(args) => drill::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Evidence(args) => evidence::run(&args),

@@ -1,22 +1,32 @@
 //! From a [`Draft`] whose fields are each in range to a [`Config`] whose fields fit together.
 
+mod gitleaks;
+mod redaction;
 mod rules;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::error::Problems;
 use super::fields::Draft;
 use super::load::Outside;
 use super::units::{show_duration, show_size};
 use super::{Config, MASK, Secret, memory};
-use crate::core::redact::Redactor;
+use crate::core::price::Table;
 use crate::core::window;
+
+/// A file of own prices, bytes: LiteLLM's of 4500 models has 3 MiB.
+const PRICES_BYTES_MAX: usize = 16 << 20;
 
 /// Closes the draft. What does not fit is reported; the value returned counts only without errors.
 pub(super) fn compile(mut draft: Draft, outside: Outside<'_>, problems: &mut Problems) -> Config {
-    let readable = token(&mut draft.config.admin.token, draft.admin_token_file.as_ref(), "admin", outside, problems);
+    let admin = &mut draft.config.admin.token;
+    let readable = secret(admin, draft.admin_token_file.as_ref(), "admin.token", outside, problems);
     let push = &mut draft.alertmanager.token;
-    token(push, draft.alertmanager_token_file.as_ref(), "alertmanager", outside, problems);
+    secret(push, draft.alertmanager_token_file.as_ref(), "alertmanager.token", outside, problems);
+    let key = &mut draft.config.redaction.hmac_key;
+    secret(key, draft.hmac_key_file.as_ref(), "redaction.hmac_key", outside, problems);
+    redaction::compile(&mut draft.config.redaction, outside, problems);
     let rules = rules::compile(&draft, problems);
     let Draft { mut config, exporter, alertmanager, .. } = draft;
     config.rules = rules;
@@ -28,41 +38,46 @@ pub(super) fn compile(mut draft: Draft, outside: Outside<'_>, problems: &mut Pro
     }
     addresses(&config, problems);
     forwarding(&config, outside, problems);
+    prices(&mut config, outside, problems);
     names(&config, problems);
     dead_sections(&config, problems);
     budget(&config, problems);
     config
 }
 
-/// Fills a token from its file; `false` when what was said of it is already reported.
-fn token(
-    token: &mut Option<Secret>,
+/// Fills a secret from its file; `false` when what was said of it is already reported.
+fn secret(
+    secret: &mut Option<Secret>,
     file: Option<&PathBuf>,
-    section: &str,
+    field: &str,
     outside: Outside<'_>,
     problems: &mut Problems,
 ) -> bool {
-    let fields = [format!("{section}.token"), format!("{section}.token_file")];
-    if token.as_ref().is_some_and(|token| token.0 == MASK) {
-        problems.warn(problems.place(&fields[0]), &fields[0], "the mask that print-config writes", "the token itself");
+    let what = field.rsplit(['.', '_']).next().unwrap_or_default();
+    if secret.as_ref().is_some_and(|secret| secret.0 == MASK) {
+        let allowed = format!("the {what} itself");
+        problems.warn(problems.place(field), field, "the mask that print-config writes", allowed);
     }
     let Some(path) = file else { return true };
-    let at = problems.place(&fields[1]);
-    if token.is_some() {
-        problems.error(at, &fields[1], "a token and a token file", format!("{} or {}", fields[0], fields[1]));
+    let file_field = format!("{field}_file");
+    let at = problems.place(&file_field);
+    if secret.is_some() {
+        problems.error(at, &file_field, format!("a {what} and a {what} file"), format!("{field} or {file_field}"));
         return false;
     }
     match (outside.read)(path).map(|text| text.trim().to_owned()) {
         Ok(text) if !text.is_empty() && !text.chars().any(char::is_control) => {
-            *token = Some(Secret(text));
+            *secret = Some(Secret(text));
             true
         }
         Ok(_) => {
-            problems.error(at, &fields[1], format!("{} without a token", path.display()), "a file with one line");
+            let found = format!("{} without a {what}", path.display());
+            problems.error(at, &file_field, found, "a file with one line");
             false
         }
         Err(error) => {
-            problems.error(at, &fields[1], format!("{}: {error}", path.display()), "a readable file with one line");
+            let found = format!("{}: {error}", path.display());
+            problems.error(at, &file_field, found, "a readable file with one line");
             false
         }
     }
@@ -191,23 +206,28 @@ fn forwarding(config: &Config, outside: Outside<'_>, problems: &mut Problems) {
     }
 }
 
-fn names(config: &Config, problems: &mut Problems) {
-    let redaction = &config.redaction;
-    let lists = [&redaction.blocked_key_patterns, &redaction.blocked_values, &redaction.allowed_values];
-    for (name, list) in ["blocked_key_patterns", "blocked_values", "allowed_values"].into_iter().zip(lists) {
-        let field = format!("redaction.{name}");
-        for pattern in list {
-            if let Err(error) = Redactor::new(std::slice::from_ref(pattern), &[], &[]) {
-                let reason = error.reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                let found = format!("{pattern:?}: {reason}");
-                problems.error(problems.place(&field), &field, found, "regular expressions of the regex crate");
-            }
+/// Reads the file of own prices.
+fn prices(config: &mut Config, outside: Outside<'_>, problems: &mut Problems) {
+    let Some(path) = &config.cost.prices_file else { return };
+    let allowed = "prices in the JSON form of genai-prices or of LiteLLM";
+    let read = match (outside.read)(path) {
+        Ok(text) if text.len() > PRICES_BYTES_MAX => {
+            Err(format!("{} of more than {}", path.display(), show_size(PRICES_BYTES_MAX as u64)))
         }
+        Ok(text) => Table::parse(&text).map_err(|error| format!("{}: {error}", path.display())),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    };
+    match read {
+        Ok(table) if table.models() == 0 => {
+            let found = format!("{} without a price of tokens", path.display());
+            problems.error(problems.place("cost.prices_file"), "cost.prices_file", found, allowed);
+        }
+        Ok(table) => config.cost.prices = Some(Arc::new(table)),
+        Err(found) => problems.error(problems.place("cost.prices_file"), "cost.prices_file", found, allowed),
     }
-    if !redaction.enabled {
-        let field = "redaction.enabled";
-        problems.warn(problems.place(field), field, "false", "true, unless content is captured already redacted");
-    }
+}
+
+fn names(config: &Config, problems: &mut Problems) {
     if !is_origin(&config.evidence.origin) {
         let field = "evidence.origin";
         problems.error(

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Admin, Alerting, Alertmanager, Config, Evidence, Exporter, Features, Protocol, Receiver, Redaction, Retry,
-    Telemetry, Tls, built_in,
+    Admin, Alerting, Alertmanager, Config, Cost, Evidence, Exporter, Features, Protocol, Receiver, Redaction, Retry,
+    Scores, Telemetry, Tls, built_in,
 };
-use crate::core::{assembly, dialect, window};
+use crate::core::{assembly, dialect, redact, window};
 
 /// Half a GiB: what the Collector's Helm chart gives a pod. The worst case, not what an idle sidecar takes.
 const MEMORY_BYTES_MAX: u64 = 512 << 20;
@@ -27,6 +27,7 @@ impl Default for Config {
                 // A service has a handful; more is a feature key with ids in it.
                 max: 32,
             },
+            fields: Vec::new(),
             assembly: assembly::Limits {
                 // One export interval of the SDKs' batch processor (5 s) and a second to arrive.
                 root_grace: Duration::from_secs(6),
@@ -54,11 +55,13 @@ impl Default for Config {
             },
             breakers: built_in::breakers(),
             alertmanager: None,
+            cost: Cost::default(),
             redaction: Redaction {
                 enabled: true,
-                blocked_key_patterns: Vec::new(),
-                blocked_values: Vec::new(),
-                allowed_values: Vec::new(),
+                settings: redact::Settings::default(),
+                gitleaks_file: None,
+                is_hashed: false,
+                hmac_key: None,
             },
             evidence: Evidence {
                 origin: "freezeframe.dev/local".to_owned(),
@@ -73,6 +76,12 @@ impl Default for Config {
     }
 }
 
+impl Default for Cost {
+    fn default() -> Self {
+        Self { enabled: true, prices_file: None, prices: None }
+    }
+}
+
 impl Default for Receiver {
     fn default() -> Self {
         Self {
@@ -82,6 +91,7 @@ impl Default for Receiver {
             request_bytes_max: 8 << 20,
             in_flight_max: 16,
             retry_after: Duration::from_secs(1),
+            scores: Scores::default(),
         }
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Draft {
     pub(super) alertmanager: Alertmanager,
     pub(super) admin_token_file: Option<std::path::PathBuf>,
     pub(super) alertmanager_token_file: Option<std::path::PathBuf>,
+    pub(super) hmac_key_file: Option<std::path::PathBuf>,
     pub(super) rules: rules::RuleLists,
 }
 
@@ -39,6 +40,7 @@ impl Draft {
             config: config.clone(),
             admin_token_file: None,
             alertmanager_token_file: None,
+            hmac_key_file: None,
             rules: rules::RuleLists::of(config),
         }
     }
@@ -75,6 +77,16 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
         path: "receiver.otlp.retry_after",
         meaning: "The retry hint of a refusal.",
         slot: |draft| Slot::Time(&mut draft.config.receiver.retry_after, SECOND..=300 * SECOND),
+    },
+    Field {
+        path: "receiver.scores.langfuse",
+        meaning: "Whether scores are taken as Langfuse takes them, POST /api/public/scores and /api/public/ingestion on the OTLP/HTTP endpoint. They are not forwarded.",
+        slot: |draft| Slot::Flag(&mut draft.config.receiver.scores.langfuse),
+    },
+    Field {
+        path: "receiver.scores.langsmith",
+        meaning: "Whether feedback is taken as LangSmith takes it, POST /feedback on the OTLP/HTTP endpoint. It is not forwarded.",
+        slot: |draft| Slot::Flag(&mut draft.config.receiver.scores.langsmith),
     },
     Field {
         path: "exporter.otlp.endpoint",
@@ -197,6 +209,11 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
         slot: |draft| Slot::Count(&mut draft.config.records_max, 1..=100_000),
     },
     Field {
+        path: "fields",
+        meaning: "Attribute keys of your own, by the field they set, before those of the dialects. a.b also means b inside the JSON of a, and metadata.x means x wherever an SDK keeps what the application added.",
+        slot: |draft| Slot::Keys(&mut draft.config.fields),
+    },
+    Field {
         path: "assembly.root_grace",
         meaning: "A trace closes this long after its root ended, so that late children and log records join it.",
         slot: |draft| Slot::Time(&mut draft.config.assembly.root_grace, Duration::ZERO..=600 * SECOND),
@@ -302,24 +319,79 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
         slot: |draft| Slot::Pairs(&mut draft.alertmanager.labels),
     },
     Field {
+        path: "cost.enabled",
+        meaning: "Whether calls that report no cost are priced by the built-in table. Reported costs always count.",
+        slot: |draft| Slot::Flag(&mut draft.config.cost.enabled),
+    },
+    Field {
+        path: "cost.prices_file",
+        meaning: "File of own prices that win over the built-in ones, in the JSON form of genai-prices or of LiteLLM; read at start and reload.",
+        slot: |draft| Slot::MaybePath(&mut draft.config.cost.prices_file),
+    },
+    Field {
         path: "redaction.enabled",
         meaning: "Whether secrets and personal data are taken out of what leaves memory, and answers are watched for leaks.",
         slot: |draft| Slot::Flag(&mut draft.config.redaction.enabled),
     },
     Field {
+        path: "redaction.allow_all_keys",
+        meaning: "Whether every key of JSON is allowed; false masks the values of all but allowed_keys.",
+        slot: |draft| Slot::Flag(&mut draft.config.redaction.settings.allow_all_keys),
+    },
+    Field {
+        path: "redaction.allowed_keys",
+        meaning: "Keys that are allowed when not all are, at every depth.",
+        slot: |draft| Slot::Texts(&mut draft.config.redaction.settings.allowed_keys),
+    },
+    Field {
+        path: "redaction.ignored_keys",
+        meaning: "Keys whose values are left as they are, with all that is in them.",
+        slot: |draft| Slot::Texts(&mut draft.config.redaction.settings.ignored_keys),
+    },
+    Field {
+        path: "redaction.ignored_key_patterns",
+        meaning: "The same as regular expressions.",
+        slot: |draft| Slot::Texts(&mut draft.config.redaction.settings.ignored_key_patterns),
+    },
+    Field {
         path: "redaction.blocked_key_patterns",
         meaning: "Regular expressions of keys whose values are masked whole, beside the built-in ones.",
-        slot: |draft| Slot::Texts(&mut draft.config.redaction.blocked_key_patterns),
+        slot: |draft| Slot::Texts(&mut draft.config.redaction.settings.blocked_key_patterns),
     },
     Field {
         path: "redaction.blocked_values",
         meaning: "Regular expressions of values that are masked, beside the built-in ones.",
-        slot: |draft| Slot::Texts(&mut draft.config.redaction.blocked_values),
+        slot: |draft| Slot::Texts(&mut draft.config.redaction.settings.blocked_values),
     },
     Field {
         path: "redaction.allowed_values",
         meaning: "Regular expressions of values that are never masked; they win.",
-        slot: |draft| Slot::Texts(&mut draft.config.redaction.allowed_values),
+        slot: |draft| Slot::Texts(&mut draft.config.redaction.settings.allowed_values),
+    },
+    Field {
+        path: "redaction.redact_all_types",
+        meaning: "Whether numbers in JSON are looked at, not strings alone.",
+        slot: |draft| Slot::Flag(&mut draft.config.redaction.settings.redact_all_types),
+    },
+    Field {
+        path: "redaction.gitleaks_file",
+        meaning: "A gitleaks.toml whose rules for secrets count beside the built-in ones.",
+        slot: |draft| Slot::MaybePath(&mut draft.config.redaction.gitleaks_file),
+    },
+    Field {
+        path: "redaction.hash_function",
+        meaning: "Whether placeholders carry a keyed digest, so that equal values still join; on by itself with a key.",
+        slot: |draft| Slot::Either(&mut draft.config.redaction.is_hashed, ["none", "hmac-sha256"]),
+    },
+    Field {
+        path: "redaction.hmac_key",
+        meaning: "The key of those digests, 16 bytes or more.",
+        slot: |draft| Slot::Secret(&mut draft.config.redaction.hmac_key),
+    },
+    Field {
+        path: "redaction.hmac_key_file",
+        meaning: "File that holds the key; instead of redaction.hmac_key.",
+        slot: |draft| Slot::MaybePath(&mut draft.hmac_key_file),
     },
     Field {
         path: "evidence.origin",
@@ -356,6 +428,13 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
         meaning: "One deadline for the whole drain.",
         slot: |draft| Slot::Time(&mut draft.config.shutdown_timeout, SECOND..=600 * SECOND),
     },
+];
+
+/// Keys of the OTel redaction processor that mean nothing here, and what to do instead.
+const ELSEWHERE: [(&str, &str); 3] = [
+    ("redaction.summary", "leave it out: every frame counts what was taken out, by entity"),
+    ("redaction.url_sanitizer", "leave it out: no label is made of a URL; passwords in URLs are taken out anyway"),
+    ("redaction.db_sanitizer", "leave it out, and mask the literals of statements by redaction.blocked_values"),
 ];
 
 /// A list of maps at `path`, which reads itself.
@@ -413,7 +492,9 @@ impl<T> Table<'_, T> {
         let namesake = self.fields.iter().find(|field| field.path.rsplit('.').next() == Some(&key.name));
         let meant = did_you_mean(&key.name, known.iter().copied()).or(namesake.map(|field| field.path));
         problems.error(Some(key.at), &self.full(path), "an unknown field", known.join(", "));
-        if let Some(meant) = meant {
+        if let Some((_, hint)) = ELSEWHERE.iter().find(|(other, _)| *other == path) {
+            problems.hint(*hint);
+        } else if let Some(meant) = meant {
             problems.hint(format!("did you mean {meant}?"));
         }
     }

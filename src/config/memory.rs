@@ -1,8 +1,9 @@
 //! The memory budget: the worst case of everything that is held, as a sum of the configured limits.
 
 use super::Config;
+use crate::core::completeness::Recent;
 use crate::core::meters::Meters;
-use crate::core::{ledger, window};
+use crate::core::{declared, ledger, window};
 
 /// Ids, times and counters of an open trace, without its content.
 const TRACE_BYTES: u64 = 1 << 10;
@@ -24,16 +25,17 @@ const RECORD_BYTES: u64 = 2 << 10;
 const OWN_FEATURES: u64 = 2;
 
 /// How each part of [`worst_case`] comes about, for the reference.
-pub(super) const FORMULAS: [&str; 5] = [
+pub(super) const FORMULAS: [&str; 6] = [
     "`in_flight_max` x `request_bytes_max`",
     "`sending_queue.bytes_max`, when forwarding",
     "`assembly.bytes_max` + `traces_max` x 1 KiB",
+    "what is declared of judges, indexes, prompts and tools",
     "(`features.max` + 2) x what one feature's meters, slots and variables take at most",
     "(`features.max` + 2) x `records_max` x (6 x `content_bytes_max` + 2 KiB)",
 ];
 
 /// The parts of the worst case, `(what, bytes)`.
-pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 5] {
+pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 6] {
     let product = |factors: &[u64]| factors.iter().fold(1_u64, |all, factor| all.saturating_mul(*factor));
     let features = (config.features.max as u64).saturating_add(OWN_FEATURES);
     let traces = product(&[config.assembly.traces_max as u64, TRACE_BYTES]);
@@ -42,6 +44,7 @@ pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 5] {
         ("receiver", product(&[config.receiver.in_flight_max as u64, config.receiver.request_bytes_max as u64])),
         ("forward queue", config.exporter.as_ref().map_or(0, |exporter| exporter.queue_bytes_max as u64)),
         ("assembly", traces.saturating_add(config.assembly.bytes_max as u64)),
+        ("declarations", declared::BYTES_MAX as u64),
         ("windows", features.saturating_mul(feature_bytes(&config.windows))),
         ("records", product(&[features, config.records_max as u64, record])),
     ]
@@ -49,5 +52,8 @@ pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 5] {
 
 /// Meters, slots and variables of one feature, every histogram full.
 pub(super) fn feature_bytes(windows: &window::Policy) -> u64 {
-    (Meters::bytes_max(LABEL_BYTES) + window::bytes_max(windows) + ledger::bytes_max(windows, DETAIL_BYTES)) as u64
+    (Meters::bytes_max(LABEL_BYTES)
+        + Recent::bytes_max()
+        + window::bytes_max(windows)
+        + ledger::bytes_max(windows, DETAIL_BYTES)) as u64
 }

@@ -34,7 +34,8 @@ use std::time::Duration;
 
 use crate::core::detect::Rule;
 use crate::core::incident::Class;
-use crate::core::{assembly, breaker, window};
+use crate::core::price::Table;
+use crate::core::{assembly, breaker, dialect, redact, window};
 
 /// Everything the sidecar can be told.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +52,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Feature key.
     pub features: Features,
+    /// Attribute keys of the user's own, by the field they set, in order of precedence.
+    pub fields: Vec<(dialect::Field, String)>,
     /// Trace assembly.
     pub assembly: assembly::Limits,
     /// Windows and baseline.
@@ -67,6 +70,8 @@ pub struct Config {
     pub breakers: Vec<Breaker>,
     /// Alertmanagers to push to; `None` pushes nothing.
     pub alertmanager: Option<Alertmanager>,
+    /// Prices of model calls.
+    pub cost: Cost,
     /// Redaction.
     pub redaction: Redaction,
     /// The log.
@@ -98,6 +103,17 @@ pub struct Receiver {
     pub in_flight_max: usize,
     /// The retry hint of a refusal.
     pub retry_after: Duration,
+    /// Scores taken by REST.
+    pub scores: Scores,
+}
+
+/// Whose scores are taken by REST on the OTLP/HTTP listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scores {
+    /// `POST /api/public/scores` and `/api/public/ingestion`.
+    pub langfuse: bool,
+    /// `POST /feedback`
+    pub langsmith: bool,
 }
 
 /// The next OTLP hop.
@@ -231,12 +247,34 @@ pub struct Alertmanager {
 pub struct Redaction {
     /// Whether it runs.
     pub enabled: bool,
-    /// Attribute keys whose values are masked whole (regular expressions, as in the Collector).
-    pub blocked_key_patterns: Vec<String>,
-    /// Additional patterns for values.
-    pub blocked_values: Vec<String>,
-    /// Values that are never masked.
-    pub allowed_values: Vec<String>,
+    /// What is taken out and what is not; the user's rules among it.
+    pub settings: redact::Settings,
+    /// Where those rules were read.
+    pub gitleaks_file: Option<PathBuf>,
+    /// Whether placeholders carry keyed digests.
+    pub is_hashed: bool,
+    /// The key of the digests.
+    pub hmac_key: Option<Secret>,
+}
+
+impl Redaction {
+    /// The key of pseudonyms, when they are wanted.
+    #[must_use]
+    pub fn pseudonym_key(&self) -> Option<redact::PseudonymKey> {
+        let key = self.hmac_key.as_ref().filter(|_| self.is_hashed)?;
+        Some(redact::PseudonymKey::new(key.0.as_bytes()))
+    }
+}
+
+/// What calls cost whose telemetry does not say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cost {
+    /// Whether prices are looked up; reported costs count either way.
+    pub enabled: bool,
+    /// File of own prices.
+    pub prices_file: Option<PathBuf>,
+    /// What was in it.
+    pub prices: Option<Arc<Table>>,
 }
 
 /// The transparency log.

@@ -8,6 +8,7 @@ use super::slot::Shown;
 use super::yaml::{self, Value};
 use super::{Config, memory, units};
 use crate::core::detect::{Direction, Relative, Rule};
+use crate::core::dialect;
 
 /// The configuration as YAML that loads back to it, secrets masked as `[REDACTED]`.
 #[must_use]
@@ -66,6 +67,9 @@ pub fn markdown() -> String {
     for rule in &config.rules {
         text += &rule_row(rule);
     }
+    text += MARKDOWN_KEYS;
+    let names: Vec<String> = dialect::Field::ALL.iter().map(|field| format!("`{}`", field.as_str())).collect();
+    text += &format!("{}.\n", names.join(", "));
     text += MARKDOWN_BREAKERS;
     text += &breaker.map(|mut breaker| field_table(BREAKER_FIELDS, &mut breaker, true)).unwrap_or_default();
     text + &memory_table(&config)
@@ -80,7 +84,7 @@ fn field_table<T>(fields: &[Field<T>], target: &mut T, defaults: bool) -> String
             Shown::Unset => String::new(),
             Shown::Bare(value) | Shown::Text(value) => format!("`{value}`"),
             Shown::List(items) => format!("`[{}]`", items.join(", ")),
-            Shown::Pairs(_) => "`{}`".to_owned(),
+            Shown::Pairs(_) | Shown::Lists(_) => "`{}`".to_owned(),
         };
         let row = [&format!("`{}`", field.path), slot.kind(), &default, &slot.allowed(), field.meaning].join(" | ");
         text += &format!("| {row} |\n");
@@ -174,6 +178,14 @@ impl Page {
                 self.text.push('\n');
                 for (key, value) in pairs {
                     self.text += &format!("{indent}  {}: {}\n", key_scalar(key), scalar(value));
+                }
+            }
+            Shown::Lists(lists) if lists.is_empty() => self.text += " {}\n",
+            Shown::Lists(lists) => {
+                self.text.push('\n');
+                for (key, items) in lists {
+                    let items: Vec<String> = items.iter().map(|item| scalar(item)).collect();
+                    self.text += &format!("{indent}  {}: [{}]\n", key_scalar(key), items.join(", "));
                 }
             }
         }
@@ -270,6 +282,25 @@ rules:
       features: [\"checkout-*\"]
       summary: Answers are slow.
 ```
+";
+
+const MARKDOWN_KEYS: &str = "
+## Fields
+
+What an SDK or the application calls by a name of its own is mapped in `fields`. The user's keys go before those of the
+dialects ([dialects.md](dialects.md)), the first that is there counts.
+
+```yaml
+fields:
+  index_version: [metadata.index_version, kb.snapshot]
+  prompt_version: [acme.prompt.rev]
+  session_id: [chat.id]
+  route: [hidden_params.model_id]
+```
+
+`a.b.c` also means `b.c` inside the JSON text or map of `a`, and `c` inside that of `a.b`. `metadata.x` means `x` wherever
+an SDK keeps what the application added: OpenInference's `metadata`, `langfuse.*.metadata.*`, `langsmith.metadata.*`,
+`traceloop.association.properties.*`, `ai.telemetry.metadata.*`, `mlflow.traceTag.*`. The fields:
 ";
 
 const MARKDOWN_BREAKERS: &str = "

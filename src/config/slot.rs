@@ -9,6 +9,7 @@ use super::error::did_you_mean;
 use super::units::{parse_duration, parse_size, show_duration, show_size};
 use super::yaml::Value;
 use super::{MASK, Secret};
+use crate::core::dialect::Field;
 
 /// Where a value lives, with the range it must keep to.
 pub(super) enum Slot<'a> {
@@ -37,6 +38,8 @@ pub(super) enum Slot<'a> {
     Urls(&'a mut Vec<String>),
     Pairs(&'a mut Vec<(String, String)>),
     SecretPairs(&'a mut Vec<(String, Secret)>),
+    /// Attribute keys by the field they set.
+    Keys(&'a mut Vec<(Field, String)>),
 }
 
 /// A closed set of words.
@@ -57,6 +60,7 @@ pub(super) enum Shown {
     Text(String),
     List(Vec<String>),
     Pairs(Vec<(String, String)>),
+    Lists(Vec<(String, Vec<String>)>),
 }
 
 /// Why a value was refused, and what would be allowed.
@@ -105,6 +109,7 @@ impl Slot<'_> {
             Self::SecretPairs(slot) => {
                 set(*slot, pairs(value).map(|pairs| pairs.into_iter().map(|(key, text)| (key, Secret(text))).collect()))
             }
+            Self::Keys(slot) => set(*slot, keys(value)),
         };
         let found = || if secret { MASK.to_owned() } else { value.describe() };
         if done { Ok(()) } else { Err(Refusal { found: found(), allowed: self.allowed(), hint: self.hint(value) }) }
@@ -118,6 +123,15 @@ impl Slot<'_> {
             }
             (Self::Word(slot), Value::Text(word)) => {
                 meant(&slot.words(), word).map(|word| format!("did you mean {word}?"))
+            }
+            (Self::Keys(_), Value::Map(entries)) => {
+                let unknown =
+                    entries.iter().map(|(key, _)| key.name.as_str()).find(|name| Field::from_name(name).is_none());
+                let known: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
+                unknown.map(|name| match did_you_mean(name, known.iter().copied()) {
+                    Some(meant) => format!("there is no field {name:?}; did you mean {meant}?"),
+                    None => format!("there is no field {name:?}"),
+                })
             }
             (Self::Time(..), Value::Number(number)) => Some(format!("add a unit, as {number}s")),
             (Self::Text(_) | Self::MaybeText(_) | Self::Secret(_), Value::Number(_) | Value::Flag(_)) => {
@@ -153,6 +167,11 @@ impl Slot<'_> {
             Self::SecretPairs(slot) => {
                 Shown::Pairs(slot.iter().map(|(key, _)| (key.clone(), MASK.to_owned())).collect())
             }
+            Self::Keys(slot) => {
+                let lists = slot.chunk_by(|a, b| a.0 == b.0);
+                let keys = |list: &[(Field, String)]| list.iter().map(|(_, key)| key.clone()).collect();
+                Shown::Lists(lists.map(|list| (list[0].0.as_str().to_owned(), keys(list))).collect())
+            }
         }
     }
 
@@ -174,6 +193,7 @@ impl Slot<'_> {
             Self::Urls(_) => "list of URLs",
             Self::Pairs(_) => "map",
             Self::SecretPairs(_) => "map of secrets",
+            Self::Keys(_) => "map of lists",
         }
     }
 
@@ -204,6 +224,7 @@ impl Slot<'_> {
             Self::Texts(_) => "a list of strings".to_owned(),
             Self::Urls(_) => "a list of URLs, http://host:port or https://host:port".to_owned(),
             Self::Pairs(_) | Self::SecretPairs(_) => "name: string pairs".to_owned(),
+            Self::Keys(_) => "names of fields, each with a list of attribute keys".to_owned(),
         }
     }
 }
@@ -266,6 +287,22 @@ fn texts(value: &Value) -> Option<Vec<String>> {
         Value::List(items) => items.iter().map(|item| line(&item.value)).collect(),
         _ => None,
     }
+}
+
+/// `field: [key, ...]`; of one field all keys stand together.
+fn keys(value: &Value) -> Option<Vec<(Field, String)>> {
+    let entries = match value {
+        Value::Null => return Some(Vec::new()),
+        Value::Map(entries) => entries,
+        _ => return None,
+    };
+    let mut found = Vec::new();
+    for (key, item) in entries {
+        let field = Field::from_name(&key.name)?;
+        let keys = texts(&item.value).filter(|keys| keys.iter().all(|key| !key.is_empty()))?;
+        found.extend(keys.into_iter().map(|key| (field, key)));
+    }
+    Some(found)
 }
 
 fn pairs(value: &Value) -> Option<Vec<(String, String)>> {

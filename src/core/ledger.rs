@@ -11,9 +11,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use serde_json::Value as Json;
 
-use super::request::Request;
+use super::request::{Evaluation, Request};
 use super::time::UnixNanos;
-use super::variable::Variable;
+use super::variable::{self, Variable};
 use super::window::Policy;
 
 /// Distinct values of one dimension of one feature.
@@ -75,13 +75,15 @@ impl Dimension {
 /// The values of one request as text, by [`Dimension::index`]; `None` where the telemetry does not say.
 pub type Texts = [Option<String>; Dimension::COUNT];
 
-/// Reads the values of a request.
+/// Reads the values of a request. `judges` are those at work where nobody judged the request.
 #[must_use]
-pub fn texts(request: &Request) -> Texts {
+pub fn texts(request: &Request, judges: &[Evaluation]) -> Texts {
     let mut texts = Texts::default();
     for dimension in Dimension::all() {
         texts[dimension.index()] = dimension.value(request);
     }
+    let judge = &mut texts[Dimension::Variable(Variable::Judge).index()];
+    *judge = judge.take().or_else(|| variable::judges(judges));
     texts
 }
 
@@ -312,7 +314,7 @@ mod tests {
         for slot in slots {
             let mut request = request();
             request.prompt.version = Some(version.into());
-            ledger.observe(&texts(&request), at(slot), |dimension| (None, dimension.detail(&request)));
+            ledger.observe(&texts(&request, &[]), at(slot), |dimension| (None, dimension.detail(&request)));
             ledger.close_slot(at(slot + 1), learn);
         }
     }
@@ -340,7 +342,7 @@ mod tests {
         for n in 0..200 {
             let mut request = request();
             request.prompt.version = Some(format!("v{n}").into());
-            ledger.observe(&texts(&request), at(0), |_| (None, Json::Null));
+            ledger.observe(&texts(&request, &[]), at(0), |_| (None, Json::Null));
         }
         let prompt = Dimension::Variable(Variable::PromptRevision);
         let tally = ledger.since(at(0));

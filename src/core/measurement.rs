@@ -35,7 +35,7 @@ pub fn of_request(request: &Request, leak: bool, mut sink: impl FnMut(Measuremen
     for retrieval in &request.retrievals {
         of_retrieval(retrieval, &mut sink);
     }
-    for tool in &request.tools {
+    for tool in request.tools.iter().filter(|it| it.ran) {
         sink(Counted(if tool.error.is_none() { Count::ToolOk } else { Count::ToolError }));
     }
     of_judgement(&request.evaluations, request.feedback.as_ref(), &mut sink);

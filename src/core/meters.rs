@@ -68,7 +68,7 @@ impl Meters {
         measurement::of_request(request, leak, |measurement| self.add(measurement));
         let cost = request.calls.iter().filter_map(|call| call.cost_nano_usd).fold(0, u64::saturating_add);
         self.cost_nano_usd.fetch_add(cost, Relaxed);
-        for tool in &request.tools {
+        for tool in request.tools.iter().filter(|it| it.ran) {
             self.tools.with(&*tool.name, |outcomes| outcomes.add(tool.error.is_none()));
         }
         for call in &request.calls {

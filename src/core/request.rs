@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::price::{CachedTokens, CostSource};
 use super::time::UnixNanos;
 
 /// 16 bytes of trace id, shown as 32 lowercase hex digits.
@@ -51,7 +52,8 @@ pub struct Request {
     pub tools: Vec<ToolCall>,
     /// Schemas of the tools offered to the model, by name.
     pub tools_offered: Vec<ToolSchema>,
-    /// Tools in the order they ran, `a>b>c`; parallel ones joined by `|` in order of name. `None` without tools.
+    /// Tools in the order they ran or were asked for, `a>b>c`; parallel ones joined by `|` in order of name. It begins
+    /// where the user's question does, which may be in an earlier trace. `None` without tools.
     pub tool_path: Option<Box<str>>,
     /// Evaluations of this request.
     pub evaluations: Vec<Evaluation>,
@@ -160,8 +162,17 @@ pub struct ModelCall {
     pub output_tokens: Option<u64>,
     /// Input tokens read from the provider's cache.
     pub cached_input_tokens: Option<u64>,
-    /// Cost in billionths of a US dollar, as reported by the telemetry.
+    /// Input tokens written to the provider's cache.
+    pub cache_write_tokens: Option<u64>,
+    /// How the cached tokens relate to `input_tokens`, when the telemetry's dialect settles it; else the provider does
+    /// ([`CachedTokens::of_provider`]).
+    pub cached_tokens: Option<CachedTokens>,
+    /// Output tokens the model thought with; counted in `output_tokens`, too.
+    pub reasoning_tokens: Option<u64>,
+    /// Cost in billionths of a US dollar: as reported by the telemetry, else by a price table.
     pub cost_nano_usd: Option<u64>,
+    /// Where the cost is from; `None` until somebody asked.
+    pub cost_source: Option<CostSource>,
     /// Why it stopped.
     pub finish_reason: Option<FinishReason>,
     /// Attempts beyond the first.
@@ -219,6 +230,8 @@ pub struct ToolCall {
     pub started_at: UnixNanos,
     /// End minus start; `None` when only messages tell of the call.
     pub duration: Option<Duration>,
+    /// Whether the telemetry shows that it ran; otherwise the model only asked for it.
+    pub ran: bool,
     /// Arguments as JSON text, when content is captured.
     pub arguments: Option<Box<str>>,
     /// Result as text, when content is captured.

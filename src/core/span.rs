@@ -171,6 +171,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Takes back what is known to be wrong.
+    pub(super) fn clear(&mut self, field: Field) {
+        self.places[field as usize] = 0;
+    }
+
     /// The value as it came; `Empty` when absent.
     #[must_use]
     pub fn value(&self, field: Field) -> otlp::Value<'a> {

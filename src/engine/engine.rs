@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::cost::Pricing;
 use super::effect::Effect;
 use super::feature::{Feature, Taken};
 use super::handle::{BreakerAction, BreakerOrder, Ingested, NoSuchBreaker};
@@ -18,6 +19,8 @@ use super::view::{FrameState, Incident, Notice};
 use crate::config::Config;
 use crate::core::assembly::{Added, Assembly, Closed, Evicted};
 use crate::core::breaker::{self, Input};
+use crate::core::completeness::Observation;
+use crate::core::declared::Declared;
 use crate::core::dialect::{Normaliser, Settings};
 use crate::core::facts::Facts;
 use crate::core::incident::Class;
@@ -37,7 +40,9 @@ pub struct Engine {
     pub(super) config: Arc<Config>,
     pub(super) config_sha256: String,
     pub(super) assembly: Assembly,
+    pub(super) declared: Declared,
     pub(super) redactor: Option<Arc<Redactor>>,
+    pricing: Pricing,
     pub(super) registry: Arc<Registry>,
     pub(super) features: HashMap<Arc<str>, Feature, FixedState>,
     pub(super) incidents: VecDeque<Arc<Incident>>,
@@ -49,6 +54,8 @@ pub struct Engine {
     slot_ended: bool,
     /// What assembly had evicted when it was last told.
     evicted: [u64; Evicted::ALL.len()],
+    /// Declarations evicted when that was last told.
+    declarations_evicted: u64,
 }
 
 /// A frame on its way to the log.
@@ -63,7 +70,9 @@ impl Engine {
     pub fn new(config: Arc<Config>, registry: Arc<Registry>, seed: u64, now: UnixNanos) -> Self {
         let mut engine = Self {
             assembly: Assembly::new(config.assembly, normaliser(&config)),
+            declared: Declared::new(normaliser(&config)),
             redactor: redactor(&config).map(Arc::new),
+            pricing: Pricing::new(&config.cost),
             registry,
             features: HashMap::default(),
             incidents: VecDeque::new(),
@@ -73,6 +82,7 @@ impl Engine {
             next_slot: now.floor(config.windows.slot).plus(config.windows.slot),
             slot_ended: false,
             evicted: [0; Evicted::ALL.len()],
+            declarations_evicted: 0,
             config_sha256: config.sha256(),
             config,
         };
@@ -109,7 +119,7 @@ impl Engine {
         self.assembly.span(now, resource, *scope, span)
     }
 
-    /// Takes in one log record.
+    /// Takes in one log record: a declaration, else a part of a trace.
     pub fn record(
         &mut self,
         resource: &Resource<'_>,
@@ -117,7 +127,8 @@ impl Engine {
         record: &LogRecord<'_>,
         now: UnixNanos,
     ) -> Added {
-        self.assembly.log(now, resource, *scope, record)
+        let declared = self.declared.hear(now, resource, record);
+        declared.unwrap_or_else(|| self.assembly.log(now, resource, *scope, record))
     }
 
     /// When the next slot ends: the latest moment at which [`Engine::tick`] is due.
@@ -137,6 +148,8 @@ impl Engine {
             let before = std::mem::replace(&mut self.evicted[reason as usize], evicted);
             Metric::AssemblyEvictions.add(&[("reason", reason.as_str())], evicted - before);
         }
+        let before = std::mem::replace(&mut self.declarations_evicted, self.declared.evicted());
+        Metric::DeclarationEvictions.add(&[], self.declarations_evicted - before);
     }
 
     /// Closes every open trace at once: the end of a recording, or of the process.
@@ -185,6 +198,8 @@ impl Engine {
     pub fn reconfigure(&mut self, config: Arc<Config>, now: UnixNanos) {
         self.redactor = redactor(&config).map(Arc::new);
         self.assembly.reconfigure(config.assembly, normaliser(&config));
+        self.declared.reconfigure(normaliser(&config));
+        self.pricing.reconfigure(&config.cost);
         let gone: Vec<_> =
             self.features.values_mut().map(|feature| (feature.name.clone(), feature.configure(&config))).collect();
         for (name, alerts) in gone {
@@ -195,16 +210,24 @@ impl Engine {
     }
 
     /// Takes in one whole request, as assembled or as recorded. It stays as it came as long as it stays in memory:
-    /// what goes into a frame is redacted on the way.
-    pub fn request(&mut self, request: Request, now: UnixNanos) {
+    /// what goes into a frame is redacted on the way. What its telemetry lacks is taken from what is declared.
+    pub fn request(&mut self, mut request: Request, now: UnixNanos) {
+        self.pricing.price(&mut request);
+        self.declared.complete(&mut request);
+        let judges = match request.evaluations.is_empty() {
+            true => self.declared.judges(&request.feature, request.started_at),
+            false => Vec::new(),
+        };
         let redactor = self.redactor.clone();
         let answer = redactor.as_deref().zip(request.response.as_deref());
         let leak = answer.is_some_and(|(redactor, answer)| redactor.leaks(answer, request.user_query.as_deref()));
         let own = self.registry.resolve(&request.feature);
         let taken = Taken {
             facts: Facts::of(&request, leak),
+            seen: Observation::of(&request),
             leak,
-            texts: ledger::texts(&request),
+            texts: ledger::texts(&request, &judges),
+            judges,
             redactor: redactor.as_deref(),
             clean: OnceCell::new(),
             request: Arc::new(request),
@@ -239,10 +262,13 @@ impl Engine {
     fn close(&mut self, closed: Closed, now: UnixNanos) {
         match closed {
             Closed::Request(request) => self.request(*request, now),
-            Closed::Late { feature, evaluations, feedback, .. } => {
+            Closed::Late { feature, mut evaluations, feedback, .. } => {
+                self.declared.complete_evaluations(&feature, now, &mut evaluations);
                 let own = self.registry.resolve(&feature);
                 for name in [&*own, ALL] {
-                    self.feature(name).meters.record_late(None, &evaluations, feedback.as_ref());
+                    let feature = self.feature(name);
+                    feature.meters.record_late(None, &evaluations, feedback.as_ref());
+                    feature.completeness.hear(&evaluations, feedback.as_ref());
                 }
             }
         }
@@ -284,15 +310,16 @@ impl Engine {
 /// The redactor a configuration asks for, if it asks for one.
 #[must_use]
 pub fn redactor(config: &Config) -> Option<Redactor> {
-    let settings = &config.redaction;
-    let redactor = Redactor::new(&settings.blocked_key_patterns, &settings.blocked_values, &settings.allowed_values);
-    settings.enabled.then(|| redactor.expect("the patterns were compiled when the configuration was checked"))
+    let wanted = &config.redaction;
+    let redactor =
+        Redactor::new(&wanted.settings).expect("the patterns were compiled when the configuration was checked");
+    wanted.enabled.then(|| redactor.with_pseudonyms(wanted.pseudonym_key()))
 }
 
 /// The normaliser a configuration asks for.
 #[must_use]
 pub fn normaliser(config: &Config) -> Normaliser {
-    Normaliser::new(&Settings { feature: config.features.keys.clone(), fields: Vec::new() })
+    Normaliser::new(&Settings { feature: config.features.keys.clone(), fields: config.fields.clone() })
 }
 
 fn tally(ingested: &mut Ingested, added: Added) {

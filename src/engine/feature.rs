@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::core::breaker::{self, Input};
-use crate::core::completeness::Completeness;
+use crate::core::completeness::{Observation, Recent};
 use crate::core::detect::{Rule, Verdict};
 use crate::core::facts::Facts;
 use crate::core::fingerprint::{alert_labels, fingerprint};
@@ -13,7 +13,7 @@ use crate::core::ledger::{Ledger, Texts};
 use crate::core::meters::Meters;
 use crate::core::recorder::{Recorder, Row};
 use crate::core::redact::{self, Redactor};
-use crate::core::request::Request;
+use crate::core::request::{Evaluation, Request};
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
 use crate::core::window::Windows;
@@ -27,7 +27,7 @@ pub(super) struct Feature {
     pub(super) windows: Windows,
     pub(super) ledger: Ledger,
     pub(super) recorder: Recorder,
-    pub(super) completeness: Completeness,
+    pub(super) completeness: Recent,
     /// What was taken out of the details of its values.
     pub(super) redactions: redact::Counts,
     pub(super) alerts: Vec<Instance>,
@@ -39,11 +39,25 @@ pub(super) struct Feature {
 pub(super) struct Taken<'e> {
     pub(super) request: Arc<Request>,
     pub(super) facts: Facts,
+    pub(super) seen: Observation,
     pub(super) leak: bool,
     pub(super) texts: Texts,
+    /// The judges at work, where nobody judged the request.
+    pub(super) judges: Vec<Evaluation>,
     pub(super) redactor: Option<&'e Redactor>,
     /// The redacted copy, made when something of the request is new.
     pub(super) clean: OnceCell<(Request, redact::Counts)>,
+}
+
+impl Taken<'_> {
+    /// The request as the variables see it: with the judges at work where nobody judged it.
+    fn redacted(&self) -> (Request, redact::Counts) {
+        if self.judges.is_empty() {
+            return redacted(&self.request, self.redactor);
+        }
+        let judged = Request { evaluations: self.judges.clone(), ..Request::clone(&self.request) };
+        redacted(&judged, self.redactor)
+    }
 }
 
 /// A copy of a request without what must not leave memory, and what was taken out.
@@ -91,7 +105,7 @@ impl Feature {
             windows: Windows::new(config.windows),
             ledger: Ledger::new(config.windows),
             recorder: Recorder::new(config.records_max),
-            completeness: Completeness::default(),
+            completeness: Recent::new(config.windows.long),
             redactions: redact::Counts::default(),
             alerts: Vec::new(),
             breakers: Vec::new(),
@@ -130,9 +144,9 @@ impl Feature {
     /// Takes in one closed request. What stands behind a new value is redacted before it is kept.
     pub(super) fn record(&mut self, taken: &Taken<'_>, now: UnixNanos) {
         self.meters.record(&taken.request, taken.leak);
-        self.completeness.observe(&taken.request);
+        self.completeness.add(taken.seen, now);
         let mut is_new = false;
-        let clean = || taken.clean.get_or_init(|| redacted(&taken.request, taken.redactor));
+        let clean = || taken.clean.get_or_init(|| taken.redacted());
         let values = self.ledger.observe(&taken.texts, now, |dimension| {
             is_new = true;
             (dimension.value(&clean().0), dimension.detail(&clean().0))

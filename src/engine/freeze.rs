@@ -14,7 +14,6 @@ use super::view::{Breach, FrameState, Incident};
 use crate::core::attribution::{self, Answer, Evidence};
 use crate::core::frame::{self, Frame, Producer, Redaction, VariableState};
 use crate::core::incident::{Class, Severity};
-use crate::core::redact;
 use crate::core::request::Request;
 use crate::core::time::UnixNanos;
 use crate::core::variable::Variable;
@@ -125,10 +124,14 @@ impl Engine {
         let evidence: Vec<Evidence> =
             Variable::ALL.into_iter().map(|it| feature.evidence(it, trigger.from, &trigger.breach)).collect();
         let suspects = attribution::suspects(&evidence, &change);
-        let variables = evidence.iter().map(|it| {
-            let movement = attribution::movement(it);
-            VariableState::of(&feature.ledger, it.variable, &incident, &baseline, movement)
-        });
+        let completeness = feature.completeness.completeness();
+        let variables = evidence
+            .iter()
+            .map(|it| {
+                let movement = attribution::movement(it);
+                VariableState::of(&feature.ledger, it.variable, [&incident, &baseline], movement, &completeness)
+            })
+            .collect();
         let mut found = feature.redactions.clone();
         let (failing, healthy) = feature.samples(trigger.from, &trigger.breach);
         let [failing, healthy] = [failing, healthy].map(|samples| {
@@ -146,16 +149,19 @@ impl Engine {
             alert: trigger.alert.clone(),
             incident: frame::Window { from: trigger.from, to: at, requests: now.requests() },
             baseline: before.as_ref().map(|it| frame::Window { from: it.from, to: it.to, requests: it.requests() }),
-            variables: variables.collect(),
+            variables,
             answer: attribution::answer(&suspects, &change),
             suspects,
             signals: signals(&now, before.as_ref()),
             breakers: feature.breakers.iter().map(|it| (it.class, it.state.seen_as(it.policy.mode))).collect(),
             failing,
             healthy,
-            completeness: feature.completeness.shares(),
+            completeness,
             redaction: Redaction {
-                rules_version: redact::RULES_VERSION,
+                rules_version: match &self.redactor {
+                    Some(redactor) => redactor.rules_version().to_owned(),
+                    None => "off".to_owned(),
+                },
                 counts: found.iter().map(|(entity, n)| (entity.to_owned(), n)).collect(),
             },
             producer: Producer { version: env!("CARGO_PKG_VERSION"), config_sha256: self.config_sha256.clone() },

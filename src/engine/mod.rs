@@ -5,6 +5,7 @@
 
 pub mod clock;
 mod comparison;
+mod cost;
 mod effect;
 #[expect(clippy::module_inception, reason = "the engine proper, beside what surrounds it")]
 mod engine;
@@ -20,6 +21,7 @@ pub mod store;
 pub mod view;
 mod writer;
 
+pub use cost::Pricing;
 pub use effect::{Acknowledgement, Effect};
 pub use engine::{Engine, INCIDENTS_MAX, normaliser, redactor};
 pub use handle::{Handle, Ingested, Refused};

@@ -78,7 +78,7 @@ fn feature_view(feature: &Feature) -> view::Feature {
     view::Feature {
         name: feature.name.clone(),
         signals: readings.filter(|it| it.short.is_some() || it.long.is_some() || it.baseline.is_some()).collect(),
-        completeness: feature.completeness.shares(),
+        completeness: feature.completeness.completeness(),
         freshness: feature.meters.freshness().into_iter().map(|(index, lag)| (index.into(), lag)).collect(),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::store::Receipt;
 use crate::core::breaker;
+use crate::core::completeness::Completeness;
 use crate::core::detect::{Estimate, Rule, Verdict};
 use crate::core::incident::{Class, Severity};
 use crate::core::signal::Signal;
@@ -208,8 +209,8 @@ pub struct Feature {
     pub name: Arc<str>,
     /// Every signal with samples in either window.
     pub signals: Vec<SignalReading>,
-    /// Share of requests that carried each field of the minimum telemetry, in the long window.
-    pub completeness: Vec<(&'static str, f64)>,
+    /// Which fields of the minimum telemetry requests carried, over one to two long windows.
+    pub completeness: Completeness,
     /// Index name and its freshness lag in seconds, as last reported.
     pub freshness: Vec<(String, f64)>,
 }

@@ -19,6 +19,7 @@ use serde_json::json;
 use super::intake::{Intake, Transport, reply};
 use super::limits::{self, Encoding};
 use super::rejection::{Rejection, retry_seconds};
+use super::scores::{Api, Received};
 use crate::engine::Ingested;
 use crate::otlp::{ExportReply, RpcStatus, Signal, json};
 
@@ -30,13 +31,16 @@ const DISCARD_BYTES_MAX: usize = 64 << 20;
 /// Answers one request.
 pub(super) async fn export(intake: Arc<Intake>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, mut body) = request.into_parts();
+    if let Some(api) = Api::of(head.uri.path()) {
+        return scores(&intake, api, &head, body).await;
+    }
     let format = Format::of(&head.headers);
     let (signal, result) = match signal(&head) {
         Ok(signal) => (Some(signal), answer(&intake, signal, &head.headers, &mut body).await),
         Err(rejection) => (None, Err(rejection)),
     };
-    if result.is_err() && head.version < Version::HTTP_2 && !body.is_end_stream() {
-        tokio::spawn(discard(body));
+    if result.is_err() {
+        read_on(&head, body);
     }
     intake.count(Transport::Http, signal, &result);
     let format = format.unwrap_or(Format::Json);
@@ -44,6 +48,40 @@ pub(super) async fn export(intake: Arc<Intake>, request: Request<Incoming>) -> R
         Ok(ingested) => respond(StatusCode::OK, format, format.reply(signal, &reply(ingested))),
         Err(rejection) => refuse(&rejection, format),
     }
+}
+
+/// Answers a request with scores as the server it was meant for would, and one that is refused as OTLP is.
+async fn scores(intake: &Intake, api: Api, head: &Parts, mut body: Incoming) -> Response<Full<Bytes>> {
+    match take_scores(intake, api, head, &mut body).await {
+        Ok(Received { left_out, status, answer, .. }) => {
+            intake.count_scores(Ok(left_out));
+            respond(status, Format::Json, answer.to_string().into())
+        }
+        Err(rejection) => {
+            intake.count_scores(Err(&rejection));
+            read_on(head, body);
+            refuse(&rejection, Format::Json)
+        }
+    }
+}
+
+async fn take_scores(intake: &Intake, api: Api, head: &Parts, body: &mut Incoming) -> Result<Received, Rejection> {
+    if !api.is_on(intake.scores) {
+        return Err(Rejection::Off(api.setting()));
+    }
+    if head.method != Method::POST {
+        return Err(Rejection::Method);
+    }
+    if !matches!(Format::of(&head.headers), Ok(Format::Json)) {
+        let found = head.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        return Err(Rejection::NotJson(String::from_utf8_lossy(found).into_owned()));
+    }
+    let encoding = Encoding::of(&head.headers)?;
+    let admitted = intake.admit()?;
+    let text = limits::read(body, encoding, intake.request_bytes_max).await?;
+    let received = api.read(&text).map_err(Rejection::Score)?;
+    intake.tell(admitted, received.export.clone()).await?;
+    Ok(received)
 }
 
 fn signal(head: &Parts) -> Result<Signal, Rejection> {
@@ -76,6 +114,13 @@ fn transcode(signal: Signal, text: &[u8]) -> Result<Bytes, Rejection> {
         Signal::Metrics => json::metrics(text),
     };
     message.map_err(|error| Rejection::Json(error.to_string()))
+}
+
+/// Lets the rest of a refused HTTP/1 body arrive.
+fn read_on(head: &Parts, body: Incoming) {
+    if head.version < Version::HTTP_2 && !body.is_end_stream() {
+        tokio::spawn(discard(body));
+    }
 }
 
 /// Reads on after an HTTP/1 refusal: closing a socket that has unread bytes resets it, and

@@ -22,6 +22,8 @@ pub(super) struct Intake {
     retry_after: Duration,
     /// Size of one request after decompression, bytes.
     pub(super) request_bytes_max: usize,
+    /// Whose scores are let in.
+    pub(super) scores: config::Scores,
     in_flight: Gauge,
     accepted: [[Counter; 3]; 2],
 }
@@ -65,6 +67,7 @@ impl Intake {
             permits: Arc::new(Semaphore::new(config.in_flight_max.min(Semaphore::MAX_PERMITS))),
             retry_after: config.retry_after,
             request_bytes_max: config.request_bytes_max,
+            scores: config.scores,
             in_flight: Metric::ReceiverInFlight.gauge(&[]),
             accepted,
         }
@@ -95,6 +98,12 @@ impl Intake {
         taken.await.unwrap_or(Err(Rejection::Stopping(self.retry_after)))
     }
 
+    /// Hands the engine log records that were made of something else, and that the tap therefore does not get.
+    pub(super) async fn tell(&self, admitted: Admitted, logs: Bytes) -> Result<Ingested, Rejection> {
+        let _admitted = admitted;
+        self.engine.logs(Logs::parse(logs)?).await.map_err(|refused| self.rejection(refused))
+    }
+
     /// The engine decides first: what it refuses has reached nobody, so the client's retry duplicates nothing.
     async fn take(&self, signal: Signal, bytes: Bytes) -> Result<Ingested, Rejection> {
         let ingested = match signal {
@@ -102,12 +111,29 @@ impl Intake {
             Signal::Logs => self.engine.logs(Logs::parse(bytes.clone())?).await,
             Signal::Metrics => Metrics::parse(bytes.clone()).map(|_| Ok(Ingested::default()))?,
         };
-        let ingested = ingested.map_err(|refused| match refused {
-            Refused::Busy => Rejection::Busy(self.retry_after),
-            Refused::Stopping => Rejection::Stopping(self.retry_after),
-        })?;
+        let ingested = ingested.map_err(|refused| self.rejection(refused))?;
         (self.tap)(signal, bytes);
         Ok(ingested)
+    }
+
+    fn rejection(&self, refused: Refused) -> Rejection {
+        match refused {
+            Refused::Busy => Rejection::Busy(self.retry_after),
+            Refused::Stopping => Rejection::Stopping(self.retry_after),
+        }
+    }
+
+    /// Counts one request with scores by what became of it; `left_out` of them were not taken.
+    pub(super) fn count_scores(&self, result: Result<u64, &Rejection>) {
+        let result = match result {
+            Ok(0) => "accepted",
+            Ok(_) => "partial",
+            Err(rejection) => {
+                tracing::debug!(%rejection, "scores rejected");
+                rejection.result()
+            }
+        };
+        Metric::ReceiverRequests.add(&labels(Transport::Http, "scores", result), 1);
     }
 
     /// Counts one request by what became of it.

@@ -1,4 +1,5 @@
-//! OTLP in: gRPC and HTTP, protobuf and JSON, over one `intake` and one accept loop.
+//! OTLP in: gRPC and HTTP, protobuf and JSON, over one `intake` and one accept loop; and, where it is wanted, the
+//! scores of servers that do not take them by OTLP ([`scores`]).
 //!
 //! A request's bytes are received once into one contiguous buffer, checked, handed to the engine, and, once the
 //! engine has taken them, lent to the [`Tap`] by reference. Nothing is decoded into owned messages here.
@@ -20,6 +21,7 @@ mod intake;
 mod limits;
 mod listener;
 mod rejection;
+mod scores;
 
 use std::future::Future;
 use std::io;

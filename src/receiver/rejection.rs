@@ -12,12 +12,12 @@ use crate::otlp::{Malformed, RpcStatus};
 ///
 /// | variant | `result` label | gRPC | HTTP | client may retry |
 /// |---|---|---|---|---|
-/// | `Malformed`, `Json`, `Corrupt` | `malformed` | `INVALID_ARGUMENT` | 400 | no |
+/// | `Malformed`, `Json`, `Score`, `Corrupt` | `malformed` | `INVALID_ARGUMENT` | 400 | no |
 /// | `Framing` | `malformed` | `INTERNAL`, as gRPC's compression.md wants | - | no |
 /// | `TooLarge` | `too_large` | `RESOURCE_EXHAUSTED` without `RetryInfo` | 413 | no |
 /// | `Encoding` | `unsupported` | `UNIMPLEMENTED` | 415 | no |
-/// | `ContentType` | `unsupported` | HTTP 415 | 415 | no |
-/// | `Path` | `not_found` | `UNIMPLEMENTED` | 404 | no |
+/// | `ContentType`, `NotJson` | `unsupported` | HTTP 415 | 415 | no |
+/// | `Path`, `Off` | `not_found` | `UNIMPLEMENTED` | 404 | no |
 /// | `Method` | `not_found` | HTTP 405 | 405 | no |
 /// | `Slow` | `timeout` | `DEADLINE_EXCEEDED` | 408 | gRPC |
 /// | `Gone` | `aborted` | `CANCELLED` | 400 | nobody is there |
@@ -28,6 +28,8 @@ pub(super) enum Rejection {
     Malformed(#[from] Malformed),
     #[error("not OTLP/JSON: {0}")]
     Json(String),
+    #[error("not a score: {0}")]
+    Score(String),
     #[error("cannot be decompressed: {0}")]
     Corrupt(String),
     #[error("not a gRPC message: {0}")]
@@ -38,8 +40,12 @@ pub(super) enum Rejection {
     Encoding(String),
     #[error("content type {0:?} is not supported; send application/x-protobuf or application/json")]
     ContentType(String),
+    #[error("content type {0:?} is not supported; send application/json")]
+    NotJson(String),
     #[error("no such path; POST to /v1/traces, /v1/logs or /v1/metrics, or call Export of the same services by gRPC")]
     Path,
+    #[error("scores are not taken here; {0}: true lets them in")]
+    Off(&'static str),
     #[error("method not allowed; POST")]
     Method,
     #[error("the body did not arrive in time")]
@@ -56,10 +62,10 @@ impl Rejection {
     /// The value of the `result` label.
     pub(super) fn result(&self) -> &'static str {
         match self {
-            Self::Malformed(_) | Self::Json(_) | Self::Corrupt(_) | Self::Framing(_) => "malformed",
+            Self::Malformed(_) | Self::Json(_) | Self::Score(_) | Self::Corrupt(_) | Self::Framing(_) => "malformed",
             Self::TooLarge(_) => "too_large",
-            Self::Encoding(_) | Self::ContentType(_) => "unsupported",
-            Self::Path | Self::Method => "not_found",
+            Self::Encoding(_) | Self::ContentType(_) | Self::NotJson(_) => "unsupported",
+            Self::Path | Self::Off(_) | Self::Method => "not_found",
             Self::Slow => "timeout",
             Self::Gone => "aborted",
             Self::Busy(_) | Self::Stopping(_) => "refused",
@@ -76,10 +82,12 @@ impl Rejection {
 
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::Malformed(_) | Self::Json(_) | Self::Corrupt(_) => Code::InvalidArgument,
+            Self::Malformed(_) | Self::Json(_) | Self::Score(_) | Self::Corrupt(_) => Code::InvalidArgument,
             Self::Framing(_) => Code::Internal,
             Self::TooLarge(_) => Code::ResourceExhausted,
-            Self::Encoding(_) | Self::ContentType(_) | Self::Path | Self::Method => Code::Unimplemented,
+            Self::Encoding(_) | Self::ContentType(_) | Self::NotJson(_) | Self::Path | Self::Off(_) | Self::Method => {
+                Code::Unimplemented
+            }
             Self::Slow => Code::DeadlineExceeded,
             Self::Gone => Code::Cancelled,
             Self::Busy(_) | Self::Stopping(_) => Code::Unavailable,
@@ -88,12 +96,12 @@ impl Rejection {
 
     pub(super) fn http_status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) | Self::Json(_) | Self::Corrupt(_) | Self::Framing(_) | Self::Gone => {
+            Self::Malformed(_) | Self::Json(_) | Self::Score(_) | Self::Corrupt(_) | Self::Framing(_) | Self::Gone => {
                 StatusCode::BAD_REQUEST
             }
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Encoding(_) | Self::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Path => StatusCode::NOT_FOUND,
+            Self::Encoding(_) | Self::ContentType(_) | Self::NotJson(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Path | Self::Off(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Busy(_) | Self::Stopping(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -8,6 +8,7 @@ use super::input::Recording;
 use crate::config::Config;
 use crate::core::assembly::{Assembly, Closed};
 use crate::core::breaker;
+use crate::core::declared::{Declared, Subject};
 use crate::core::incident::Class;
 use crate::core::redact;
 use crate::core::request::Request;
@@ -71,17 +72,20 @@ pub fn run(recording: &Recording, config: Arc<Config>) -> Result<Backtest, Strin
     Ok(result)
 }
 
-/// The requests that a recording makes, redacted, in order of their end, without judging anything.
+/// The requests that a recording makes, priced and redacted, in order of their end, without judging anything.
 ///
 /// # Errors
 /// A simple trace record that can't be read.
 pub fn requests(recording: &Recording, config: &Config) -> Result<Vec<Request>, String> {
     let mut assembly = Assembly::new(config.assembly, engine::normaliser(config));
-    let (mut requests, mut now) = (Vec::new(), UnixNanos(0));
+    let (mut requests, mut now, mut declarations) = (Vec::new(), UnixNanos(0), Vec::new());
     for (at, item) in timeline(recording)? {
         now = at;
         match item {
             Item::Span(resource, scope, span) => drop(assembly.span(at, &resource, scope, &span)),
+            Item::Log(resource, _, record) if Subject::of(&record).is_some() => {
+                declarations.push((at, resource, record))
+            }
             Item::Log(resource, scope, record) => drop(assembly.log(at, &resource, scope, &record)),
             Item::Request(request) => requests.push(*request),
         }
@@ -91,10 +95,20 @@ pub fn requests(recording: &Recording, config: &Config) -> Result<Vec<Request>, 
         Closed::Request(request) => Some(*request),
         Closed::Late { .. } => None,
     }));
+    requests.sort_by_key(|it| (it.ended_at, it.trace_id));
+    let mut declared = Declared::new(engine::normaliser(config));
+    let mut declarations = declarations.into_iter().peekable();
+    for request in &mut requests {
+        while let Some((at, resource, record)) = declarations.next_if(|(at, ..)| *at <= request.ended_at) {
+            declared.hear(at, &resource, &record);
+        }
+        declared.complete(request);
+    }
+    let mut pricing = engine::Pricing::new(&config.cost);
+    requests.iter_mut().for_each(|request| pricing.price(request));
     if let Some(redactor) = engine::redactor(config) {
         requests.iter_mut().for_each(|request| drop(redact::request(request, &redactor)));
     }
-    requests.sort_by_key(|it| (it.ended_at, it.trace_id));
     Ok(requests)
 }
 

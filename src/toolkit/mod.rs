@@ -3,4 +3,5 @@
 pub mod backtest;
 pub mod input;
 pub mod postmortem;
+pub mod report;
 pub mod traffic;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use freezeframe::api::{self, Readiness, Reload, Sources};
 use freezeframe::config;
 use freezeframe::core::breaker::{self, Mode, Policy};
+use freezeframe::core::completeness::Completeness;
 use freezeframe::core::detect::{Direction, Estimate, Limit, Rule, Verdict};
 use freezeframe::core::fingerprint::{alert_labels, fingerprint};
 use freezeframe::core::incident::{Class, Severity};
@@ -251,10 +252,17 @@ pub(crate) fn view() -> View {
         features: vec![Arc::new(Feature {
             name: "chat/v1.2".into(),
             signals: vec![reading],
-            completeness: vec![("model", 1.0)],
+            completeness: completeness(),
             freshness: vec![("docs".into(), 12.5)],
         })],
     }
+}
+
+/// One request's worth of completeness, in a dialect that captures no content by default.
+fn completeness() -> Completeness {
+    let mut completeness = Completeness::default();
+    completeness.observe(&Request { dialects: vec!["anthropic"], ..request() });
+    completeness
 }
 
 /// A request with a model call, a retrieval, a tool and an evaluation.
@@ -296,6 +304,7 @@ pub(crate) fn request() -> Request {
             version: None,
             started_at: NOW,
             duration: None,
+            ran: true,
             arguments: None,
             result: None,
             error: None,

@@ -26,6 +26,12 @@ fn env(name: &str) -> Option<String> {
 fn read(path: &Path) -> io::Result<String> {
     match path.to_str() {
         Some("/run/token") => Ok("from-file\n".to_owned()),
+        Some("/run/prices.json") => {
+            Ok("{\"m\": {\"input_cost_per_token\": 1e-6, \"output_cost_per_token\": 2e-6}}".to_owned())
+        }
+        Some("/run/typo.json") => {
+            Ok("[{\"id\": \"p\",\n\"models\": [{\"id\": \"m\",\n\"match\": {\"like\": \"m\"}}]}]".to_owned())
+        }
         Some("/run/empty") => Ok("\n".to_owned()),
         Some("/run/ca.pem") => Ok("-----BEGIN CERTIFICATE-----".to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
@@ -52,6 +58,46 @@ fn check_warnings(text: &str, expected: &Expect) {
         shown
     });
     expected.assert_eq(&shown);
+}
+
+/// Proves that a price file is read with the configuration, taken up by a reload that changes only its content, and
+/// refused with its name, place and reason.
+#[test]
+fn price_files_are_read_and_checked() {
+    let text = "cost: {prices_file: /run/prices.json}\n";
+    let config = valid(text);
+    assert_eq!(config.cost.prices.as_ref().map(|table| table.models()), Some(1));
+    let other = Outside { env: &env, read: &|_| Ok("{\"m\": {\"input_cost_per_token\": 3e-6}}".to_owned()) };
+    let changed = load_from(&Source::Text(text.to_owned()), other).unwrap().0;
+    let (taken, kept) = changed.clone().taken_up(&config);
+    assert!(kept.is_empty() && taken.cost == changed.cost && taken.cost != config.cost);
+    check(
+        "cost: {prices_file: /run/typo.json}\n",
+        &expect![[r#"
+        config:1:21: error: cost.prices_file
+          found:   /run/typo.json: line 3, column 16: unknown variant `like`, expected one of `equals`, `starts_with`, `ends_with`, `contains`, `regex`, `or`, `and`
+          allowed: prices in the JSON form of genai-prices or of LiteLLM
+        1 error in config
+    "#]],
+    );
+    check(
+        "cost: {prices_file: /run/empty}\n",
+        &expect![[r#"
+        config:1:21: error: cost.prices_file
+          found:   /run/empty: line 2, column 0: EOF while parsing a value
+          allowed: prices in the JSON form of genai-prices or of LiteLLM
+        1 error in config
+    "#]],
+    );
+    check(
+        "cost: {prices_file: /run/none.json}\n",
+        &expect![[r#"
+        config:1:21: error: cost.prices_file
+          found:   /run/none.json: entity not found
+          allowed: prices in the JSON form of genai-prices or of LiteLLM
+        1 error in config
+    "#]],
+    );
 }
 
 /// Proves what a running process takes up of a new configuration, and that it says what needs a restart.
@@ -152,7 +198,7 @@ telemetry: {log_format: xml}
         &expect![[r#"
             config:2:1: error: reciever
               found:   an unknown field
-              allowed: receiver, exporter, admin, health, data_dir, features, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
+              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout, breakers
               hint:    did you mean receiver?
             config:5:5: error: exporter.otlp.endpiont
               found:   an unknown field
@@ -201,7 +247,7 @@ telemetry: {log_format: xml}
               allowed: at least windows.short, 2h
             config:14:1: error: queue_size
               found:   an unknown field
-              allowed: receiver, exporter, admin, health, data_dir, features, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
+              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout, breakers
               hint:    did you mean exporter.otlp.sending_queue.queue_size?
             config:15:19: error: shutdown_timeout
               found:   "soon"
@@ -210,7 +256,7 @@ telemetry: {log_format: xml}
               found:   "xml"
               allowed: text or json
             config: error: memory.limit
-              found:   a worst case of 968MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + windows 660MiB + records 107MiB)
+              found:   a worst case of 972MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 660MiB + records 107MiB)
               allowed: at most 512MiB
               hint:    raise memory.limit, or lower the limits behind windows
             19 errors in config
@@ -315,7 +361,7 @@ fn errors_between_fields() {
               found:   0.0.0.0:4317
               allowed: a port other than that of receiver.otlp.grpc.endpoint
             config:3:17: error: memory.limit
-              found:   a worst case of 431MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + windows 59MiB + records 107MiB)
+              found:   a worst case of 435MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + declarations 4MiB + windows 59MiB + records 107MiB)
               allowed: at most 64MiB
               hint:    raise memory.limit, or lower the limits behind receiver
             config:4:29: error: exporter.otlp.endpoint
@@ -356,7 +402,7 @@ fn errors_between_fields() {
         &expect![[r#"
         config:1:1: error: the document
           found:   a list
-          allowed: a section with receiver, exporter, admin, health, data_dir, features, assembly, windows, memory, alerting, rules, alertmanager, redaction, evidence, telemetry, shutdown_timeout, breakers
+          allowed: a section with receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout, breakers
         1 error in config
     "#]],
     );

@@ -207,7 +207,8 @@ async fn a_postmortem_tells_frame_and_incident() {
 #[tokio::test]
 async fn readings() {
     let admin = start().await;
-    let feature = json(admin.get("/api/v1/features/chat/v1.2").await).await;
+    let mut feature = json(admin.get("/api/v1/features/chat/v1.2").await).await;
+    let completeness = feature.as_object_mut().unwrap().remove("completeness").unwrap();
     let expected = json!({
         "feature": "chat/v1.2",
         "signals": [{
@@ -216,10 +217,18 @@ async fn readings() {
             "long": {"window_seconds": 3600.0, "count": 0, "value": null, "ci_low": null, "ci_high": null},
             "baseline": {"count": 132, "value": 0.71, "ci_low": 0.62, "ci_high": 0.79},
         }],
-        "completeness": {"model": 1.0},
         "freshness_lag_seconds": {"docs": 12.5},
     });
     assert_eq!(feature, expected);
+    assert_eq!((&completeness["requests"], &completeness["dialects"][0]["dialect"]), (&json!(1), &json!("anthropic")));
+    let find = |list: &str, field: &str| {
+        completeness[list].as_array().unwrap().iter().find(|it| it["field"] == field).unwrap().clone()
+    };
+    let tokens = json!({"field": "input_tokens", "group": "performance", "requests": 1, "share": 1.0});
+    assert_eq!(find("fields", "input_tokens"), tokens);
+    let gap = find("gaps", "prompt_sha256");
+    assert_eq!((&gap["dialect"], &gap["share"]), (&json!("anthropic"), &json!(0.0)));
+    assert_eq!(gap["remedy"], "set ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE=content");
     let alerts = json(admin.get("/api/v1/alerts").await).await;
     let alert = &alerts["alerts"][0];
     assert_eq!(
@@ -388,6 +397,8 @@ async fn metrics_are_well_formed() {
         "freezeframe_time_to_first_token_seconds",
         "freezeframe_tokens_total",
         "freezeframe_cost_usd_total",
+        "freezeframe_telemetry_completeness_ratio",
+        "freezeframe_telemetry_completeness_score",
         "freezeframe_evaluations_total",
         "freezeframe_tool_calls_total",
         "freezeframe_retrievals_total",

@@ -63,6 +63,7 @@ pub(crate) fn config() -> config::Receiver {
         request_bytes_max: 1 << 20,
         in_flight_max: 8,
         retry_after: Duration::from_millis(2_500),
+        scores: config::Scores::default(),
     }
 }
 

@@ -24,7 +24,7 @@ impl Feature {
         Self {
             feature: feature.name.to_string(),
             signals: signals.collect(),
-            completeness: feature.completeness.iter().copied().collect(),
+            completeness: feature.completeness.to_json(),
             freshness_lag_seconds: feature.freshness.iter().cloned().collect(),
         }
     }

@@ -60,6 +60,7 @@ pub(super) fn write(writer: &mut Writer, api: &Api) {
     log.sample(&[], api.sources.store.size());
     requests(writer, &features);
     steps(writer, &features);
+    completeness(writer, &view);
     calls(writer, &features);
     alerts(writer, &view);
     breakers(writer, &view, api);
@@ -149,6 +150,28 @@ fn calls(writer: &mut Writer, features: &Features) {
     let left_out = writer.left_out();
     let help = "Series of model calls left out of this scrape, for want of room.";
     writer.family("freezeframe_metrics_left_out", Kind::Gauge, help).sample(&[], left_out);
+}
+
+/// Ratios don't add up, so the whole service is among the features. By field over all dialects and by dialect over
+/// all fields, not by both: that is in the API, and would be as many series as everything else.
+fn completeness(writer: &mut Writer, view: &View) {
+    let name = "freezeframe_telemetry_completeness_ratio";
+    let help = "Share of recent requests that carried a field of the minimum telemetry, of those it applies to.";
+    let mut family = writer.family(name, Kind::Gauge, help);
+    for feature in &view.features {
+        for (field, share) in feature.completeness.shares() {
+            family.sample(&[("feature", &feature.name), ("field", field)], share);
+        }
+    }
+
+    let name = "freezeframe_telemetry_completeness_score";
+    let help = "Completeness of recent requests by dialect: the mean over the fields that apply.";
+    let mut family = writer.family(name, Kind::Gauge, help);
+    for feature in &view.features {
+        for score in feature.completeness.dialects() {
+            family.sample(&[("feature", &feature.name), ("dialect", score.dialect)], score.score);
+        }
+    }
 }
 
 fn alerts(writer: &mut Writer, view: &View) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::failure::{finish_reason, is_transient};
 use super::record::Record;
 use super::shape::{Shape, same_response};
-use crate::core::dialect::{Field, Scalar};
+use crate::core::dialect::{Field, Normaliser, Scalar};
 use crate::core::request::{FinishReason, ModelCall};
 use crate::core::span::{Kind, SpanId};
 use crate::core::time::UnixNanos;
@@ -153,8 +153,23 @@ fn merged<'a>(spans: &'a [Record], shape: &Shape, group: &[(usize, usize)]) -> C
     let attempts = places[1..].iter().filter(|at| depth(**at) == innermost && !overlaps(spans, **at, places[0]));
     let (retries, started_at) = attempts
         .fold((0, record.start), |(count, start): (u32, UnixNanos), at| (count + 1, start.min(spans[*at].start)));
+    let retries = retries.max(resent(spans, shape, &places));
     let outermost = places.iter().min_by_key(|at| (depth(**at), **at)).map_or(places[0], |at| *at);
     Call { started_at, retries, parent: spans[outermost].parent, record }
+}
+
+/// Attempts that the HTTP client's own spans below a call tell of: those that failed, but for the one that stands for
+/// the call's own failure.
+fn resent(spans: &[Record], shape: &Shape, places: &[usize]) -> u32 {
+    let failed = |it: &Record| {
+        let code = it.fields.get(Field::StatusCode).and_then(Scalar::u64);
+        it.failure.is_some() || code.is_some_and(|code| matches!(code, 408 | 409 | 429 | 500..=599))
+    };
+    let requests = |at: &usize| spans[*at].kind == Kind::Other && spans[*at].fields.get(Field::HttpMethod).is_some();
+    let below = |at: &usize| shape.nearest(spans, *at, Kind::Llm).is_some_and(|call| places.contains(&call));
+    let count = (0..spans.len()).filter(requests).filter(below).filter(|at| failed(&spans[*at])).count();
+    let own = usize::from(places.first().is_some_and(|at| spans[*at].failure.is_some()));
+    u32::try_from(count.saturating_sub(own)).unwrap_or(u32::MAX)
 }
 
 fn overlaps(spans: &[Record], a: usize, b: usize) -> bool {
@@ -163,17 +178,15 @@ fn overlaps(spans: &[Record], a: usize, b: usize) -> bool {
     }
 }
 
-/// Folds attempts that failed for a passing reason into the one after them that worked: same parent, same model,
-/// same question as far as it is known.
+/// Folds attempts that failed for a passing reason into the one after them: same parent, same model, and the same
+/// question as far as it is known. One that failed as well must be known to have been asked the same.
 fn fold_retries(calls: Vec<Call<'_>>) -> Vec<Call<'_>> {
     let mut folded: Vec<Call<'_>> = Vec::with_capacity(calls.len());
     for mut call in calls {
-        if call.record.failure.is_none() {
-            while folded.last().is_some_and(|before| is_retry(before, &call)) {
-                let Some(before) = folded.pop() else { break };
-                call.started_at = before.started_at;
-                call.retries += 1 + before.retries;
-            }
+        while folded.last().is_some_and(|before| is_retry(before, &call)) {
+            let Some(before) = folded.pop() else { break };
+            call.started_at = before.started_at;
+            call.retries += 1 + before.retries;
         }
         folded.push(call);
     }
@@ -184,7 +197,7 @@ fn is_retry(before: &Call<'_>, call: &Call<'_>) -> bool {
     let query = |it: &Call<'_>| it.record.content.as_ref().and_then(|content| content.query.clone());
     let same_query = match (query(before), query(call)) {
         (Some(a), Some(b)) => a == b,
-        _ => true,
+        _ => call.record.failure.is_none(),
     };
     let model = |it: &Call<'_>| it.record.fields.text(Field::ModelRequested);
     let before_it = before.record.end <= call.record.start.plus(SLACK);
@@ -207,22 +220,30 @@ impl Call<'_> {
         told.or_else(|| finish_reason(content?.finish.as_deref()?)).or_else(|| cut().map(|_| FinishReason::Error))
     }
 
-    /// Whether it asked for tools.
-    pub(super) fn asks_for_tools(&self) -> bool {
+    /// Whether it asked for tools, or may have: its answer was not captured.
+    pub(super) fn may_ask_for_tools(&self) -> bool {
         self.finish_reason() == Some(FinishReason::ToolCalls)
-            || self.record.content.as_ref().is_some_and(|content| !content.requested.is_empty())
+            || self.record.content.as_ref().is_none_or(|content| {
+                !content.requested.is_empty() || (content.answer.is_none() && !content.silent && !content.refusal)
+            })
     }
 
     fn streaming(&self) -> Option<bool> {
         let told = self.record.fields.get(Field::Streaming).and_then(Scalar::bool);
-        self.record.first_token.map(|_| true).or(told)
+        let marks = [Field::FirstTokenAt, Field::LoggedDuration];
+        let streamed =
+            self.record.first_token.is_some() || marks.iter().any(|it| self.record.fields.get(*it).is_some());
+        streamed.then_some(true).or(told)
     }
 
     /// From the start to the first token. One source is set even where nothing streams.
     fn time_to_first_token(&self) -> Option<Duration> {
         let get = |field: Field, unit: f64| self.record.fields.get(field)?.duration(unit);
         let event = self.record.first_token.filter(|at| *at >= self.record.start).map(|at| at.since(self.record.start));
-        let reliable = get(Field::FirstToken, 1.0).or_else(|| get(Field::FirstTokenMillis, 0.001)).or(event);
+        let at = self.record.fields.get(Field::FirstTokenAt).and_then(Scalar::time);
+        let moment = at.filter(|at| *at >= self.record.start).map(|at| at.since(self.record.start));
+        let told = get(Field::FirstToken, 1.0).or_else(|| get(Field::FirstTokenMillis, 0.001));
+        let reliable = told.or(moment).or(event);
         let streams = || self.streaming() == Some(true);
         let found = reliable.or_else(|| get(Field::FirstTokenAlways, 1.0).filter(|_| streams()))?;
         let waited = self.record.start.since(self.started_at);
@@ -262,7 +283,11 @@ impl Call<'_> {
             input_tokens: count(Field::InputTokens),
             output_tokens: count(Field::OutputTokens),
             cached_input_tokens: count(Field::CachedInputTokens),
+            cache_write_tokens: count(Field::CacheWriteTokens),
+            cached_tokens: Normaliser::cached_tokens(self.record.dialects),
+            reasoning_tokens: count(Field::ReasoningTokens),
             cost_nano_usd: cost.map(|nano| nano.round() as u64),
+            cost_source: None,
             finish_reason: self.finish_reason(),
             retries: self.retries(),
             response_id: fields.text(Field::ResponseId),

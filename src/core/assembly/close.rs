@@ -39,6 +39,8 @@ impl Assembly {
         for (trace_id, trace) in judging {
             self.close_judgement(trace_id, &trace, &mut asking);
         }
+        // What asked for a tool goes before what tells its result.
+        asking.sort_by_key(|(trace_id, trace)| (trace.started_at(), *trace_id));
         for (trace_id, trace) in asking {
             self.close_request(trace_id, trace, &mut waiting);
         }
@@ -87,7 +89,10 @@ impl Assembly {
             }
         }
         let by_root = trace.is_rooted();
-        let request = request::build(trace_id, trace, &self.recent);
+        let (request, pending) = request::build(trace_id, trace, &self.recent);
+        if let Some(turns) = pending {
+            self.recent.remember_asked(&turns);
+        }
         let known = Known { feature: (*request.feature).into(), by_root };
         self.recent.remember(trace_id, known, request.calls.iter().filter_map(|call| call.response_id.as_deref()));
         self.ready.push(Closed::Request(Box::new(request)));

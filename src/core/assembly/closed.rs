@@ -7,6 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::tools::Turn;
 use super::trace::Trace;
 use crate::core::request::{Judge, TraceId};
 
@@ -32,6 +33,9 @@ pub(super) struct Recent {
     responses: HashMap<TraceId, TraceId, FixedState>,
     response_order: VecDeque<TraceId>,
     judges: HashMap<Box<str>, Judge, FixedState>,
+    /// What traces asked for and did not see the results of, by the ids of their last turn.
+    asked: HashMap<u64, Arc<[Turn]>, FixedState>,
+    asked_order: VecDeque<u64>,
 }
 
 impl Recent {
@@ -43,6 +47,8 @@ impl Recent {
             responses: HashMap::default(),
             response_order: VecDeque::new(),
             judges: HashMap::default(),
+            asked: HashMap::default(),
+            asked_order: VecDeque::new(),
         }
     }
 
@@ -75,6 +81,24 @@ impl Recent {
         }
         while self.response_order.len() > self.max {
             self.response_order.pop_front().map(|oldest| self.responses.remove(&oldest));
+        }
+    }
+
+    /// The turns up to the one that asked for the tool with this call id.
+    pub(super) fn asked(&self, call_id: &str) -> Option<Arc<[Turn]>> {
+        self.asked.get(&FixedState::default().hash_one(call_id)).filter(|_| !call_id.is_empty()).cloned()
+    }
+
+    /// Remembers what a trace asked for last, for the trace that tells the results.
+    pub(super) fn remember_asked(&mut self, turns: &Arc<[Turn]>) {
+        for request in turns.last().into_iter().flatten().take(RESPONSES_MAX).filter(|it| !it.id.is_empty()) {
+            let key = FixedState::default().hash_one(&*request.id);
+            if self.asked.insert(key, turns.clone()).is_none() {
+                self.asked_order.push_back(key);
+            }
+        }
+        while self.asked_order.len() > self.max {
+            self.asked_order.pop_front().map(|oldest| self.asked.remove(&oldest));
         }
     }
 

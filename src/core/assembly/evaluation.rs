@@ -2,7 +2,7 @@
 
 use crate::core::dialect::{Field, Scalar};
 use crate::core::message::{self, Json, cut, of_value};
-use crate::core::request::{Evaluation, Feedback, Judge};
+use crate::core::request::{Evaluation, Failure, Feedback, Judge};
 use crate::core::span::{List, LlmSpan};
 
 use super::failure::failure;
@@ -29,7 +29,7 @@ struct Verdict<'a> {
     label: Option<std::borrow::Cow<'a, str>>,
     comment: Option<std::borrow::Cow<'a, str>>,
     passed: Option<bool>,
-    error: Option<crate::core::request::Failure>,
+    error: Option<Failure>,
     judge: Judge,
 }
 
@@ -45,6 +45,43 @@ pub(super) fn of_span(span: &LlmSpan<'_>) -> Vec<Said> {
             && !said.contains(&found)
         {
             said.push(found);
+        }
+    }
+    if span.fields.has(Field::SpanType) {
+        said.extend(of_case(span));
+    }
+    said
+}
+
+/// An evaluator that failed has no verdict, and is counted as that.
+pub(super) fn of_failure(span: &LlmSpan<'_>, failure: &Failure) -> Option<Said> {
+    let name = span.get(Field::EvaluatorName).map(Scalar::text)?;
+    let judge = Judge { name: Some(cut(&name, WORD_BYTES_MAX).into()), ..Judge::default() };
+    Verdict { metric: Some(name), error: Some(failure.clone()), judge, ..Verdict::default() }.said()
+}
+
+/// The verdicts of pydantic-evals on one case: by metric, in three JSON objects by type of value.
+fn of_case(span: &LlmSpan<'_>) -> Vec<Said> {
+    let mut said = Vec::new();
+    for json in [Field::Scores, Field::Assertions, Field::Labels].into_iter().filter_map(|field| span.text(field)) {
+        for (metric, verdict) in Json::new(json).entries() {
+            let mut judge = Judge::default();
+            if let Some(source) = verdict.get("source") {
+                judge.name = source.get("name").map(|it| cut(&it.text_or_raw(), WORD_BYTES_MAX).into());
+                configuration(source, &mut judge);
+            }
+            judge.version = verdict.get("evaluator_version").map(|it| cut(&it.text_or_raw(), WORD_BYTES_MAX).into());
+            let value = verdict.get("value").and_then(Json::scalar);
+            let label = value.filter(|it| matches!(it, Scalar::Text(_)));
+            let found = Verdict {
+                metric: Some(metric),
+                score: value.filter(|_| label.is_none()),
+                label: label.map(Scalar::text),
+                comment: verdict.get("reason").and_then(Json::text),
+                judge,
+                ..Verdict::default()
+            };
+            said.extend(found.said());
         }
     }
     said

@@ -17,7 +17,8 @@ pub(super) fn of(span: &LlmSpan<'_>, otlp: &otlp::Span<'_>, exception: Option<ot
     // A call that came to an end handled its exceptions.
     let thrown = exception.is_some() && at_work && !span.fields.has(Field::FinishReason);
     let typed = at_work && span.fields.has(Field::ErrorType);
-    if otlp.status != otlp::SpanStatus::Error && !thrown && !typed {
+    let leveled = at_work && span.text(Field::Level) == Some("ERROR");
+    if otlp.status != otlp::SpanStatus::Error && !thrown && !typed && !leveled {
         return None;
     }
     let exception = exception.map(|event| event.attributes());
@@ -28,17 +29,19 @@ pub(super) fn of(span: &LlmSpan<'_>, otlp: &otlp::Span<'_>, exception: Option<ot
         .or_else(|| span.get(Field::ErrorMessage).map(Scalar::text))
         .or_else(|| thrown("exception.message"))
         .unwrap_or_default();
+    let message = message.split("\n\nTraceback (").next().unwrap_or_default();
     let kind = span
         .get(Field::ErrorType)
         .map(Scalar::text)
         .or_else(|| thrown("exception.type").filter(|kind| kind != "Exception"))
-        .or_else(|| class_before_colon(&message).map(Into::into))
+        .or_else(|| class_of(message).map(Into::into))
         .or_else(|| thrown("exception.type"))
-        .unwrap_or("error".into());
-    Some(failure(&kind, &message, span.get(Field::StatusCode).and_then(Scalar::u64)))
+        .unwrap_or_default();
+    Some(failure(&kind, message, span.get(Field::StatusCode).and_then(Scalar::u64)))
 }
 
-/// A failure, its timeout flag and status code read from the text where no attribute tells.
+/// A failure, its timeout flag and status code read from the text where no attribute tells. Without a kind of its own
+/// it is named by its status code (semconv `error.type`).
 pub(super) fn failure(kind: &str, message: &str, status_code: Option<u64>) -> Failure {
     let said = |code: &u16| (400..=599).contains(code);
     let status_code = status_code
@@ -48,7 +51,13 @@ pub(super) fn failure(kind: &str, message: &str, status_code: Option<u64>) -> Fa
         .or_else(|| code_in(message).filter(said));
     let text = format!("{kind} {message}").to_ascii_lowercase();
     let timeout = text.contains("timeout") || text.contains("timed out") || matches!(status_code, Some(408 | 504));
-    Failure { kind: cut(kind, 128).into(), message: cut(message, MESSAGE_BYTES_MAX).into(), timeout, status_code }
+    let kind = match (kind, status_code, timeout) {
+        ("", Some(code), _) => code.to_string(),
+        ("", None, true) => "timeout".to_owned(),
+        ("", None, false) => "error".to_owned(),
+        (kind, ..) => cut(kind, 128).to_owned(),
+    };
+    Failure { kind: kind.into(), message: cut(message, MESSAGE_BYTES_MAX).into(), timeout, status_code }
 }
 
 /// Whether a policy refused the request itself (HTTP 400 of Azure and OpenAI, Bedrock guardrails).
@@ -67,11 +76,12 @@ pub(super) fn is_transient(failure: &Failure) -> bool {
     }
 }
 
-/// `RateLimitError: Error code: 429 - ...` begins with a class.
-fn class_before_colon(message: &str) -> Option<&str> {
-    let (class, _) = message.split_once(": ")?;
-    let known = class.ends_with("Error") || class.ends_with("Exception");
-    (known && class.chars().all(|it| it.is_ascii_alphanumeric() || it == '.' || it == '_')).then_some(class)
+/// `RateLimitError: Error code: 429 - ...` and `RateLimitError('...')` begin with a class.
+fn class_of(message: &str) -> Option<&str> {
+    let class = message.split([':', '(']).next()?;
+    let known = class.ends_with("Error") || class.ends_with("Exception") || class.ends_with("Timeout");
+    let whole = message.len() > class.len();
+    (known && whole && class.chars().all(|it| it.is_ascii_alphanumeric() || it == '.' || it == '_')).then_some(class)
 }
 
 /// The number after `Error code: `, `status code `, `status: ` or `HTTP `.

@@ -10,7 +10,9 @@ mod closed;
 mod evaluation;
 mod failure;
 mod hold;
+mod log;
 mod memo;
+mod moments;
 mod reader;
 mod record;
 mod request;
@@ -28,12 +30,12 @@ use hashbrown::HashMap;
 use self::closed::Recent;
 use self::memo::Memo;
 use self::reader::Reader;
-use self::trace::{Message, Trace, Verdict};
-use super::dialect::{self, Event, Field, Normaliser, span_id};
+use self::trace::Trace;
+use super::dialect::Normaliser;
 use super::request::{Evaluation, Feedback, Request, TraceId};
-use super::span::{Kind, SpanId};
+use super::span::Kind;
 use super::time::UnixNanos;
-use crate::otlp::{LogRecord, Resource, Scope, Span};
+use crate::otlp::{Resource, Scope, Span};
 
 /// Limits of trace assembly. Each has a counter of what it cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,60 +186,6 @@ impl Assembly {
         let bytes = record.bytes();
         self.add(now, trace_id, bytes, due, |trace| trace.add_span(record));
         added
-    }
-
-    /// Takes in one log record.
-    pub fn log(&mut self, now: UnixNanos, resource: &Resource<'_>, scope: Scope<'_>, record: &LogRecord<'_>) -> Added {
-        let said = self.normaliser.attributes(record.attributes());
-        let name = said.text(Field::EventName).map_or(record.event_name, |name| match record.event_name {
-            b"" => name.as_bytes(),
-            own => own,
-        });
-        let Some(event) = Event::of(name) else { return Added::NotLlm };
-        let trace_id = dialect::trace_id(record.trace_id);
-        let id = span_id(record.span_id).unwrap_or(SpanId([0; 8]));
-        let at =
-            UnixNanos(if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano });
-        let mut reader = Reader {
-            normaliser: &self.normaliser,
-            memo: &mut self.memo,
-            content_bytes_max: self.limits.content_bytes_max,
-        };
-        let origin = reader.origin(resource);
-        match (event, trace_id) {
-            (Event::Evaluation, _) => {
-                let Some(verdict) = evaluation::of_fields(&said) else { return Added::Rejected("empty evaluation") };
-                let verdict = Verdict {
-                    at,
-                    span: id,
-                    response_id: said.get(Field::ResponseId).map(|it| it.text().into()),
-                    feature: said.feature.map(|(_, name)| name.into()),
-                    said: verdict,
-                    origin,
-                };
-                self.hear(now, trace_id, verdict);
-            }
-            (_, None) => return Added::Rejected("a message outside of a trace"),
-            (Event::Details, Some(trace_id)) => {
-                let mut call = said;
-                (call.trace_id, call.span_id, call.scope) = (trace_id, id, scope.name);
-                (call.start, call.end) = (at, at);
-                if call.kind == Kind::Other {
-                    call.kind = Kind::Llm;
-                }
-                let mut details = reader.record(&call, origin);
-                details.failure = details.fields.text(Field::ErrorType).map(|kind| failure::failure(&kind, "", None));
-                let bytes = details.bytes();
-                self.add_log(now, trace_id, bytes, |trace| trace.details.push(details));
-            }
-            (Event::Input(_) | Event::Output, Some(trace_id)) => {
-                let message = Message::of(event, id, at, record, origin, self.limits.content_bytes_max);
-                let bytes = message.bytes();
-                self.add_log(now, trace_id, bytes, |trace| trace.messages.push(message));
-            }
-            (Event::Exception | Event::FirstToken | Event::Document, _) => return Added::NotLlm,
-        }
-        Added::Llm
     }
 
     /// Closes what is due. Call it at every tick and after every batch.

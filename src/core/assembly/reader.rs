@@ -75,6 +75,9 @@ impl Reader<'_> {
             }
         }
         self.content(span, events, &mut content);
+        if span.kind == Kind::Evaluator && content.said.is_empty() {
+            content.said.extend(record.failure.as_ref().and_then(|failure| evaluation::of_failure(span, failure)));
+        }
         if content.says_something() {
             record.content = Some(Box::new(content));
         }
@@ -91,15 +94,31 @@ impl Reader<'_> {
                 let found = documents(span).or(content.documents.take());
                 content.documents = found.map(|documents| self.keep_documents(documents));
             }
+            // It may stand for a call that has no span; see `Trace::promote_operations`.
+            Kind::Chain if span.fields.has(Field::VercelOperation) && !span.fields.has(Field::FinishReason) => {
+                self.exchange(span, events, content);
+            }
+            // Calls that failed may leave out what their agent was told.
+            Kind::Agent => {
+                if let Some(json) = of_value(span.fields.value(Field::SystemInstructions))
+                    && let Some(text) = self.memo.instructions(&json)
+                {
+                    content.system = Some(self.memo.system(&text, self.content_bytes_max));
+                }
+                if let Some(json) = of_value(span.fields.value(Field::ToolDefinitions)) {
+                    content.tools.push(self.memo.tools(&json, self.content_bytes_max));
+                }
+            }
             // A task around a vector store's client returns what the store found; the store's own span does not say.
             Kind::Chain if span.fields.has(Field::TraceloopKind) => {
                 content.documents = returned_documents(span).map(|documents| self.keep_documents(documents));
             }
             Kind::Tool => {
-                let text = |fields: [Field; 2]| fields.iter().find_map(|field| of_value(span.fields.value(*field)));
-                content.arguments =
-                    text([Field::ToolArguments, Field::Input]).map(|it| self.keep(named_arguments(&it)));
-                content.result = text([Field::ToolResult, Field::Output]).map(|it| self.keep(&it));
+                let text = |fields: [Field; 3]| fields.iter().find_map(|field| of_value(span.fields.value(*field)));
+                let arguments = text([Field::ToolArguments, Field::Input, Field::InputMessages]);
+                content.arguments = arguments.map(|it| self.keep(named_arguments(&it)));
+                let result = text([Field::ToolResult, Field::Output, Field::OutputMessages]);
+                content.result = result.map(|it| self.keep(&it));
             }
             _ => {}
         }
@@ -118,6 +137,10 @@ impl Reader<'_> {
         if outputs.is_empty() {
             outputs = output.as_ref().map_or(events.outputs, |it| message::output(Json::new(it)));
         }
+        let (text, calls) = (value(Field::OutputText), value(Field::OutputToolCalls));
+        if outputs.is_empty() && (text.is_some() || calls.is_some()) {
+            outputs.push(message::answer(text.as_deref(), calls.as_deref()));
+        }
         // Flattened messages leave out refusals, the whole response has them.
         if outputs.iter().all(|it| it.text.is_none() && it.calls.is_empty())
             && let Some(whole) = &whole_output
@@ -127,6 +150,10 @@ impl Reader<'_> {
                 outputs = found;
             }
         }
+        // Vercel leaves out an answer that says nothing.
+        if outputs.is_empty() && !inputs.is_empty() && span.fields.has(Field::VercelOperation) {
+            outputs.extend(span.fields.has(Field::FinishReason).then(|| Message::new(Role::Assistant)));
+        }
         let instructions = instructions.and_then(|json| self.memo.instructions(&json));
         let instructions = instructions.as_deref().map(Cow::Borrowed);
         self.keep_exchange(Exchange::of(instructions, inputs, outputs), content);
@@ -135,6 +162,13 @@ impl Reader<'_> {
         }
         if let Some(json) = value(Field::ToolDefinitions) {
             content.tools.push(self.memo.tools(&json, self.content_bytes_max));
+        }
+        if content.tools.is_empty()
+            && let Some(whole) = input.as_ref().or(whole_input.as_ref())
+        {
+            for json in message::definitions(Json::new(whole)) {
+                content.tools.push(self.memo.tools(json.raw(), self.content_bytes_max));
+            }
         }
     }
 
@@ -146,6 +180,12 @@ impl Reader<'_> {
         content.finish = exchange.finish.map(|text| cut(&text, 64).into());
         (content.refusal, content.silent) = (exchange.refusal, exchange.silent);
         content.requested = exchange.requested.into_iter().take(TOOLS_MAX).map(|it| self.keep_request(it)).collect();
+        let mut left = TOOLS_MAX;
+        for turn in exchange.asked_before {
+            let kept: Vec<_> = turn.into_iter().take(left).map(ToolRequest::into_owned).collect();
+            left -= kept.len();
+            content.asked_before.extend(Some(kept).filter(|turn| !turn.is_empty()));
+        }
         content.results = exchange.results.into_iter().take(TOOLS_MAX).map(|it| self.keep_response(it)).collect();
     }
 
@@ -177,7 +217,7 @@ impl Reader<'_> {
 
     fn events<'a>(&mut self, span: &otlp::Span<'a>, record: &mut Record, content: &mut Content, into: &mut Events<'a>) {
         for event in span.events() {
-            match Event::of(event.name) {
+            match self.normaliser.event(event.name) {
                 None | Some(Event::Details) => {}
                 Some(Event::Exception) => into.exception = into.exception.take().or(Some(event)),
                 Some(Event::FirstToken) => {
@@ -191,6 +231,7 @@ impl Reader<'_> {
                 Some(Event::Evaluation) => {
                     content.said.extend(evaluation::of_fields(&self.normaliser.attributes(event.attributes())));
                 }
+                Some(Event::Prompt | Event::Call | Event::Attempt | Event::Streamed | Event::Tool) => {}
                 Some(Event::Document) => content.documents.get_or_insert_default().push(document(event.attributes())),
             }
         }
@@ -256,7 +297,8 @@ fn definition(item: &[(&str, otlp::Value<'_>)]) -> String {
 }
 
 fn documents(span: &LlmSpan<'_>) -> Option<Vec<Document>> {
-    let values = [Field::Documents, Field::Output].into_iter().map(|field| span.fields.value(field));
+    let values =
+        [Field::Documents, Field::Output, Field::OutputMessages].into_iter().map(|field| span.fields.value(field));
     let mut whole = values.filter_map(of_value).find_map(|json| message::documents(Json::new(&json)));
     let mut found = match (message::indexed_documents(&span.listed), whole.take()) {
         // Some instrumentations flatten only part of each document; the whole output has the rest.

@@ -48,6 +48,8 @@ pub(super) struct Content {
     pub(super) silent: bool,
     pub(super) finish: Option<Box<str>>,
     pub(super) requested: Vec<ToolRequest<'static>>,
+    /// Asked for in earlier turns since the question.
+    pub(super) asked_before: Vec<Vec<ToolRequest<'static>>>,
     pub(super) results: Vec<ToolResponse<'static>>,
     pub(super) tools: Vec<Arc<[ToolSchema]>>,
     pub(super) documents: Option<Vec<Document>>,
@@ -133,6 +135,9 @@ impl Content {
         if self.requested.is_empty() {
             self.requested.clone_from(&other.requested);
         }
+        if self.asked_before.is_empty() {
+            self.asked_before.clone_from(&other.asked_before);
+        }
         if self.results.is_empty() {
             self.results.clone_from(&other.results);
         }
@@ -166,8 +171,14 @@ impl Content {
         let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
         let texts = [&self.query, &self.answer, &self.arguments, &self.result].into_iter().map(text).sum::<usize>();
         let calls = self.requested.iter().map(|it| it.arguments.as_ref().map_or(64, |text| 64 + text.len()));
+        let before = self.asked_before.iter().flatten().map(|it| 64 + it.id.len() + it.name.len());
         let results = self.results.iter().map(|it| 64 + it.text.len());
         let documents = self.documents.iter().flatten().map(|it| size_of::<Document>() + text(&it.content));
-        size_of::<Self>() + texts + calls.sum::<usize>() + results.sum::<usize>() + documents.sum::<usize>()
+        size_of::<Self>()
+            + texts
+            + calls.sum::<usize>()
+            + before.sum::<usize>()
+            + results.sum::<usize>()
+            + documents.sum::<usize>()
     }
 }

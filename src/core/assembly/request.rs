@@ -1,5 +1,7 @@
 //! A settled trace as one request.
 
+use std::sync::Arc;
+
 use super::calls::{self, Call};
 use super::closed::Recent;
 use super::evaluation::Said;
@@ -9,23 +11,26 @@ use super::shape::Shape;
 use super::trace::Trace;
 use super::{retrievals, tools};
 use crate::core::dialect::{Field, Normaliser, Scalar};
-use crate::core::request::{Failure, FinishReason, ModelCall, Outcome, Prompt, Request, TraceId, Traffic};
+use crate::core::request::{Evaluation, Failure, FinishReason, ModelCall, Outcome, Prompt, Request, TraceId, Traffic};
 use crate::core::span::{Dialects, Kind};
 use crate::core::time::UnixNanos;
 
-/// The request a settled trace tells of.
-pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> Request {
+/// The request a settled trace tells of, and what its model asked for last if that is still to come.
+pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> (Request, Option<Arc<[tools::Turn]>>) {
     let view = View::of(&trace.spans);
     let shape = Shape::of(&trace.spans);
     let calls = calls::of(&trace.spans, &shape);
-    let (tools, tool_path) = tools::of(&trace.spans, &shape, &calls);
+    let (tools, tool_path) = tools::of(&trace.spans, &shape, &calls, |id| recent.asked(id));
+    let pending = tools::pending(&calls, |id| recent.asked(id));
     let models: Vec<ModelCall> =
         calls.iter().map(|call| call.model_call(|field| view.text(&call.record, field))).collect();
     let (outcome, error) = outcome(view.root, &calls, &models);
     let retrievals = retrievals::of(&trace.spans, &shape, view.started_at, |record, field| view.find(record, field));
     let tools_offered = tools::offered(&trace.spans, &calls);
     let prompt = prompt(&view, &calls);
-    let user_query = calls.first().and_then(|it| it.record.content.as_ref()?.query.clone());
+    let query = |it: &Record| it.content.as_ref()?.query.clone();
+    let asked = || trace.spans.iter().filter(|it| it.kind == Kind::Other).find_map(query);
+    let user_query = calls.first().and_then(|it| query(&it.record)).or_else(asked);
     let response = calls.last().and_then(|it| it.record.content.as_ref()?.answer.clone());
     let response_id = || models.iter().rev().find_map(|it| it.response_id.clone());
     let mut request = Request {
@@ -57,7 +62,7 @@ pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> Request
     };
     request.traffic = traffic(&view, &request);
     hear(&trace, &mut request, recent);
-    request
+    (request, pending)
 }
 
 /// The records with what holds for all of them.
@@ -168,7 +173,7 @@ fn outcome_of(call: &Call<'_>, model: &ModelCall) -> Outcome {
     // An answer of nothing is how a refusal looks to instrumentations that do not know its field.
     let suspected = content.is_some_and(|it| it.silent)
         && model.output_tokens.is_none_or(|tokens| tokens <= 1)
-        && model.finish_reason == Some(FinishReason::Stop);
+        && matches!(model.finish_reason, None | Some(FinishReason::Stop));
     let refused = told == Some(true) || model.finish_reason == Some(FinishReason::Refusal);
     if refused || content.is_some_and(|it| it.refusal) || (suspected && told != Some(false)) {
         return Outcome::Refused;
@@ -191,7 +196,9 @@ fn prompt(view: &View<'_>, calls: &[Call<'_>]) -> Prompt {
         told.or_else(|| origin()?.fields.text(field))
     };
     let components = tellers.iter().filter_map(|it| Some(&it.content.as_ref()?.components)).find(|it| !it.is_empty());
-    let system = calls.iter().find_map(|call| call.record.content.as_ref()?.system.clone());
+    let agents = view.spans.iter().filter(|it| it.kind == Kind::Agent);
+    let system = calls.iter().map(|call| &*call.record).chain(agents);
+    let system = system.filter_map(|it| it.content.as_ref()?.system.clone()).next();
     Prompt {
         name: text(Field::PromptName),
         version: text(Field::PromptVersion),
@@ -239,7 +246,12 @@ fn hear(trace: &Trace, request: &mut Request, recent: &Recent) {
         match said {
             Said::Judged(mut evaluation) => {
                 recent.complete_judge(&evaluation.metric, &mut evaluation.judge);
-                if !request.evaluations.contains(&evaluation) {
+                // An evaluator's failure is told by its span and by its event.
+                let again = |it: &Evaluation| {
+                    *it == evaluation
+                        || (it.metric == evaluation.metric && it.error.is_some() && evaluation.error.is_some())
+                };
+                if !request.evaluations.iter().any(again) {
                     request.evaluations.push(evaluation);
                 }
             }

@@ -56,6 +56,12 @@ impl Shape {
         std::iter::once(at).chain(self.ancestors(at)).find(|at| spans[*at].kind == Kind::Evaluator)
     }
 
+    /// The evaluator that says this name of itself.
+    pub(super) fn evaluator_named(&self, spans: &[Record], name: &str) -> Option<usize> {
+        let named = |it: &Record| it.fields.text(Field::EvaluatorName).as_deref() == Some(name);
+        spans.iter().position(|it| it.kind == Kind::Evaluator && named(it))
+    }
+
     /// Model and prompt of the call an evaluator made.
     pub(super) fn judge(&self, spans: &[Record], evaluator: usize) -> Judge {
         let below = |at: usize| spans[at].kind == Kind::Llm && self.ancestors(at).any(|it| it == evaluator);

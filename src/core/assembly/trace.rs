@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::evaluation::Said;
 use super::memo::Memo;
+use super::moments;
 use super::reader::Reader;
 use super::record::{Content, Origin, Record};
 use super::shape::{self, Shape};
@@ -147,7 +148,30 @@ impl Trace {
         for call in std::mem::take(&mut self.messages).chunk_by(|a, b| a.span == b.span) {
             self.join_messages(call, &mut reader);
         }
+        moments::join(&mut self.spans);
         self.spans.sort_by_key(|it| (it.start, it.id));
+        self.promote_operations();
+    }
+
+    /// An operation of Vercel's whose attempts never came stands for the call: a stream that broke has no other span.
+    fn promote_operations(&mut self) {
+        let is_operation = |it: &Record| {
+            it.kind == Kind::Chain
+                && it.fields.get(Field::FinishReason).is_none()
+                && it.fields.text(Field::VercelOperation).is_some_and(|it| it.contains("Text") || it.contains("Object"))
+        };
+        if self.spans.iter().any(is_operation) {
+            let shape = Shape::of(&self.spans);
+            let told: Vec<usize> = (0..self.spans.len())
+                .filter(|at| self.spans[*at].kind == Kind::Llm)
+                .flat_map(|at| shape.ancestors(at).collect::<Vec<_>>())
+                .collect();
+            for (at, span) in self.spans.iter_mut().enumerate() {
+                if is_operation(span) && !told.contains(&at) {
+                    span.kind = Kind::Llm;
+                }
+            }
+        }
     }
 
     fn join(&mut self, details: Record) {
@@ -176,6 +200,11 @@ impl Trace {
         let mut record = Record::of_messages(first.span, first.origin.clone(), content);
         (record.start, record.end) = call.iter().fold((first.at, first.at), |(a, b), it| (a.min(it.at), b.max(it.at)));
         self.spans.push(record);
+    }
+
+    /// The start of its earliest span, once settled.
+    pub(super) fn started_at(&self) -> UnixNanos {
+        self.spans.first().map(|it| it.start).unwrap_or_default()
     }
 
     /// What it is about, once settled.
@@ -213,7 +242,11 @@ impl Trace {
         of_spans
             .chain(self.said.iter().cloned())
             .map(|mut verdict| {
-                let evaluator = shape.evaluator_of(&self.spans, verdict.span);
+                let named = |said: &Said| match said {
+                    Said::Judged(evaluation) => shape.evaluator_named(&self.spans, evaluation.judge.name.as_deref()?),
+                    Said::Felt(_) => None,
+                };
+                let evaluator = shape.evaluator_of(&self.spans, verdict.span).or_else(|| named(&verdict.said));
                 if let (Some(evaluator), Said::Judged(evaluation)) = (evaluator, &mut verdict.said) {
                     let judge = shape.judge(&self.spans, evaluator);
                     evaluation.judge.model = evaluation.judge.model.take().or(judge.model);

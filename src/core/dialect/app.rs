@@ -1,16 +1,15 @@
 //! What applications and SDKs say about a request in names of the core conventions, in any dialect and on any span:
 //! who asks, from where, in which slice. It recognises nothing by itself.
 
-use super::{Dialect, Field, Field::*};
+use super::{BLANK, Dialect, Field, Field::*};
 use crate::core::span::{Kind, LlmSpan};
 
-pub(super) static DIALECT: Dialect = Dialect { name: "app", fields: FIELDS, lists: &[], kind, complete };
+pub(super) static DIALECT: Dialect = Dialect { name: "app", fields: FIELDS, kind, complete, ..BLANK };
 
 const FIELDS: &[(&str, Field)] = &[
     ("session.id", SessionId),
     ("user.id", UserId),
     ("enduser.id", UserId),
-    ("gen_ai.request.user", UserId),
     ("app.request.id", RequestId),
     ("request.id", RequestId),
     ("http.request.header.x-request-id", RequestId),

@@ -1,4 +1,4 @@
-//! What span events and log records stand for, by name. The same names are used for both.
+//! What span events and log records stand for. Their names are in the tables of the dialects, the same for both.
 
 use crate::core::message::Role;
 
@@ -19,26 +19,14 @@ pub(crate) enum Event {
     Evaluation,
     /// One retrieved document.
     Document,
-}
-
-impl Event {
-    /// The meaning of a name; `None` for names of no interest.
-    pub(crate) fn of(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"exception" | b"gen_ai.client.operation.exception" => Self::Exception,
-            b"First Token Stream Event"
-            | b"gen_ai.content.completion.chunk"
-            | b"llm.content.completion.chunk"
-            | b"ai.stream.firstChunk" => Self::FirstToken,
-            b"gen_ai.system.message" => Self::Input(Role::System),
-            b"gen_ai.user.message" | b"gen_ai.content.prompt" => Self::Input(Role::User),
-            b"gen_ai.assistant.message" => Self::Input(Role::Assistant),
-            b"gen_ai.tool.message" => Self::Input(Role::Tool),
-            b"gen_ai.choice" | b"gen_ai.content.completion" => Self::Output,
-            b"gen_ai.client.inference.operation.details" => Self::Details,
-            b"gen_ai.evaluation.result" => Self::Evaluation,
-            b"db.query.result" | b"db.search.result" => Self::Document,
-            _ => return None,
-        })
-    }
+    /// A log-only agent: what the user asked.
+    Prompt,
+    /// A log-only agent: a call that ended, one way or the other.
+    Call,
+    /// A log-only agent: an attempt, which is a call of its own only if it failed.
+    Attempt,
+    /// A log-only agent: a moment of a stream, which is a call only if it is the end.
+    Streamed,
+    /// A log-only agent: a tool that ran.
+    Tool,
 }

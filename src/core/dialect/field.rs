@@ -29,12 +29,26 @@ fields! {
     TraceloopKind = "traceloop_kind",
     /// `llm.request.type` of the old OpenLLMetry and of LiteLLM
     RequestType = "request_type",
-    /// `logfire.span_type`: `pending_span` announces a span that is sent again when it ends
+    /// `langfuse.observation.type`
+    LangfuseKind = "langfuse_kind",
+    /// `langsmith.span.kind`
+    LangsmithKind = "langsmith_kind",
+    /// `mlflow.spanType`
+    MlflowKind = "mlflow_kind",
+    /// `ai.operationId`
+    VercelOperation = "vercel_operation",
+    /// `logfire.span_type`: `pending_span` announces a span that is sent again when it ends, `log` is a moment
     SpanType = "span_type",
+    /// Seconds that what a moment tells of took
+    LoggedDuration = "logged_duration_s",
+    /// Milliseconds that what a log record tells of took
+    LoggedMillis = "logged_duration_ms",
     /// `db.system` of a vector store
     DbSystem = "db_system",
-    /// Any attribute that only OpenLLMetry sets
-    TraceloopMark = "traceloop_mark",
+    /// Method of an HTTP request
+    HttpMethod = "http_method",
+    /// Severity in words or numbers
+    Level = "level",
 
     /// Provider
     Provider = "provider",
@@ -64,14 +78,24 @@ fields! {
     OutputTokens = "output_tokens",
     /// Input tokens from the provider's cache
     CachedInputTokens = "cached_input_tokens",
+    /// Input tokens written to the provider's cache
+    CacheWriteTokens = "cache_write_tokens",
+    /// Output tokens spent on reasoning
+    ReasoningTokens = "reasoning_tokens",
+    /// Token counts as one JSON object or Python literal
+    Usage = "usage",
     /// Cost, US dollars
     Cost = "cost_usd",
+    /// Costs as one JSON object
+    CostDetails = "cost_details",
     /// Finish reason, in whatever form
     FinishReason = "finish_reason",
     /// Time to first token, seconds
     FirstToken = "time_to_first_token_s",
     /// Time to first token, milliseconds
     FirstTokenMillis = "time_to_first_token_ms",
+    /// When the first token came, a point in time
+    FirstTokenAt = "first_token_at",
     /// Time to first token, seconds, also set where nothing streams
     FirstTokenAlways = "time_to_first_token_unreliable_s",
     /// Attempts beyond the first
@@ -104,6 +128,10 @@ fields! {
     InputMessages = "input_messages",
     /// Output messages as one value
     OutputMessages = "output_messages",
+    /// Text of the answer, apart from the tools it asks for
+    OutputText = "output_text",
+    /// Tools the answer asks for
+    OutputToolCalls = "output_tool_calls",
     /// Whole input of a span
     Input = "input",
     /// Whole output of a span
@@ -114,6 +142,8 @@ fields! {
     ToolDefinitions = "tool_definitions",
     /// JSON of whatever the application added
     Metadata = "metadata",
+    /// JSON of what a gateway knows beside the request and the response
+    GatewayDetails = "gateway_details",
 
     /// Tool name
     ToolName = "tool_name",
@@ -145,6 +175,12 @@ fields! {
     /// Documents asked for
     TopK = "top_k",
 
+    /// JSON of several verdicts by metric
+    Scores = "scores",
+    /// The same, of flags
+    Assertions = "assertions",
+    /// The same, of labels
+    Labels = "labels",
     /// Evaluation metric
     EvaluationName = "evaluation_name",
     /// Score
@@ -192,6 +228,12 @@ fields! {
     Language = "language",
     /// `service.name`
     Service = "service",
+    /// What one turn of a log-only agent is called
+    TurnId = "turn_id",
+    /// Which kind of a streamed event a log record tells of
+    EventKind = "event_kind",
+    /// Whether a tool worked
+    ToolSucceeded = "tool_succeeded",
     /// Event name sent as an attribute instead of `LogRecord.event_name`
     EventName = "event_name",
 }
@@ -218,6 +260,14 @@ impl Field {
                 | Self::InvocationParameters
                 | Self::ToolDefinitions
                 | Self::Metadata
+                | Self::GatewayDetails
+                | Self::OutputText
+                | Self::OutputToolCalls
+                | Self::Usage
+                | Self::CostDetails
+                | Self::Scores
+                | Self::Assertions
+                | Self::Labels
                 | Self::ToolArguments
                 | Self::ToolResult
                 | Self::Documents

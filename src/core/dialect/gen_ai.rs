@@ -2,17 +2,17 @@
 //! 1.27 to 1.41, and the names proposed there or asked for where nothing is standardised. `schema_url` is no
 //! signal of the era, since SDKs leave it out or send a stale one.
 //!
-//! Many SDKs speak this dialect (pydantic-ai, Vercel AI 7, OpenLIT, logfire, LiteLLM, the Anthropic SDK) and add a
-//! few names of their own; those that mean the same are in the table too.
+//! Many SDKs speak this dialect and add a few names of their own, which have their own files.
 
-use super::{Dialect, Field, Field::*};
+use super::{BLANK, Dialect, Event, Field, Field::*};
+use crate::core::message::Role;
 use crate::core::span::{Kind, List, LlmSpan};
 
-pub(super) static DIALECT: Dialect = Dialect { name: "gen_ai", fields: FIELDS, lists: LISTS, kind, complete };
+pub(super) static DIALECT: Dialect =
+    Dialect { name: "gen_ai", fields: FIELDS, lists: LISTS, events: EVENTS, kind, complete, ..BLANK };
 
 const FIELDS: &[(&str, Field)] = &[
     ("gen_ai.operation.name", Operation),
-    ("logfire.span_type", SpanType),
     ("gen_ai.provider.name", Provider),
     ("gen_ai.system", Provider),
     ("gen_ai.request.model", ModelRequested),
@@ -40,17 +40,16 @@ const FIELDS: &[(&str, Field)] = &[
     ("gen_ai.usage.completion_tokens", OutputTokens),
     ("gen_ai.usage.cache_read.input_tokens", CachedInputTokens),
     ("gen_ai.usage.cache_read_input_tokens", CachedInputTokens),
-    ("gen_ai.usage.details.cache_read_tokens", CachedInputTokens),
+    ("gen_ai.usage.cache_write.input_tokens", CacheWriteTokens),
+    ("gen_ai.usage.cache_creation.input_tokens", CacheWriteTokens),
+    ("gen_ai.usage.cache_creation_input_tokens", CacheWriteTokens),
+    ("gen_ai.usage.reasoning.output_tokens", ReasoningTokens),
+    ("gen_ai.usage.reasoning_tokens", ReasoningTokens),
     ("gen_ai.usage.cost.amount", Cost),
-    ("operation.cost", Cost),
-    ("gen_ai.cost.total_cost", Cost),
-    ("gen_ai.usage.cost", Cost),
     ("gen_ai.response.finish_reasons", FinishReason),
     ("gen_ai.response.finish_reason", FinishReason),
-    ("anthropic.message.stop_reason", FinishReason),
     ("gen_ai.response.time_to_first_chunk", FirstToken),
     ("gen_ai.client.operation.time_to_first_chunk", FirstToken),
-    ("gen_ai.server.time_to_first_token", FirstTokenAlways),
     ("http.request.resend_count", ResendCount),
     ("gen_ai.request.attempt", Attempt),
     ("gen_ai.response.refusal", Refusal),
@@ -59,7 +58,9 @@ const FIELDS: &[(&str, Field)] = &[
     ("error.type", ErrorType),
     ("error.message", ErrorMessage),
     ("http.response.status_code", StatusCode),
-    ("error.code", StatusCode),
+    ("http.status_code", StatusCode),
+    ("http.request.method", HttpMethod),
+    ("http.method", HttpMethod),
     ("gen_ai.prompt.name", PromptName),
     ("gen_ai.prompt.version", PromptVersion),
     ("gen_ai.prompt.components", PromptComponents),
@@ -110,6 +111,20 @@ const FIELDS: &[(&str, Field)] = &[
 
 const LISTS: &[(&str, List)] = &[("gen_ai.prompt", List::Input), ("gen_ai.completion", List::Output)];
 
+const EVENTS: &[(&str, Event)] = &[
+    ("exception", Event::Exception),
+    ("gen_ai.client.operation.exception", Event::Exception),
+    ("gen_ai.system.message", Event::Input(Role::System)),
+    ("gen_ai.user.message", Event::Input(Role::User)),
+    ("gen_ai.assistant.message", Event::Input(Role::Assistant)),
+    ("gen_ai.tool.message", Event::Input(Role::Tool)),
+    ("gen_ai.content.prompt", Event::Input(Role::User)),
+    ("gen_ai.choice", Event::Output),
+    ("gen_ai.content.completion", Event::Output),
+    ("gen_ai.client.inference.operation.details", Event::Details),
+    ("gen_ai.evaluation.result", Event::Evaluation),
+];
+
 fn kind(span: &LlmSpan<'_>) -> Option<Kind> {
     Some(match span.text(Operation)? {
         "chat" | "generate_content" | "text_completion" | "completion" | "llm_request" | "responses" => Kind::Llm,
@@ -118,7 +133,7 @@ fn kind(span: &LlmSpan<'_>) -> Option<Kind> {
         "rerank" => Kind::Reranker,
         "execute_tool" => Kind::Tool,
         "create_agent" | "invoke_agent" => Kind::Agent,
-        "invoke_workflow" | "execute_task" | "agent_step" | "chain" => Kind::Chain,
+        "invoke_workflow" | "execute_task" | "agent_step" | "chain" | "experiment" => Kind::Chain,
         "evaluate" | "evaluation" => Kind::Evaluator,
         "guardrail" | "apply_guardrail" => Kind::Guardrail,
         _ => Kind::Other,

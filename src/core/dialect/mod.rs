@@ -1,54 +1,107 @@
-//! Dialects: one file each, a mapping table as data and the few things a table can't say. [`Normaliser`] compiles
-//! all tables into one lookup, so that a span's attributes are visited once, with about one hash lookup each.
+//! Dialects: one file each, tables as data and the few things a table can't say. [`Normaliser`] compiles all tables
+//! into one lookup.
 //!
 //! A span is recognised by its attributes alone. One process mixes several dialects and one span can carry two:
 //! all of them fill its fields, the first in [`DIALECTS`] that names a kind decides.
 
+mod anthropic;
 mod app;
+mod claude_code;
+mod codex;
 mod event;
 mod field;
+mod gemini_cli;
 mod gen_ai;
+mod google_adk;
+mod langfuse;
+mod langsmith;
+mod litellm;
+mod logfire;
+mod mlflow;
 mod openinference;
+mod openlit;
 mod openllmetry;
+mod payload;
+mod pydantic_ai;
 mod scalar;
 mod settings;
-
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+mod table;
+mod vercel_ai;
 
 pub(crate) use event::Event;
 pub use field::Field;
 pub(crate) use scalar::{Scalar, is_silent};
 pub use settings::Settings;
 
-use super::message::Json;
+use self::table::Table;
+use super::price::CachedTokens;
 use super::request::TraceId;
-use super::span::{Dialects, Fields, Kind, List, Listed, LlmSpan, SpanId};
+use super::span::{Dialects, Fields, Kind, List, LlmSpan, SpanId};
 use super::time::UnixNanos;
-use crate::otlp::{Attributes, Scope, Span, Value};
+use crate::otlp::{Attributes, LogRecord, Scope, Span, Value};
 
 /// One way to write about LLM calls.
 struct Dialect {
     /// The name in records.
     name: &'static str,
+    /// Attribute keys that only this dialect sets.
+    marks: &'static [&'static str],
     /// Attribute keys, best first where several set one field.
     fields: &'static [(&'static str, Field)],
     /// Key prefixes before an index.
     lists: &'static [(&'static str, List)],
-    /// What the span stands for, if it is written in this dialect.
+    /// Names of span events and log records.
+    events: &'static [(&'static str, Event)],
+    /// Attribute keys of this dialect's own log records: bare names, which elsewhere may mean anything.
+    logged: &'static [(&'static str, Field)],
+    /// Key prefixes before what the application added.
+    metadata: &'static [&'static str],
+    /// Whether its input tokens hold those of the cache; `None` where it passes on what the provider counts.
+    cached: Option<CachedTokens>,
+    /// What the span stands for, if this dialect says so.
     kind: fn(&LlmSpan<'_>) -> Option<Kind>,
     /// Fills what a table can't say, on spans of this dialect.
     complete: fn(&mut LlmSpan<'_>),
 }
 
-/// In order of precedence.
-static DIALECTS: [&Dialect; 4] = [&openinference::DIALECT, &gen_ai::DIALECT, &openllmetry::DIALECT, &app::DIALECT];
+/// What a dialect leaves out.
+const BLANK: Dialect = Dialect {
+    name: "",
+    marks: &[],
+    fields: &[],
+    lists: &[],
+    events: &[],
+    logged: &[],
+    metadata: &[],
+    // The conventions ask for it, and SDKs add up where a provider counts apart.
+    cached: Some(CachedTokens::Inside),
+    kind: |_| None,
+    complete: |_| (),
+};
+
+/// In order of precedence: those that reuse others' names with meanings of their own go first.
+static DIALECTS: [&Dialect; 17] = [
+    &langfuse::DIALECT,
+    &openinference::DIALECT,
+    &langsmith::DIALECT,
+    &mlflow::DIALECT,
+    &gen_ai::DIALECT,
+    &vercel_ai::DIALECT,
+    &openllmetry::DIALECT,
+    &pydantic_ai::DIALECT,
+    &logfire::DIALECT,
+    &openlit::DIALECT,
+    &litellm::DIALECT,
+    &anthropic::DIALECT,
+    &google_adk::DIALECT,
+    &claude_code::DIALECT,
+    &codex::DIALECT,
+    &gemini_cli::DIALECT,
+    &app::DIALECT,
+];
 
 /// The set of `gen_ai` alone: what is told by its events, or by a model and tokens, is written in it.
-pub(crate) const GEN_AI: Dialects = Dialects(1 << 1);
-
-/// Indexed attributes of one span at most; the rest is not read.
-const LISTED_MAX: usize = 4096;
+pub(crate) const GEN_AI: Dialects = Dialects(1 << 4);
 
 /// `span.kind` of outgoing calls (OTLP `SPAN_KIND_CLIENT`).
 const CLIENT: i32 = 3;
@@ -56,56 +109,14 @@ const CLIENT: i32 = 3;
 /// Turns spans, log records and resources into one vocabulary.
 #[derive(Debug)]
 pub struct Normaliser {
-    keys: HashMap<Box<[u8]>, Entry, FixedState>,
-    lists: HashMap<&'static [u8], List, FixedState>,
-    /// What to take out of the JSON under `metadata`.
-    nested: Vec<(Box<str>, Entry)>,
-}
-
-/// What one attribute key means.
-#[derive(Clone, Copy, Debug, Default)]
-struct Entry {
-    /// The field it sets, and with which precedence.
-    field: Option<(Field, u16)>,
-    /// Its place among the feature keys.
-    feature: Option<u8>,
-    /// `http.route` names the server's route, but some clients put it on their calls, where it names the provider's.
-    not_on_clients: bool,
+    table: Table,
 }
 
 impl Normaliser {
     /// Compiles the tables and the user's own names, which go before them.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let mut compiled = Self { keys: HashMap::default(), lists: HashMap::default(), nested: Vec::new() };
-        let own = settings.fields.iter().map(|(field, key)| (key.as_str(), *field));
-        let tables = DIALECTS.iter().flat_map(|dialect| dialect.fields.iter().copied());
-        // Rank 0 is left to what a dialect knows better than any attribute.
-        for ((key, field), rank) in own.chain(tables).zip(1..) {
-            compiled.entry(key, |entry| entry.field = entry.field.or(Some((field, rank))));
-        }
-        for (key, rank) in settings.feature.iter().zip(0..=u8::MAX) {
-            compiled.entry(key, |entry| {
-                entry.feature = entry.feature.or(Some(rank));
-                entry.not_on_clients = key == "http.route";
-            });
-        }
-        compiled.lists = DIALECTS.iter().flat_map(|it| it.lists).map(|(key, list)| (key.as_bytes(), *list)).collect();
-        compiled
-    }
-
-    fn entry(&mut self, key: &str, change: impl Fn(&mut Entry)) {
-        change(self.keys.entry(key.as_bytes().into()).or_default());
-        if let Some(inner) = key.strip_prefix("metadata.") {
-            match self.nested.iter_mut().find(|(found, _)| **found == *inner) {
-                Some((_, entry)) => change(entry),
-                None => {
-                    let mut entry = Entry::default();
-                    change(&mut entry);
-                    self.nested.push((inner.into(), entry));
-                }
-            }
-        }
+        Self { table: Table::new(settings) }
     }
 
     /// Normalises one span.
@@ -125,24 +136,56 @@ impl Normaliser {
             otlp: Some(*span),
             ..Self::blank()
         };
-        self.read(span.attributes(), span.kind == CLIENT, &mut normalised);
+        self.table.read(span.attributes(), span.kind == CLIENT, &mut normalised);
         recognise(&mut normalised);
         Ok(normalised)
     }
 
-    /// Normalises attributes that are not a span's: of a resource, a log record or an event.
+    /// Normalises attributes that are not a span's: of a resource or an event.
     #[must_use]
     pub fn attributes<'a>(&self, attributes: Attributes<'a>) -> LlmSpan<'a> {
         let mut normalised = Self::blank();
-        self.read(attributes, false, &mut normalised);
+        self.table.read(attributes, false, &mut normalised);
         recognise(&mut normalised);
         normalised
+    }
+
+    /// Normalises a log record, and says what it tells; `None` for one of no interest.
+    pub(crate) fn record<'a>(&self, record: &LogRecord<'a>) -> Option<(Event, LlmSpan<'a>)> {
+        let mut normalised = Self::blank();
+        self.table.read(record.attributes(), false, &mut normalised);
+        let told = normalised.text(Field::EventName).map(str::as_bytes);
+        let body = if let Value::Str(text) = record.body { Some(text) } else { None };
+        let names = [Some(record.event_name), told, body];
+        let (event, at) = names.into_iter().flatten().find_map(|name| self.table.event(name))?;
+        let dialect = DIALECTS[at];
+        for (key, field) in dialect.logged {
+            if let Some(value) = record.attributes().get(key) {
+                normalised.fields.set(*field, 1, value);
+            }
+        }
+        if !dialect.logged.is_empty() {
+            normalised.dialects.0 |= 1 << at;
+        }
+        recognise(&mut normalised);
+        Some((event, normalised))
+    }
+
+    /// What a span event of this name tells; `None` for one of no interest.
+    pub(crate) fn event(&self, name: &[u8]) -> Option<Event> {
+        self.table.event(name).map(|(event, _)| event)
     }
 
     /// The names of a set of dialects, in order of precedence.
     #[must_use]
     pub fn names(dialects: Dialects) -> Vec<&'static str> {
         DIALECTS.iter().zip(0..).filter(|(_, bit)| dialects.0 >> bit & 1 == 1).map(|(it, _)| it.name).collect()
+    }
+
+    /// Whether the input tokens of a call in these dialects hold those of the cache; the first dialect decides.
+    pub(crate) fn cached_tokens(dialects: Dialects) -> Option<CachedTokens> {
+        let first = DIALECTS.iter().zip(0..).find(|(_, bit)| dialects.0 >> bit & 1 == 1);
+        first.and_then(|(dialect, _)| dialect.cached)
     }
 
     fn blank<'a>() -> LlmSpan<'a> {
@@ -163,61 +206,11 @@ impl Normaliser {
             otlp: None,
         }
     }
-
-    fn read<'a>(&self, attributes: Attributes<'a>, client: bool, span: &mut LlmSpan<'a>) {
-        for (key, value) in attributes {
-            match self.keys.get(key) {
-                Some(entry) => entry.apply(value, client, span),
-                None => self.read_listed(key, value, span),
-            }
-        }
-        if !self.nested.is_empty()
-            && let Some(metadata) = span.text(Field::Metadata)
-        {
-            for (key, value) in Json::new(metadata).entries() {
-                if let Some((_, entry)) = self.nested.iter().find(|(found, _)| **found == *key)
-                    && let Some(scalar) = value.scalar()
-                {
-                    entry.apply(scalar.into(), client, span);
-                }
-            }
-        }
-    }
-
-    fn read_listed<'a>(&self, key: &'a [u8], value: Value<'a>, span: &mut LlmSpan<'a>) {
-        let Some((prefix, index, path)) = split_index(key) else {
-            return read_component(key, value, span);
-        };
-        if let Some(list) = self.lists.get(prefix)
-            && span.listed.len() < LISTED_MAX
-            && let Ok(path) = std::str::from_utf8(path)
-        {
-            span.listed.push(Listed { list: *list, index, path, value });
-        }
-    }
-}
-
-impl Entry {
-    #[inline]
-    fn apply<'a>(&self, value: Value<'a>, client: bool, span: &mut LlmSpan<'a>) {
-        if let Some((field, rank)) = self.field {
-            span.fields.set(field, rank, value);
-        }
-        if let Some(rank) = self.feature
-            && span.feature.is_none_or(|(best, _)| rank < best)
-            && !(client && self.not_on_clients)
-            && let Some(Scalar::Text(text)) = Scalar::of(value)
-            // Langfuse sends metadata as JSON texts of JSON texts.
-            && let text = text.trim().trim_matches('"')
-            && !text.is_empty()
-        {
-            span.feature = Some((rank, text));
-        }
-    }
 }
 
 fn recognise(span: &mut LlmSpan<'_>) {
     if span.text(Field::SpanType) == Some("pending_span") {
+        span.dialects = Dialects::default();
         return;
     }
     let mut found = None;
@@ -229,11 +222,11 @@ fn recognise(span: &mut LlmSpan<'_>) {
     }
     span.kind = match found {
         Some(kind) if kind != Kind::Other => kind,
-        _ if is_call(span) => Kind::Llm,
+        None if is_call(span) => Kind::Llm,
         _ if is_evaluation(span) => Kind::Evaluator,
         _ => Kind::Other,
     };
-    if span.dialects.is_empty() && span.kind != Kind::Other {
+    if span.kind != Kind::Other && span.dialects.is_empty() {
         span.dialects = GEN_AI;
     }
     for (dialect, bit) in DIALECTS.iter().zip(0..) {
@@ -248,9 +241,6 @@ fn is_call(span: &LlmSpan<'_>) -> bool {
     let has = |fields: &[Field]| fields.iter().any(|field| span.fields.has(*field));
     has(&[Field::ModelRequested, Field::ModelServed])
         && has(&[Field::InputTokens, Field::OutputTokens, Field::InputMessages, Field::OutputMessages])
-        && !span.fields.has(Field::Operation)
-        && !span.fields.has(Field::OpenInferenceKind)
-        && !span.fields.has(Field::TraceloopKind)
 }
 
 /// Evaluators that are not instrumented as such: `evaluate relevance`, `evaluator: LLMJudge`. A span that names a
@@ -258,27 +248,6 @@ fn is_call(span: &LlmSpan<'_>) -> bool {
 fn is_evaluation(span: &LlmSpan<'_>) -> bool {
     let metric = span.name.strip_prefix("evaluate ").or_else(|| span.name.strip_prefix("evaluator: "));
     metric.is_some_and(|metric| !metric.is_empty() && !metric.contains(' ')) && span.feature.is_none()
-}
-
-/// `llm.input_messages.0.message.role` into prefix, 0, `message.role`.
-fn split_index(key: &[u8]) -> Option<(&[u8], u32, &[u8])> {
-    let dot = key.windows(2).position(|pair| pair[0] == b'.' && pair[1].is_ascii_digit())?;
-    let rest = key.get(dot + 1..)?;
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let index = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
-    let path = rest[digits..].strip_prefix(b".")?;
-    Some((&key[..dot], index, path))
-}
-
-/// `gen_ai.prompt.component.<name>.version`
-fn read_component<'a>(key: &'a [u8], value: Value<'a>, span: &mut LlmSpan<'a>) {
-    if let Some(rest) = key.strip_prefix(b"gen_ai.prompt.component.")
-        && let Some(name) = rest.strip_suffix(b".version")
-        && let Ok(path) = std::str::from_utf8(name)
-        && span.listed.len() < LISTED_MAX
-    {
-        span.listed.push(Listed { list: List::Components, index: 0, path, value });
-    }
 }
 
 /// 16 bytes, not all zero.

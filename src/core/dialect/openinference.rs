@@ -1,11 +1,10 @@
 //! OpenInference (Arize): flattened, indexed keys, and the whole request and response as JSON beside them.
 
-use super::{Dialect, Field, Field::*};
-use crate::core::message::Json;
+use super::{BLANK, Dialect, Event, Field, Field::*, payload};
 use crate::core::span::{Kind, List, LlmSpan};
-use crate::otlp::Value;
 
-pub(super) static DIALECT: Dialect = Dialect { name: "openinference", fields: FIELDS, lists: LISTS, kind, complete };
+pub(super) static DIALECT: Dialect =
+    Dialect { name: "openinference", fields: FIELDS, lists: LISTS, events: EVENTS, kind, complete, ..BLANK };
 
 const FIELDS: &[(&str, Field)] = &[
     ("openinference.span.kind", OpenInferenceKind),
@@ -21,6 +20,8 @@ const FIELDS: &[(&str, Field)] = &[
     ("llm.token_count.prompt", InputTokens),
     ("llm.token_count.completion", OutputTokens),
     ("llm.token_count.prompt_details.cache_read", CachedInputTokens),
+    ("llm.token_count.prompt_details.cache_write", CacheWriteTokens),
+    ("llm.token_count.completion_details.reasoning", ReasoningTokens),
     ("llm.cost.total", Cost),
     ("llm.finish_reason", FinishReason),
     ("llm.prompt_template.name", PromptName),
@@ -52,6 +53,8 @@ const LISTS: &[(&str, List)] = &[
     ("session.annotations", List::Evaluations),
 ];
 
+const EVENTS: &[(&str, Event)] = &[("First Token Stream Event", Event::FirstToken)];
+
 fn kind(span: &LlmSpan<'_>) -> Option<Kind> {
     Some(match span.text(OpenInferenceKind)? {
         "LLM" => Kind::Llm,
@@ -73,35 +76,12 @@ fn complete(span: &mut LlmSpan<'_>) {
     if !span.fields.has(OpenInferenceKind) || !matches!(span.kind, Kind::Llm | Kind::Embedding) {
         return;
     }
-    if let Some(text) = span.text(InvocationParameters) {
-        set(span, text, |key| match key {
-            "model" | "model_name" => Some((ModelRequested, true)),
-            "temperature" => Some((Temperature, false)),
-            "top_p" => Some((TopP, false)),
-            "max_tokens" | "max_completion_tokens" | "max_output_tokens" => Some((MaxTokens, false)),
-            "stream" => Some((Streaming, false)),
-            _ => None,
-        });
+    if let Some(json) = span.text(InvocationParameters) {
+        payload::request(span, json);
     }
     if span.kind == Kind::Llm
-        && let Some(text) = span.text(Output).filter(|text| text.starts_with('{'))
+        && let Some(json) = span.text(Output)
     {
-        set(span, text, |key| match key {
-            "id" => Some((ResponseId, false)),
-            "system_fingerprint" => Some((Fingerprint, false)),
-            _ => None,
-        });
-    }
-}
-
-/// Sets fields from the entries of a JSON object; with `true` over what an attribute said.
-fn set<'a>(span: &mut LlmSpan<'a>, json: &'a str, field: impl Fn(&str) -> Option<(Field, bool)>) {
-    for (key, value) in Json::new(json).entries() {
-        if let Some((field, over)) = field(&key)
-            && let Some(scalar) = value.scalar()
-        {
-            let rank = if over { 0 } else { u16::MAX - 1 };
-            span.fields.set(field, rank, Value::from(scalar));
-        }
+        payload::response(span, json);
     }
 }

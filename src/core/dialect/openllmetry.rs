@@ -1,17 +1,24 @@
 //! OpenLLMetry (Traceloop): the old 0.40 names, and what the current one adds to the GenAI conventions. Decorated
 //! functions carry only `traceloop.*`; vector stores have their own client spans.
 
-use super::{Dialect, Field, Field::*};
+use super::{BLANK, Dialect, Event, Field, Field::*};
 use crate::core::span::{Kind, List, LlmSpan};
 
-pub(super) static DIALECT: Dialect = Dialect { name: "openllmetry", fields: FIELDS, lists: LISTS, kind, complete };
+pub(super) static DIALECT: Dialect = Dialect {
+    name: "openllmetry",
+    marks: &["traceloop.workflow.name", "traceloop.entity.path", "gen_ai.openai.api_base"],
+    fields: FIELDS,
+    lists: LISTS,
+    events: EVENTS,
+    metadata: &["traceloop.association.properties."],
+    kind,
+    complete,
+    ..BLANK
+};
 
 const FIELDS: &[(&str, Field)] = &[
     ("traceloop.span.kind", TraceloopKind),
     ("llm.request.type", RequestType),
-    ("traceloop.workflow.name", TraceloopMark),
-    ("traceloop.entity.path", TraceloopMark),
-    ("gen_ai.openai.api_base", TraceloopMark),
     ("db.system", DbSystem),
     ("llm.is_streaming", Streaming),
     ("llm.response.id", ResponseId),
@@ -44,6 +51,13 @@ const FIELDS: &[(&str, Field)] = &[
 
 const LISTS: &[(&str, List)] = &[("llm.request.functions", List::Tools)];
 
+const EVENTS: &[(&str, Event)] = &[
+    ("gen_ai.content.completion.chunk", Event::FirstToken),
+    ("llm.content.completion.chunk", Event::FirstToken),
+    ("db.query.result", Event::Document),
+    ("db.search.result", Event::Document),
+];
+
 fn kind(span: &LlmSpan<'_>) -> Option<Kind> {
     if let Some(kind) = span.text(TraceloopKind) {
         return Some(match kind {
@@ -61,10 +75,7 @@ fn kind(span: &LlmSpan<'_>) -> Option<Kind> {
             _ => Kind::Other,
         });
     }
-    if span.fields.has(DbSystem) && is_vector_search(span) {
-        return Some(Kind::Retrieval);
-    }
-    span.fields.has(TraceloopMark).then_some(Kind::Other)
+    (span.fields.has(DbSystem) && is_vector_search(span)).then_some(Kind::Retrieval)
 }
 
 /// A client span of a vector store that reads: its system is one, and the operation in its name looks.

@@ -118,15 +118,30 @@ impl<'a> From<Scalar<'a>> for Value<'a> {
 }
 
 /// Text that says something: valid UTF-8, not empty, and not what a scrubber put there (logfire writes
-/// `[Scrubbed due to ...]`, OpenInference `__REDACTED__`).
+/// `[Scrubbed due to ...]`, OpenInference `__REDACTED__`, Codex `[REDACTED]`). Langfuse and MLflow send plain words as
+/// JSON texts: `"\"order-help\""` is `order-help`.
 pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
-    if is_silent(bytes) { None } else { std::str::from_utf8(bytes).ok() }
+    if is_silent(bytes) {
+        return None;
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    let word = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match word.filter(|word| !word.contains(['"', '\\'])) {
+        Some(word) => Some(word).filter(|word| !word.is_empty()),
+        None => Some(text),
+    }
 }
 
 /// Whether these bytes say nothing.
 #[inline]
 pub(crate) fn is_silent(bytes: &[u8]) -> bool {
-    bytes.is_empty() || bytes.starts_with(b"[Scrubbed due to") || bytes == b"__REDACTED__"
+    match bytes.first() {
+        None => true,
+        Some(b'[') => bytes == b"[REDACTED]" || bytes.starts_with(b"[Scrubbed due to"),
+        Some(b'_') => bytes == b"__REDACTED__",
+        Some(b'<') => bytes == b"<REDACTED>",
+        Some(_) => false,
+    }
 }
 
 fn parse_time(text: &str) -> Option<UnixNanos> {

@@ -5,24 +5,21 @@ use super::Field;
 /// Names beside those of the dialects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Attribute keys that name the feature, in order of precedence, 256 at most. `metadata.x` also means `x` inside
-    /// the JSON under `metadata`. After them come the root's name and `service.name`.
+    /// Attribute keys that name the feature, in order of precedence, 256 at most. After them come the root's name and
+    /// `service.name`.
     pub feature: Vec<String>,
-    /// The user's own attribute keys for fields, before any dialect's.
+    /// The user's own attribute keys for fields, before any dialect's. `a.b` also means `b` inside the JSON of `a`, and
+    /// `metadata.x` means `x` wherever a dialect keeps what the application added.
     pub fields: Vec<(Field, String)>,
 }
 
 /// An explicit feature first, then workflow, agent, route.
-const FEATURE_KEYS: [&str; 17] = [
+const FEATURE_KEYS: [&str; 13] = [
     "freezeframe.feature",
     "app.feature",
     "feature",
     "gen_ai.feature.name",
-    "traceloop.association.properties.feature",
     "metadata.feature",
-    "langfuse.trace.metadata.feature",
-    "langsmith.metadata.feature",
-    "ai.telemetry.metadata.feature",
     "gen_ai.workflow.name",
     "traceloop.workflow.name",
     "ai.telemetry.functionId",

@@ -1,3 +1,4 @@
+use super::table::split_index;
 use super::*;
 use crate::core::wire::{Any, Span as Sent, traces};
 use crate::otlp::Traces;

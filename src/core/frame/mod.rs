@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 pub use variables::{Side, VariableState};
 
 use super::attribution::{Answer, Standing, Suspect};
+use super::completeness::{Completeness, Gap};
 use super::detect::Estimate;
 use super::incident::{Class, Severity};
 use super::request::Request;
@@ -20,6 +21,8 @@ use super::trace_record;
 
 /// The schema that [`Frame::body`] follows.
 pub const SCHEMA: &str = "freezeframe.frame/v1";
+/// Gaps of the telemetry in a frame, those of most requests first.
+const GAPS_MAX: usize = 20;
 
 /// Everything a frame holds.
 #[derive(Clone, Debug)]
@@ -50,8 +53,8 @@ pub struct Frame {
     pub failing: Vec<Request>,
     /// Redacted requests that do not.
     pub healthy: Vec<Request>,
-    /// Share of requests that carried each field of the minimum telemetry.
-    pub completeness: Vec<(&'static str, f64)>,
+    /// Which fields of the minimum telemetry requests carried.
+    pub completeness: Completeness,
     /// Redaction.
     pub redaction: Redaction,
     /// Who took it.
@@ -117,8 +120,8 @@ pub struct Reading {
 /// What was taken out of the texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redaction {
-    /// Version of the rules.
-    pub rules_version: &'static str,
+    /// Version of the rules: the built-in ones' and a digest of the user's; `off` without redaction.
+    pub rules_version: String,
     /// Findings by entity, in the samples and in the details of the feature's values so far.
     pub counts: Vec<(String, u64)>,
 }
@@ -151,7 +154,8 @@ impl Frame {
             "signals": object(self.signals.iter().map(|it| (it.name.into(), signal(it))).collect()),
             "breakers": object(self.breakers.iter().map(|(class, state)| (class.as_str().into(), json!(state))).collect()),
             "samples": { "failing": records(&self.failing), "healthy": records(&self.healthy) },
-            "completeness": object(self.completeness.iter().map(|(name, share)| ((*name).into(), json!(share))).collect()),
+            "completeness": object(self.completeness.shares().iter().map(|(name, share)| ((*name).into(), json!(share))).collect()),
+            "completeness_gaps": self.completeness.gaps().iter().take(GAPS_MAX).map(Gap::to_json).collect::<Vec<_>>(),
             "redaction": {
                 "rules_version": self.redaction.rules_version,
                 "counts": object(self.redaction.counts.iter().map(|(entity, n)| (entity.clone(), json!(n))).collect()),

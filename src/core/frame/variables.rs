@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 use similar::TextDiff;
 
 use crate::core::attribution::Movement;
+use crate::core::completeness::Completeness;
 use crate::core::ledger::{Dimension, Ledger, OTHER, Observed, Tally};
 use crate::core::variable::Variable;
 
@@ -38,6 +39,8 @@ pub struct VariableState {
     pub movement: Movement,
     /// What only this variable has.
     pub detail: Json,
+    /// What closes the gaps in the telemetry it is read from; empty where there are none.
+    pub remedies: Vec<&'static str>,
 }
 
 impl Side {
@@ -63,9 +66,17 @@ impl Side {
 }
 
 impl VariableState {
-    /// Reads one variable out of the ledger.
+    /// Reads one variable out of the ledger, and why it is not there out of the telemetry's completeness.
     #[must_use]
-    pub fn of(ledger: &Ledger, variable: Variable, incident: &Tally, baseline: &Tally, movement: Movement) -> Self {
+    pub fn of(
+        ledger: &Ledger,
+        variable: Variable,
+        [incident, baseline]: [&Tally; 2],
+        movement: Movement,
+        completeness: &Completeness,
+    ) -> Self {
+        let mut remedies: Vec<_> = variable.fields().iter().filter_map(|field| completeness.remedy(field)).collect();
+        remedies.dedup();
         let dimension = Dimension::Variable(variable);
         Self {
             variable,
@@ -73,6 +84,7 @@ impl VariableState {
             baseline: Side::of(ledger, dimension, baseline),
             movement,
             detail: detail(ledger, variable, incident, baseline),
+            remedies,
         }
     }
 
@@ -94,16 +106,20 @@ impl VariableState {
 
     fn state(&self) -> (&'static str, Option<String>) {
         let side = if self.incident.requests > 0 { &self.incident } else { &self.baseline };
+        let not_captured = || format!("not captured: {}", self.remedies.join("; or "));
         if side.reported == 0 {
-            return ("missing", Some(self.variable.instrument().to_owned()));
+            let instrument = || self.variable.instrument().to_owned();
+            return ("missing", Some(if self.remedies.is_empty() { instrument() } else { not_captured() }));
         }
         let share = f64::from(side.reported) / f64::from(side.requests.max(1));
         if share < CAPTURED_SHARE_MIN {
             let percent = share * 100.0;
-            return (
-                "partial",
-                Some(format!("reported by {percent:.0} % of requests; {}", self.variable.instrument())),
-            );
+            let rest = match self.remedies.is_empty() {
+                true if self.variable.fields().is_empty() => self.variable.instrument().to_owned(),
+                true => "the rest had none to report".to_owned(),
+                false => not_captured(),
+            };
+            return ("partial", Some(format!("reported by {percent:.0} % of requests; {rest}")));
         }
         ("captured", None)
     }

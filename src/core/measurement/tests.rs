@@ -133,6 +133,7 @@ fn counts_are_one_per_thing() {
         version: None,
         started_at: crate::core::time::UnixNanos(0),
         duration: None,
+        ran: true,
         arguments: None,
         result: None,
         error,

@@ -21,6 +21,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) finish: Option<Cow<'a, str>>,
     /// Tools the answer asks for.
     pub(crate) requested: Vec<ToolRequest<'a>>,
+    /// Tools asked for since the question, in turns, before this call; without arguments.
+    pub(crate) asked_before: Vec<Vec<ToolRequest<'a>>>,
     /// Results of tools that ran since the model last spoke.
     pub(crate) results: Vec<ToolResponse<'a>>,
 }
@@ -48,9 +50,15 @@ impl<'a> Exchange<'a> {
         if message.is_question() {
             self.query = message.text;
             self.results.clear();
+            self.asked_before.clear();
         }
         if message.role == Role::Assistant {
             self.results.clear();
+            let asked = message.calls.into_iter().filter(|it| !it.name.is_empty());
+            let turn: Vec<_> = asked.map(|it| ToolRequest { arguments: None, ..it }).collect();
+            if !turn.is_empty() {
+                self.asked_before.push(turn);
+            }
         }
         self.results.extend(message.results);
     }

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 pub(crate) use exchange::Exchange;
 pub(crate) use indexed::{documents as indexed_documents, grouped, messages as indexed_messages};
 pub(crate) use json::{Json, of_value};
-pub(crate) use parse::{documents, input, instructions, message as one, output};
+pub(crate) use parse::{answer, definitions, documents, input, instructions, message as one, output};
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

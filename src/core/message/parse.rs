@@ -38,6 +38,9 @@ pub(crate) fn input(json: Json<'_>) -> Vec<Message<'_>> {
     }
     let mut tail = Vec::new();
     let mut at = items.len();
+    while at > 0 && defined(items[at - 1]).is_some() {
+        at -= 1;
+    }
     while at > 0 {
         at -= 1;
         let message = message(items[at], Role::User);
@@ -62,12 +65,11 @@ fn input_of_object(json: Json<'_>) -> Vec<Message<'_>> {
     if get("role").is_some() {
         return vec![message(json, Role::User)];
     }
-    let mut messages: Vec<_> = ["system", "instructions"]
-        .iter()
-        .filter_map(|key| instructions(get(key)?))
-        .map(|text| spoken(Role::System, text))
-        .collect();
-    if let Some(inner) = ["messages", "input", "prompt", "query", "question"].iter().find_map(|key| get(key)) {
+    let gemini = get("config").and_then(|config| config.get("system_instruction"));
+    let systems = ["system", "instructions"].iter().filter_map(|key| get(key)).chain(gemini);
+    let mut messages: Vec<_> = systems.filter_map(instructions).map(|text| spoken(Role::System, text)).collect();
+    let inner = ["messages", "input", "prompt", "query", "question", "contents"].iter().find_map(|key| get(key));
+    if let Some(inner) = inner {
         messages.extend(input(inner));
     }
     messages
@@ -79,10 +81,16 @@ pub(crate) fn output(json: Json<'_>) -> Vec<Message<'_>> {
         return vec![spoken(Role::Assistant, json.raw().into())];
     }
     if json.is_array() {
-        return json.items().into_iter().map(|item| message(item, Role::Assistant)).collect();
+        let items = json.items();
+        // LangChain: one list of generations a prompt.
+        return match items.first().filter(|first| first.is_array()) {
+            Some(first) => output(*first),
+            None => items.into_iter().map(|item| message(item, Role::Assistant)).collect(),
+        };
     }
     if json.is_object() {
-        return match json.get("choices").or_else(|| json.get("output")) {
+        let inner = ["choices", "output", "generations", "candidates"].iter().find_map(|key| json.get(key));
+        return match inner {
             Some(inner) if inner.is_array() => output(inner),
             _ if is_message(json) => vec![message(json, Role::Assistant)],
             // A structured answer.
@@ -90,6 +98,34 @@ pub(crate) fn output(json: Json<'_>) -> Vec<Message<'_>> {
         };
     }
     json.text().filter(|text| !text.is_empty()).map(|text| spoken(Role::Assistant, text)).into_iter().collect()
+}
+
+/// The answer that a dialect sends as a text and a list of the tools it asks for.
+pub(crate) fn answer<'a>(text: Option<&'a str>, calls: Option<&'a str>) -> Message<'a> {
+    let mut message = Message::new(Role::Assistant);
+    message.text = text.map(Cow::Borrowed);
+    message.calls = calls.map(|json| Json::new(json).items().into_iter().map(request).collect()).unwrap_or_default();
+    message
+}
+
+/// The tools defined in a whole request: under `tools`, under Gemini's `config`, or, as Langfuse's callback for
+/// LangChain sends them, among the messages.
+pub(crate) fn definitions(json: Json<'_>) -> Vec<Json<'_>> {
+    if json.is_object() {
+        let nested = || json.get("config").and_then(|config| config.get("tools"));
+        let tools = json.get("tools").or_else(nested);
+        return match tools {
+            Some(tools) => vec![tools],
+            None => json.get("messages").map(definitions).unwrap_or_default(),
+        };
+    }
+    json.items().into_iter().filter_map(defined).collect()
+}
+
+/// The definition that stands where a tool's message would.
+fn defined(json: Json<'_>) -> Option<Json<'_>> {
+    let is_tool = json.first("role").is_some_and(|role| role.raw() == "\"tool\"");
+    json.get("content").filter(|content| is_tool && content.is_object() && content.get("function").is_some())
 }
 
 /// Whether an object is a message or a response in any form, and not what a model was asked to fill in.
@@ -127,7 +163,9 @@ pub(crate) fn instructions(json: Json<'_>) -> Option<Cow<'_, str>> {
 /// The documents in a list, or in an object that holds one; `None` when there is no such list.
 pub(crate) fn documents(json: Json<'_>) -> Option<Vec<Document>> {
     if json.is_object() {
-        let list = ["documents", "results", "matches", "hits", "points"].iter().find_map(|key| json.get(key))?;
+        let list = ["documents", "results", "matches", "hits", "points", "output", "docs"]
+            .iter()
+            .find_map(|key| json.get(key))?;
         return documents(list);
     }
     if !json.is_array() {
@@ -159,7 +197,7 @@ fn read_document(json: Json<'_>, document: &mut Document, updated: &mut (usize, 
                     document.content.get_or_insert_with(|| text.into());
                 }
             }
-            "document" | "metadata" | "payload" | "node" if value.is_object() => {
+            "document" | "metadata" | "payload" | "node" | "kwargs" if value.is_object() => {
                 read_document(value, document, updated)
             }
             "document" => {
@@ -186,9 +224,14 @@ fn spoken(role: Role, text: Cow<'_, str>) -> Message<'_> {
     Message { text: Some(text), ..Message::new(role) }
 }
 
+/// Who speaks; LangChain's constructors name a class, and a type inside their arguments.
 fn role(json: Json<'_>) -> Role {
-    let name = json.first("role").or_else(|| json.get("role")).and_then(Json::text);
-    name.map_or(Role::User, |name| Role::of(&name))
+    if let Some(name) = json.first("role").or_else(|| json.get("role")).and_then(Json::text) {
+        return Role::of(&name);
+    }
+    let class = json.get("id").and_then(|id| id.items().last()?.text());
+    let class = class.or_else(|| json.get("kwargs")?.get("type")?.text());
+    class.map_or(Role::User, |name| Role::of(&name))
 }
 
 /// One message, choice or content block list.
@@ -196,6 +239,14 @@ pub(crate) fn message(json: Json<'_>, default: Role) -> Message<'_> {
     let mut message = Message::new(default);
     if let Some(text) = json.text() {
         message.text = Some(text);
+        return message;
+    }
+    // A generation of LangChain repeats its message's text.
+    let inner = json.get("message").filter(|inner| inner.is_object() && json.get("text").is_some());
+    if let Some(inner) = inner {
+        let mut message = self::message(inner, default);
+        let info = json.get("generation_info").and_then(|info| info.get("finish_reason"));
+        message.finish = message.finish.or_else(|| info?.text());
         return message;
     }
     let mut id = Cow::Borrowed("");
@@ -225,7 +276,10 @@ fn read_message<'a>(json: Json<'a>, message: &mut Message<'a>, id: &mut Cow<'a, 
             "finish_reason" | "finishReason" | "stop_reason" => message.finish = value.text().or(message.finish.take()),
             "tool_call_id" | "toolCallId" => *id = value.text().unwrap_or_default(),
             "id" if id.is_empty() && value.text().is_some() => *id = value.text().unwrap_or_default(),
-            "message" | "kwargs" | "generation_info" if value.is_object() => read_message(value, message, id),
+            "message" | "kwargs" | "generation_info" | "response_metadata" if value.is_object() => {
+                read_message(value, message, id)
+            }
+            "additional_kwargs" => value.get("refusal").into_iter().for_each(|it| refused(it, message)),
             "text" if message.text.is_none() => message.text = value.text(),
             _ => {}
         }
@@ -255,8 +309,18 @@ fn part<'a>(json: Json<'a>, message: &mut Message<'a>) {
     let text = |keys: &[&str]| get(keys).and_then(|(_, value)| value.text());
     match text(&["type"]).as_deref() {
         None | Some("text" | "input_text" | "output_text" | "message") => {
-            if let Some((_, value)) = get(&["content", "text"]) {
+            if let Some((_, value)) = get(&["content", "text", "parts"]) {
                 content(*value, message);
+            }
+            // Gemini's parts have no type.
+            if let Some((_, call)) = get(&["function_call", "functionCall"]) {
+                message.calls.push(request(*call));
+            }
+            if let Some((_, result)) = get(&["function_response", "functionResponse"]) {
+                let field = |key: &str| result.get(key).map(Json::text_or_raw).unwrap_or_default();
+                let id = field("id");
+                let id = if id.is_empty() { field("name") } else { id };
+                message.results.push(ToolResponse::new(id, field("response")));
             }
         }
         Some("refusal") => get(&["refusal", "content", "text"]).into_iter().for_each(|(_, it)| refused(*it, message)),

@@ -14,6 +14,7 @@ fn tool(name: &str, ok: bool) -> ToolCall {
         version: None,
         started_at: UnixNanos(0),
         duration: None,
+        ran: true,
         arguments: None,
         result: None,
         error: (!ok).then(failure),

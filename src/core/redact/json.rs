@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::keys::Under;
 use super::{BLOCKED_KEY, Counts, Redactor};
 
 /// JSON in a string in JSON is followed this deep; deeper text is redacted as text.
@@ -17,7 +18,17 @@ pub(super) fn is_document(text: &str) -> bool {
 
 /// Redacts a valid JSON document. `None` when nothing was found.
 pub(super) fn redact(redactor: &Redactor, text: &str, depth: usize, counts: &mut Counts) -> Option<String> {
-    Walk { redactor, text, depth, counts, out: String::new(), copied: 0, blocked: vec![false], pending: false }.run()
+    Walk {
+        redactor,
+        text,
+        depth,
+        counts,
+        out: String::new(),
+        copied: 0,
+        under: vec![Under::Plain],
+        pending: Under::Plain,
+    }
+    .run()
 }
 
 struct Walk<'a> {
@@ -28,10 +39,10 @@ struct Walk<'a> {
     out: String,
     /// Bytes of `text` that are in `out` already.
     copied: usize,
-    /// Whether each open container stands under a blocked key.
-    blocked: Vec<bool>,
-    /// Whether the next value does.
-    pending: bool,
+    /// What the keys say of each open container.
+    under: Vec<Under>,
+    /// What they say of the next value.
+    pending: Under,
 }
 
 impl Walk<'_> {
@@ -46,9 +57,9 @@ impl Walk<'_> {
                     at = end;
                     continue;
                 }
-                b'{' | b'[' => self.blocked.push(self.pending),
+                b'{' | b'[' => self.under.push(self.pending),
                 b'}' | b']' => {
-                    self.blocked.pop();
+                    self.under.pop();
                     self.pending = self.inherited();
                 }
                 b',' => self.pending = self.inherited(),
@@ -65,42 +76,59 @@ impl Walk<'_> {
         (self.copied > 0).then(|| self.out + &self.text[self.copied..])
     }
 
-    fn inherited(&self) -> bool {
-        self.blocked.last().copied().unwrap_or_default()
+    fn inherited(&self) -> Under {
+        self.under.last().copied().unwrap_or(Under::Plain)
     }
 
     fn string(&mut self, start: usize, end: usize) {
         let Some(value) = decode(&self.text[start..end]) else { return };
-        let is_key = self.text[end..].trim_start().starts_with(':');
-        if is_key {
-            self.pending = self.inherited() || self.redactor.is_blocked_key(&value);
-        } else if self.pending {
-            self.block(start, end, &value);
-            return;
+        if self.text[end..].trim_start().starts_with(':') {
+            return self.key(start, end, &value);
         }
-        let redacted = self.redactor.redact_at(&value, self.depth + 1, self.counts);
-        if let Some(text) = redacted {
+        match self.pending {
+            Under::Ignored => {}
+            Under::Plain => self.clean(start, end, &value),
+            Under::Blocked => self.block(start, end, &value),
+        }
+    }
+
+    /// What a container's own key said counts for all that is inside.
+    fn key(&mut self, start: usize, end: usize, key: &str) {
+        let inherited = self.inherited();
+        if inherited == Under::Plain {
+            self.pending = self.redactor.keys.of(key);
+        }
+        if inherited != Under::Ignored {
+            self.clean(start, end, key);
+        }
+    }
+
+    fn clean(&mut self, start: usize, end: usize, value: &str) {
+        if let Some(text) = self.redactor.redact_at(value, self.depth + 1, self.counts) {
             self.put(start, end, &text);
         }
     }
 
-    /// Numbers hold cards and phone numbers too; short ones can't.
+    /// Numbers hold cards and phone numbers too; short ones can't, and only the user's own patterns know them.
     fn number(&mut self, start: usize, end: usize) {
         let text = self.text;
         let number = &text[start..end];
-        if self.pending {
-            self.block(start, end, number);
-        } else if number.len() >= 12
-            && let Some(redacted) = self.redactor.redact_at(number, NESTING_MAX, self.counts)
-        {
-            self.put(start, end, &redacted);
+        let can_hold_any = number.len() >= 12 || !self.redactor.blocked_values.is_empty();
+        match self.pending {
+            Under::Blocked => self.block(start, end, number),
+            Under::Plain if can_hold_any && self.redactor.redact_all_types => {
+                if let Some(redacted) = self.redactor.redact_at(number, NESTING_MAX, self.counts) {
+                    self.put(start, end, &redacted);
+                }
+            }
+            Under::Plain | Under::Ignored => {}
         }
     }
 
     fn block(&mut self, start: usize, end: usize, value: &str) {
         if !value.is_empty() && !self.redactor.is_done(value) && !self.redactor.is_allowed(value) {
             self.counts.add(BLOCKED_KEY);
-            self.put(start, end, &format!("<{BLOCKED_KEY}>"));
+            self.put(start, end, &self.redactor.placeholder(BLOCKED_KEY, value));
         }
     }
 

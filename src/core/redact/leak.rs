@@ -3,61 +3,79 @@
 //! Less than what is taken out of texts, because a leak pages somebody: only what one issuer's pattern or a checksum
 //! proves. An address, a phone number and a password in an example are in good answers every day.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-
+use super::find::plain;
 use super::personal::{Reach, Shape};
-use super::{BLOCKED_KEY, Redactor, plain, secret};
+use super::secret::Secret;
+use super::{BLOCKED_KEY, Redactor};
 
-/// What is taken out of texts and is no leak.
-const HARMLESS: [&str; 8] = [
+/// What is taken out of texts and is no leak: personal data of every good answer, and secrets known by what stands
+/// beside them, ours and gitleaks' own.
+const HARMLESS: [&str; 16] = [
     "EMAIL_ADDRESS",
     "PHONE_NUMBER",
     "IP_ADDRESS",
+    "MAC_ADDRESS",
     "URL_PASSWORD",
     "AUTHORIZATION",
     "PASSWORD",
     "GENERIC_SECRET",
     BLOCKED_KEY,
+    "CURL_AUTH_HEADER",
+    "CURL_AUTH_USER",
+    "GENERIC_API_KEY",
+    "HASHICORP_TF_PASSWORD",
+    "KUBERNETES_SECRET_YAML",
+    "NUGET_CONFIG_PASSWORD",
+    "SIDEKIQ_SENSITIVE_URL",
 ];
 
-/// Finds the keywords of everything that is a leak, in any case.
-pub(super) fn keywords() -> AhoCorasick {
-    let kinds = secret::KINDS.iter().filter(|kind| !HARMLESS.contains(&kind.entity));
-    let built = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(kinds.flat_map(|kind| kind.keywords));
-    built.expect("a few short literal keywords always compile")
+impl Secret {
+    /// Whether it proves a leak in an answer.
+    pub(super) fn is_leak(&self) -> bool {
+        !HARMLESS.contains(&&*self.entity)
+    }
 }
 
 impl Redactor {
-    /// Whether `answer` holds a secret of a known issuer, a card, account or social security number, or a value of the
-    /// user's own patterns, that was not in the question.
+    /// Whether `answer` holds a secret of a known issuer, a card, account or social security number, or what the user's
+    /// own patterns and rules find, that was not in the question.
     #[must_use]
     pub fn leaks(&self, answer: &str, question: Option<&str>) -> bool {
         let shape = Shape::of(answer);
         let plain = plain(answer, &shape);
-        let mut found = if self.leak_keywords.is_match(&*plain) { self.secrets_in(&plain) } else { Vec::new() };
+        let mut found =
+            if self.has_leak_keyword(&plain) { self.secrets_in(&plain, Secret::is_leak) } else { Vec::new() };
         for reach in [Reach::Numbers, Reach::Capitals] {
             self.personal_in(&plain, &shape, reach, &mut found);
         }
         self.blocked_values_in(&plain, &mut found);
-        found.into_iter().any(|(entity, range)| {
-            let found = &answer[range];
+        found.into_iter().any(|finding| {
+            let found = &answer[finding.range];
             let said = || question.is_some_and(|question| question.contains(found));
-            !HARMLESS.contains(&entity) && !self.is_allowed(found) && !said()
+            !HARMLESS.contains(&finding.entity) && !self.is_allowed(found) && !said()
         })
+    }
+
+    fn has_leak_keyword(&self, text: &str) -> bool {
+        let without = |secret: &Secret| secret.keywords.is_empty() && secret.is_leak();
+        self.leak_keywords.is_match(text) || self.secrets.iter().any(without)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Settings;
     use super::*;
 
     /// Proves what pages and what does not, and that a user who types a secret has not been leaked one.
     #[test]
     fn only_what_is_proven_and_new_is_a_leak() {
-        let redactor = Redactor::new(&[], &["ACME-[0-9]{6}"], &["4111 ?1111 ?1111 ?1111"]).unwrap();
+        let redactor = Redactor::new(&Settings {
+            blocked_values: vec!["ACME-[0-9]{6}".to_owned()],
+            allowed_values: vec!["4111 ?1111 ?1111 ?1111".to_owned()],
+            ..Settings::default()
+        })
+        .unwrap();
         let table = [
             ("Your card is 4242 4242 4242 4242.", true),
             ("Use AKIAQ3EGRIVXZ4TPLMNB to log in.", true),

@@ -2,74 +2,121 @@
 //!
 //! | found by | what | placeholder |
 //! |---|---|---|
-//! | key | values under `password`, `authorization`, ... in JSON | `<BLOCKED_KEY>` |
-//! | keyword, pattern, entropy | secrets ([`secret`]) | `<GITHUB_TOKEN>`, ... |
+//! | key | values under `password`, `authorization`, ... in JSON ([`keys`]) | `<BLOCKED_KEY>` |
+//! | keyword, pattern, entropy | secrets ([`secret`]) and a user's rules ([`gitleaks`]) | `<GITHUB_TOKEN>`, ... |
 //! | pattern, neighbourhood, checksum | personal data ([`personal`]) | `<EMAIL_ADDRESS>`, ... |
 //! | the user's patterns | whatever they match | `<BLOCKED_VALUE>` |
 //!
-//! What an allowed pattern matches whole is left alone, whoever found it. Deliberately absent: names of people and
-//! places, which no pattern can tell; hashing, which would let equal short values be guessed.
+//! What an allowed pattern matches whole is left alone, whoever found it. With a key, placeholders carry a digest
+//! ([`pseudonym`]). The rules for secrets are a set of our own in gitleaks' form: the crates that carry gitleaks' rules
+//! are young, are scanners of whole repositories and ask for a newer compiler. Deliberately absent: names of people and
+//! places, which no pattern can tell; digests without a key, which would let short values be guessed.
 
 mod check;
 mod counts;
+mod find;
+mod gitleaks;
+mod go_syntax;
 mod iban;
 mod json;
+mod keys;
 mod leak;
+mod pattern;
 mod personal;
+mod placeholder;
+mod pseudonym;
 mod request;
 mod secret;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use regex::{Regex, RegexBuilder};
+use aho_corasick::AhoCorasick;
+use regex::Regex;
 use thiserror::Error;
 
 pub use counts::Counts;
-use personal::{Reach, Shape};
+pub use gitleaks::{Allowlist, Rule, Rules, Target};
+use keys::Keys;
+use pattern::{Lazy, compile};
+pub use pseudonym::PseudonymKey;
 pub use request::request;
+use secret::Secret;
+pub use secret::entity_of;
 
-/// Version of the built-in rules; changes with every change of what they find. Frames record it.
-pub const RULES_VERSION: &str = "2026-11-22";
+/// Version of the built-in rules; changes with every change of what they find. See [`Redactor::rules_version`].
+pub const RULES_VERSION: &str = "2026-11-22.2";
 
 const BLOCKED_KEY: &str = "BLOCKED_KEY";
 const BLOCKED_VALUE: &str = "BLOCKED_VALUE";
-
-/// Keys whose values are secrets by their name alone. `token` is not among them: to a language model it is a word.
-const BLOCKED_KEYS: &str = r"(?i)^(?:.*[_. -])?(?:password|passwd|pwd|passphrase|authorization|cookie|set-cookie|credentials?|ssn)$|(?:secret|api[_-]?key|access[_-]?key|private[_-]?key|(?:access|refresh|id|auth|bearer|session|api)[_-]?token)$";
-
-/// A key and its value in JSON that is cut off or inside other text.
-const LOOSE_PAIR: &str = r#""\s?([0-9A-Za-z_.-]{1,64})\s?"\s{0,3}:\s{0,3}"\s?([^"]*[^"\s])|'([0-9A-Za-z_.-]{1,64})'\s{0,3}:\s{0,3}'([^']*[^'\s])"#;
+const USER_ID: &str = "USER_ID";
 
 /// Passes over a text until nothing more is found. Taking one thing out can uncover another, rarely twice.
 const PASSES_MAX: usize = 4;
 
+/// What a user can ask for. Names and meaning are those of the OTel redaction processor where it has them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Whether every key is allowed; `false` masks the values of all but `allowed_keys`.
+    pub allow_all_keys: bool,
+    /// Keys allowed when not all are.
+    pub allowed_keys: Vec<String>,
+    /// Keys whose values are left as they are.
+    pub ignored_keys: Vec<String>,
+    /// The same as patterns.
+    pub ignored_key_patterns: Vec<String>,
+    /// Patterns of keys whose values are masked whole, beside the built-in ones.
+    pub blocked_key_patterns: Vec<String>,
+    /// Patterns of values that are masked.
+    pub blocked_values: Vec<String>,
+    /// Patterns of values that never are.
+    pub allowed_values: Vec<String>,
+    /// Whether numbers in JSON are looked at, not strings alone.
+    pub redact_all_types: bool,
+    /// Rules of the user's `gitleaks.toml`.
+    pub rules: Arc<Rules>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allow_all_keys: true,
+            allowed_keys: Vec::new(),
+            ignored_keys: Vec::new(),
+            ignored_key_patterns: Vec::new(),
+            blocked_key_patterns: Vec::new(),
+            blocked_values: Vec::new(),
+            allowed_values: Vec::new(),
+            redact_all_types: true,
+            rules: Arc::default(),
+        }
+    }
+}
+
 /// A compiled set of rules.
 #[derive(Debug)]
 pub struct Redactor {
-    /// Finds the keywords of [`secret::KINDS`] in any case.
+    /// Finds the keywords of `secrets` in any case.
     keywords: AhoCorasick,
     leak_keywords: AhoCorasick,
-    /// The kind each keyword belongs to.
-    keyword_kinds: Vec<usize>,
-    secrets: Vec<BuiltIn>,
-    personal: Vec<BuiltIn>,
-    loose_pair: BuiltIn,
-    blocked_key: BuiltIn,
-    blocked_keys: Vec<Regex>,
+    /// The secret each keyword belongs to.
+    keyword_secrets: Vec<usize>,
+    /// The user's rules, then the built-in kinds.
+    secrets: Vec<Secret>,
+    personal: Vec<Lazy>,
+    loose_pair: Lazy,
+    keys: Keys,
     blocked_values: Vec<Regex>,
     allowed_values: Vec<Regex>,
+    redact_all_types: bool,
     /// Every entity, to know a placeholder when it stands in the text.
-    entities: Vec<&'static str>,
+    entities: BTreeSet<String>,
+    pseudonym_key: Option<PseudonymKey>,
+    rules_version: String,
 }
-
-/// An entity and where it stands.
-type Finding = (&'static str, Range<usize>);
 
 /// A text without what must not be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,37 +138,44 @@ pub struct PatternError {
 }
 
 impl Redactor {
-    /// Compiles the built-in rules and the user's regular expressions.
+    /// Compiles the built-in rules and the user's.
     ///
     /// # Errors
-    /// The first pattern of the user's that is no regular expression or too large a one.
-    pub fn new<S: AsRef<str>>(
-        blocked_key_patterns: &[S],
-        blocked_values: &[S],
-        allowed_values: &[S],
-    ) -> Result<Self, PatternError> {
-        let keyword_kinds: Vec<(&str, usize)> = (secret::KINDS.iter().enumerate())
-            .flat_map(|(index, kind)| kind.keywords.iter().map(move |keyword| (*keyword, index)))
-            .collect();
-        let keywords = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(keyword_kinds.iter().map(|(word, _)| word));
-        let entities =
-            secret::KINDS.iter().map(|kind| kind.entity).chain(personal::KINDS.iter().map(|kind| kind.entity));
+    /// The first pattern of the lists that is no regular expression or too large a one. Rules are taken as checked
+    /// ([`Rule::fault`]); one that does not compile finds nothing.
+    pub fn new(settings: &Settings) -> Result<Self, PatternError> {
+        let secrets = secret::all(&settings.rules);
+        let (keywords, keyword_secrets) = secret::keywords(&secrets, |_| true);
+        let entities = secrets.iter().map(|secret| secret.entity.clone().into_owned());
+        let personal = personal::KINDS.iter().map(|kind| kind.entity.to_owned());
+        let own = [BLOCKED_KEY, BLOCKED_VALUE, USER_ID].map(str::to_owned);
         Ok(Self {
-            keywords: keywords.expect("a few short literal keywords always compile"),
-            leak_keywords: leak::keywords(),
-            keyword_kinds: keyword_kinds.into_iter().map(|(_, kind)| kind).collect(),
-            secrets: secret::KINDS.iter().map(|kind| BuiltIn::new(kind.pattern)).collect(),
-            personal: personal::KINDS.iter().map(|kind| BuiltIn::new(kind.pattern)).collect(),
-            loose_pair: BuiltIn::new(LOOSE_PAIR),
-            blocked_key: BuiltIn::new(BLOCKED_KEYS),
-            blocked_keys: compile(blocked_key_patterns, str::to_owned)?,
-            blocked_values: compile(blocked_values, str::to_owned)?,
-            allowed_values: compile(allowed_values, |pattern| format!("^(?:{pattern})$"))?,
-            entities: entities.chain([BLOCKED_KEY, BLOCKED_VALUE]).collect(),
+            keywords,
+            leak_keywords: secret::keywords(&secrets, Secret::is_leak).0,
+            keyword_secrets,
+            personal: personal::KINDS.iter().map(|kind| Lazy::built_in(kind.pattern)).collect(),
+            loose_pair: Lazy::built_in(find::LOOSE_PAIR),
+            keys: Keys::new(settings)?,
+            blocked_values: compile_all(&settings.blocked_values, str::to_owned)?,
+            allowed_values: compile_all(&settings.allowed_values, |pattern| format!("^(?:{pattern})$"))?,
+            redact_all_types: settings.redact_all_types,
+            entities: entities.chain(personal).chain(own).collect(),
+            secrets,
+            pseudonym_key: None,
+            rules_version: rules_version(&settings.rules),
         })
+    }
+
+    /// Has placeholders carry keyed digests.
+    #[must_use]
+    pub fn with_pseudonyms(self, key: Option<PseudonymKey>) -> Self {
+        Self { pseudonym_key: key, ..self }
+    }
+
+    /// Version of the built-in rules, and a digest of the user's: `2026-11-22+gitleaks.5f1d0c9a`.
+    #[must_use]
+    pub fn rules_version(&self) -> &str {
+        &self.rules_version
     }
 
     /// Takes out what must not be kept. A JSON document is walked string by string, at any depth.
@@ -132,10 +186,13 @@ impl Redactor {
         Redacted { text, counts }
     }
 
-    /// Whether a value under this key is masked whole.
-    #[must_use]
-    pub fn is_blocked_key(&self, key: &str) -> bool {
-        self.blocked_key.regex().is_match(key) || self.blocked_keys.iter().any(|pattern| pattern.is_match(key))
+    /// The pseudonym of a user's id, which no pattern can tell from a word: with a key the id goes whole.
+    fn user_id(&self, id: &str, counts: &mut Counts) -> Option<String> {
+        if self.pseudonym_key.is_none() || id.is_empty() || self.is_done(id) || self.is_allowed(id) {
+            return None;
+        }
+        counts.add(USER_ID);
+        Some(self.placeholder(USER_ID, id))
     }
 
     /// The text without what was found, or `None` when nothing was.
@@ -143,7 +200,7 @@ impl Redactor {
         if depth < json::NESTING_MAX && json::is_document(text) {
             return json::redact(self, text, depth, counts);
         }
-        let mut redacted = self.pass(text, counts)?;
+        let mut redacted = self.pass(&find::unescaped(text), counts)?;
         for _ in 1..PASSES_MAX {
             match self.pass(&redacted, counts) {
                 Some(again) => redacted = again,
@@ -157,164 +214,18 @@ impl Redactor {
         self.replace(text, self.findings(text), counts)
     }
 
-    /// What is found and where, in no order; findings may overlap.
-    fn findings(&self, text: &str) -> Vec<Finding> {
-        let shape = Shape::of(text);
-        let plain = plain(text, &shape);
-        let mut found = self.secrets_in(&plain);
-        for reach in Reach::ALL {
-            self.personal_in(&plain, &shape, reach, &mut found);
-        }
-        if shape.colons > 0 {
-            found.extend(self.loose_pairs_in(&plain));
-        }
-        self.blocked_values_in(&plain, &mut found);
-        found
-    }
-
-    fn blocked_values_in(&self, text: &str, found: &mut Vec<Finding>) {
-        for pattern in &self.blocked_values {
-            found.extend(pattern.find_iter(text).map(|one| (BLOCKED_VALUE, one.range())));
-        }
-    }
-
-    fn secrets_in(&self, text: &str) -> Vec<Finding> {
-        let mut wanted = [false; secret::KINDS.len()];
-        for hit in self.keywords.find_overlapping_iter(text) {
-            wanted[self.keyword_kinds[hit.pattern().as_usize()]] = true;
-        }
-        let mut found = Vec::new();
-        for ((kind, pattern), _) in secret::KINDS.iter().zip(&self.secrets).zip(wanted).filter(|(_, wanted)| *wanted) {
-            let caught = pattern.regex().captures_iter(text).filter_map(|groups| groups.get(1).or(groups.get(0)));
-            found.extend(caught.filter(|one| (kind.check)(one.as_str())).map(|one| (kind.entity, one.range())));
-        }
-        found
-    }
-
-    fn personal_in(&self, text: &str, shape: &Shape, reach: Reach, found: &mut Vec<Finding>) {
-        for part in reach.parts(text, shape) {
-            let inside = &text[part.clone()];
-            let kinds = personal::KINDS.iter().zip(&self.personal);
-            for (kind, pattern) in kinds.filter(|(kind, _)| kind.reach == reach && (kind.fits)(inside)) {
-                let candidates = pattern.regex().find_iter(inside);
-                let candidates = candidates.map(|one| part.start + one.start()..part.start + one.end());
-                let real = candidates.filter_map(|range| (kind.check)(text, range));
-                found.extend(real.map(|range| (kind.entity, range)));
-            }
-        }
-    }
-
-    fn loose_pairs_in(&self, text: &str) -> Vec<Finding> {
-        let pairs = self
-            .loose_pair
-            .regex()
-            .captures_iter(text)
-            .filter_map(|groups| Some((groups.get(1).or(groups.get(3))?, groups.get(2).or(groups.get(4))?)));
-        pairs
-            .filter(|(key, _)| self.is_blocked_key(key.as_str()))
-            .map(|(_, value)| (BLOCKED_KEY, value.range()))
-            .collect()
-    }
-
-    /// Puts placeholders where something was found. Where two findings overlap the one listed earlier wins; what the
-    /// other covers beyond it is found again in the next pass.
-    fn replace(&self, text: &str, found: Vec<Finding>, counts: &mut Counts) -> Option<String> {
-        if found.is_empty() {
-            return None;
-        }
-        let mut taken: BTreeMap<usize, (usize, Option<&'static str>)> =
-            self.placeholders(text).into_iter().map(|range| (range.start, (range.end, None))).collect();
-        for (entity, range) in found {
-            let free = taken.range(..range.end).next_back().is_none_or(|(_, (end, _))| *end <= range.start);
-            if free && !range.is_empty() && !self.is_allowed(&text[range.clone()]) {
-                taken.insert(range.start, (range.end, Some(entity)));
-            }
-        }
-        let mut out = String::new();
-        let mut copied = 0;
-        for (start, (end, entity)) in taken {
-            if let Some(entity) = entity {
-                out.extend([&text[copied..start], "<", entity, ">"]);
-                copied = end;
-                counts.add(entity);
-            }
-        }
-        (copied > 0).then(|| out + &text[copied..])
-    }
-
-    /// Where placeholders stand: what was taken out is not looked at again.
-    fn placeholders(&self, text: &str) -> Vec<Range<usize>> {
-        let starts = text.match_indices('<').map(|(at, _)| at);
-        let known = |at: usize| {
-            let inside = &text[at + 1..];
-            let entity = self
-                .entities
-                .iter()
-                .find(|entity| inside.strip_prefix(**entity).is_some_and(|rest| rest.starts_with('>')))?;
-            Some(at..at + entity.len() + 2)
-        };
-        starts.filter_map(known).collect()
-    }
-
-    /// Whether a value is nothing but a placeholder.
-    fn is_done(&self, value: &str) -> bool {
-        let inside = value.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
-        inside.is_some_and(|inside| self.entities.contains(&inside))
-    }
-
     fn is_allowed(&self, value: &str) -> bool {
         self.allowed_values.iter().any(|pattern| pattern.is_match(value))
     }
 }
 
-fn compile<S: AsRef<str>>(patterns: &[S], form: impl Fn(&str) -> String) -> Result<Vec<Regex>, PatternError> {
-    let one = |pattern: &str| {
-        let built = RegexBuilder::new(&form(pattern)).size_limit(1 << 20).build();
-        built.map_err(|error| PatternError { pattern: pattern.to_owned(), reason: error.to_string() })
-    };
-    patterns.iter().map(|pattern| one(pattern.as_ref())).collect()
+fn compile_all(patterns: &[String], form: fn(&str) -> String) -> Result<Vec<Regex>, PatternError> {
+    let one =
+        |pattern: &String| compile(&form(pattern)).map_err(|reason| PatternError { pattern: pattern.clone(), reason });
+    patterns.iter().map(one).collect()
 }
 
-/// A pattern of ours, compiled when a text first needs it: most never do, and all of them take megabytes.
-#[derive(Debug)]
-struct BuiltIn {
-    pattern: &'static str,
-    regex: OnceLock<Regex>,
-}
-
-impl BuiltIn {
-    fn new(pattern: &'static str) -> Self {
-        Self { pattern, regex: OnceLock::new() }
-    }
-
-    /// Word boundaries are those of ASCII: a Unicode one takes the automata away on text that is not ASCII, and with
-    /// them the speed.
-    fn regex(&self) -> &Regex {
-        self.regex.get_or_init(|| {
-            let pattern = self.pattern.replace(r"\b", r"(?-u:\b)");
-            Regex::new(&pattern).expect("a built-in pattern; the tests compile them all")
-        })
-    }
-}
-
-/// The text as it is searched.
-fn plain<'a>(text: &'a str, shape: &Shape) -> Cow<'a, str> {
-    if shape.backslashes > 0 { Cow::Owned(without_escapes(text)) } else { Cow::Borrowed(text) }
-}
-
-/// The text with backslash escapes blanked, byte for byte as long, so that `\nAKIA...` starts a word.
-fn without_escapes(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match (c, rest.peek()) {
-            ('\\', Some('n' | 'r' | 't' | 'b' | 'f' | '/' | '\\')) => {
-                rest.next();
-                out.push_str("  ");
-            }
-            ('\\', _) => out.push(' '),
-            (c, _) => out.push(c),
-        }
-    }
-    out
+fn rules_version(rules: &Rules) -> String {
+    let digest = &rules.digest;
+    if digest.is_empty() { RULES_VERSION.to_owned() } else { format!("{RULES_VERSION}+gitleaks.{digest}") }
 }

@@ -149,6 +149,13 @@ pub(super) const KINDS: &[Kind] = &[
         check: ssn,
     },
     Kind {
+        entity: "US_ITIN",
+        reach: Reach::Numbers,
+        fits: |part| count(part, b'-') >= 2 && digits(part) >= 9,
+        pattern: r"9[0-9]{2}-(?:5[0-9]|6[0-5]|7[0-9]|8[0-8]|9[0-24-9])-[0-9]{4}",
+        check: alone,
+    },
+    Kind {
         entity: "PHONE_NUMBER",
         reach: Reach::Numbers,
         fits: |part| {
@@ -164,6 +171,13 @@ pub(super) const KINDS: &[Kind] = &[
         fits: |part| count(part, b'.') >= 3,
         pattern: r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}",
         check: ipv4,
+    },
+    Kind {
+        entity: "MAC_ADDRESS",
+        reach: Reach::Colons,
+        fits: |part| count(part, b':') >= 5,
+        pattern: r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}",
+        check: mac,
     },
     Kind {
         entity: "IP_ADDRESS",
@@ -196,6 +210,17 @@ fn ssn(text: &str, at: Range<usize>) -> Option<Range<usize>> {
     let found = &text[at.clone()];
     let possible = !matches!(&found[..3], "000" | "666") && &found[4..6] != "00" && &found[7..] != "0000";
     (possible && !joined_before(text, at.start) && !joined_after(text, at.end)).then_some(at)
+}
+
+fn alone(text: &str, at: Range<usize>) -> Option<Range<usize>> {
+    (!joined_before(text, at.start) && !joined_after(text, at.end)).then_some(at)
+}
+
+/// Six bytes and no more: digests and fingerprints are written the same way and are longer.
+fn mac(text: &str, at: Range<usize>) -> Option<Range<usize>> {
+    let longer = text[..at.start].ends_with(':') || text[at.end..].starts_with(':');
+    let anybodys = matches!(&text[at.clone()], "00:00:00:00:00:00" | "ff:ff:ff:ff:ff:ff" | "FF:FF:FF:FF:FF:FF");
+    alone(text, at).filter(|_| !longer && !anybodys)
 }
 
 fn phone(text: &str, at: Range<usize>) -> Option<Range<usize>> {

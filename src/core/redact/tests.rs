@@ -10,18 +10,20 @@ use super::*;
 #[test]
 fn every_pattern_compiles() {
     let redactor = redactor();
-    let others = [&redactor.loose_pair, &redactor.blocked_key];
-    let all = redactor.secrets.iter().chain(&redactor.personal).chain(others);
-    assert_eq!(
-        all.filter(|it| !it.regex().as_str().is_empty()).count(),
-        secret::KINDS.len() + personal::KINDS.len() + 2
-    );
+    let secrets = redactor.secrets.iter().map(|secret| &secret.pattern);
+    let all = secrets.chain(&redactor.personal).chain([&redactor.loose_pair]);
+    assert_eq!(all.filter(|it| it.compile().is_ok()).count(), secret::KINDS.len() + personal::KINDS.len() + 1);
+    assert_eq!(redactor.keys.of("password"), keys::Under::Blocked);
 }
 
-static REDACTOR: LazyLock<Redactor> = LazyLock::new(|| Redactor::new::<&str>(&[], &[], &[]).unwrap());
+static REDACTOR: LazyLock<Redactor> = LazyLock::new(|| Redactor::new(&Settings::default()).unwrap());
 
 fn redactor() -> &'static Redactor {
     &REDACTOR
+}
+
+fn list(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
 /// Keys are put together here so that no scanner takes this file for a leak.
@@ -99,6 +101,8 @@ fn personal_data_is_found() {
         ("SSN 123-45-6789.", "SSN <US_SSN>."),
         ("to DE89 3704 0044 0532 0130 00 today", "to <IBAN_CODE> today"),
         ("GB82WEST12345698765432", "<IBAN_CODE>"),
+        ("ITIN 912-71-1234.", "ITIN <US_ITIN>."),
+        ("nic 3c:22:fb:0a:91:7e up", "nic <MAC_ADDRESS> up"),
         ("from 203.0.113.7:443", "from <IP_ADDRESS>:443"),
         ("from 2001:db8:85a3::8a2e:370:7334 on", "from <IP_ADDRESS> on"),
     ] {
@@ -130,6 +134,7 @@ fn near_misses_stay() {
         "https://example.com:8443/path?x=1&y=2",
         "costs $1,234,567.89 or 0.000001234567890123",
         "000-12-3456 666-12-3456 900-12-3456 123-00-4567",
+        "fingerprint 16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48, nic ff:ff:ff:ff:ff:ff",
         "call 123-456-7890 or 555-0199",
         "DE00 3704 0044 0532 0130 00",
         "gen_ai.usage.input_tokens",
@@ -164,7 +169,12 @@ fn no_canary_survives_nested_json() {
 /// model tokens do not count.
 #[test]
 fn blocked_keys_mask_their_values() {
-    let redactor = Redactor::new(&["^x-internal$"], &[], &["^public$"]).unwrap();
+    let settings = Settings {
+        blocked_key_patterns: list(&["^x-internal$"]),
+        allowed_values: list(&["^public$"]),
+        ..Settings::default()
+    };
+    let redactor = Redactor::new(&settings).unwrap();
     for (text, redacted) in [
         (r#"{"password":"a","n":1}"#, r#"{"password":"<BLOCKED_KEY>","n":1}"#),
         (
@@ -192,11 +202,16 @@ fn blocked_keys_mask_their_values() {
 /// Proves that the user's patterns count, that allowed values win, and that a bad pattern is named.
 #[test]
 fn the_users_patterns() {
-    let redactor = Redactor::new(&[], &["ACME-[0-9]+"], &[r".+@example\.com"]).unwrap();
+    let settings = Settings {
+        blocked_values: list(&["ACME-[0-9]+"]),
+        allowed_values: list(&[r".+@example\.com"]),
+        ..Settings::default()
+    };
+    let redactor = Redactor::new(&settings).unwrap();
     let redacted = redactor.redact("ACME-17 for a@example.com and a@example.org");
     assert_eq!(redacted.text, "<BLOCKED_VALUE> for a@example.com and <EMAIL_ADDRESS>");
     assert_eq!(redacted.counts.total(), 2);
-    let error = Redactor::new(&[], &["(open"], &[]).unwrap_err();
+    let error = Redactor::new(&Settings { blocked_values: list(&["(open"]), ..settings }).unwrap_err();
     assert_eq!(error.pattern, "(open");
 }
 
@@ -269,16 +284,117 @@ fn soup() -> impl Strategy<Value = String> {
     .prop_map(|pieces| pieces.concat())
 }
 
+/// A redactor with everything on: rules of the user's that reach far, and a key.
+static KEYED: LazyLock<Redactor> = LazyLock::new(|| {
+    let rule = |id: &str, regex: &str, keywords: &[&str]| Rule {
+        id: id.to_owned(),
+        regex: regex.to_owned(),
+        keywords: list(keywords),
+        ..Rule::default()
+    };
+    let rules = vec![
+        rule("acme-ticket", r"(?i)ticket[=: ]+([^\n]{3,40})", &["ticket"]),
+        rule("acme.any-key", r"[\w:]*key[^\s]{2,}", &[]),
+    ];
+    let settings = Settings {
+        rules: Arc::new(Rules { rules, digest: "5f1d0c9a".to_owned(), ..Rules::default() }),
+        blocked_values: list(&["x.*7", "DDRESS:[0-9a-f]+"]),
+        ..Settings::default()
+    };
+    Redactor::new(&settings).unwrap().with_pseudonyms(Some(PseudonymKey::new(b"0123456789abcdef")))
+});
+
 proptest! {
-    /// Proves that redacting twice is redacting once, for text and for JSON that holds it.
+    /// Proves that redacting twice is redacting once, for text and for JSON that holds it, with digests and rules of
+    /// the user's that reach over placeholders.
     #[test]
     fn redaction_is_idempotent(text in soup()) {
-        let redactor = redactor();
-        let once = redactor.redact(&text).text.into_owned();
-        prop_assert_eq!(&redactor.redact(&once).text, &once);
-        let document = serde_json::json!([{"content": text, "password": text}]).to_string();
-        let once = redactor.redact(&document).text.into_owned();
-        prop_assert!(serde_json::from_str::<serde_json::Value>(&once).is_ok());
-        prop_assert_eq!(&redactor.redact(&once).text, &once);
+        for redactor in [redactor(), &KEYED] {
+            let once = redactor.redact(&text).text.into_owned();
+            prop_assert_eq!(&redactor.redact(&once).text, &once);
+            let document = serde_json::json!([{"content": text, "password": text}]).to_string();
+            let once = redactor.redact(&document).text.into_owned();
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&once).is_ok());
+            prop_assert_eq!(&redactor.redact(&once).text, &once);
+        }
     }
+
+    /// Proves that no pattern of anybody's can make it panic, whatever stands around and inside.
+    #[test]
+    fn any_text_is_taken(text in "(\\PC|[\n<>:\"{}]){0,60}") {
+        let redacted = KEYED.redact(&text);
+        prop_assert_eq!(redacted.counts.is_empty(), redacted.text == text);
+    }
+}
+
+/// Proves that with a key equal values join across texts and ways of writing, that other values do not, and that a
+/// value masked under a key carries a digest too.
+#[test]
+fn equal_values_join_with_a_key() {
+    let once = |text: &str| KEYED.redact(text).text.into_owned();
+    let jane = once("jane@example.org");
+    assert_eq!((jane.len(), &jane[..15]), ("<EMAIL_ADDRESS:0123456789ab>".len(), "<EMAIL_ADDRESS:"));
+    assert_eq!(once("hi Jane@Example.org!"), format!("hi {jane}!"));
+    assert_ne!(once("john@example.org"), jane);
+    let masked = once(r#"{"password":"a"}"#);
+    assert_eq!(once(r#"[{"passphrase":"a"}]"#), format!(r#"[{{"passphrase":{}]"#, &masked[12..]));
+    // What was redacted without a key, or by somebody else, stays as it is.
+    for text in [format!("to {jane}"), "to <EMAIL_ADDRESS>".to_owned(), r#"{"password":"<PASSWORD>"}"#.to_owned()] {
+        assert_eq!((once(&text), redactor().redact(&text).text.into_owned()), (text.clone(), text));
+    }
+}
+
+/// Proves that what stands beside a placeholder goes with a rule of the user's that reaches over it.
+#[test]
+fn placeholders_shield_nothing() {
+    let redacted = KEYED.redact("ticket: <EMAIL_ADDRESS> hunter2").text.into_owned();
+    assert!(
+        redacted.starts_with("ticket: <EMAIL_ADDRESS><ACME_TICKET:") && !redacted.contains("hunter2"),
+        "{redacted}"
+    );
+}
+
+/// Proves the lists of keys: ignored ones win over all, of the others only allowed ones are looked at.
+#[test]
+fn lists_of_keys() {
+    let settings = Settings {
+        ignored_keys: list(&["raw"]),
+        ignored_key_patterns: list(&["^x-"]),
+        blocked_key_patterns: list(&["^x-note$", "^note$"]),
+        ..Settings::default()
+    };
+    let redact = |settings: &Settings, text: &str| Redactor::new(settings).unwrap().redact(text).text.into_owned();
+    let text =
+        r#"{"raw":{"password":"a@b.de","n":[4111111111111111]},"x-note":"a@b.de","note":{"k":"v"},"to":"a@b.de"}"#;
+    assert_eq!(
+        redact(&settings, text),
+        r#"{"raw":{"password":"a@b.de","n":[4111111111111111]},"x-note":"a@b.de","note":{"k":"<BLOCKED_KEY>"},"to":"<EMAIL_ADDRESS>"}"#
+    );
+    let settings = Settings { allow_all_keys: false, allowed_keys: list(&["to", "items"]), ..settings };
+    assert_eq!(
+        redact(
+            &settings,
+            r#"{"raw":"s","to":"me, a@b.de","items":[{"to":1,"from":2}],"other":{"to":true,"n":null,"m":"s"}}"#
+        ),
+        r#"{"raw":"s","to":"me, <EMAIL_ADDRESS>","items":[{"to":1,"from":"<BLOCKED_KEY>"}],"other":{"to":true,"n":null,"m":"<BLOCKED_KEY>"}}"#
+    );
+    assert_eq!(redact(&settings, "plain text of a@b.de"), "plain text of <EMAIL_ADDRESS>");
+}
+
+/// Proves that short numbers are held against the user's patterns, and no number when only strings are.
+#[test]
+fn numbers_in_json() {
+    let mut settings = Settings { blocked_values: list(&["^4711$"]), ..Settings::default() };
+    let text = r#"{"n":4711,"card":4111111111111111,"password":7}"#;
+    let redact = |settings: &Settings| Redactor::new(settings).unwrap().redact(text).text.into_owned();
+    assert_eq!(redact(&settings), r#"{"n":"<BLOCKED_VALUE>","card":"<CREDIT_CARD>","password":"<BLOCKED_KEY>"}"#);
+    settings.redact_all_types = false;
+    assert_eq!(redact(&settings), r#"{"n":4711,"card":4111111111111111,"password":"<BLOCKED_KEY>"}"#);
+}
+
+/// Proves that the version of the rules says which of the user's were in use.
+#[test]
+fn the_version_covers_the_users_rules() {
+    assert_eq!(redactor().rules_version(), RULES_VERSION);
+    assert_eq!(KEYED.rules_version(), format!("{RULES_VERSION}+gitleaks.5f1d0c9a"));
 }

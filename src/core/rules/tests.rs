@@ -179,6 +179,7 @@ fn tool(ok: bool) -> ToolCall {
         version: None,
         started_at: UnixNanos(0),
         duration: None,
+        ran: true,
         arguments: None,
         result: None,
         error: (!ok).then(|| Failure { kind: "e".into(), message: "".into(), timeout: false, status_code: None }),

@@ -11,7 +11,8 @@ pub use parse::parse;
 
 use super::completeness;
 use super::diagnosis;
-use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval};
+use super::price::CostSource;
+use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval, ToolCall};
 use super::variable::hex;
 
 /// The record of one request. Texts are as the request holds them: redact first.
@@ -78,7 +79,7 @@ fn context(request: &Request) -> Json {
             json!({
                 "name": tool.name,
                 "schema_sha256": offered.map(|schema| hex(&schema.sha256)),
-                "outcome": tool.error.as_ref().map_or("ok", |error| if error.timeout { "timeout" } else { "error" }),
+                "outcome": tool_outcome(tool),
                 "duration_ms": tool.duration.map(millis),
             })
         })
@@ -104,10 +105,12 @@ fn measures(request: &Request) -> Json {
         "time_to_first_token_ms": calls.first().and_then(|call| call.time_to_first_token).map(millis),
         "retries": total(|call| call.retries.map(u64::from)),
         "llm_calls": calls.len(),
-        "tool_calls": request.tools.len(),
+        "tool_calls": request.tools.iter().filter(|it| it.ran).count(),
         "input_tokens": total(|call| call.input_tokens),
         "output_tokens": total(|call| call.output_tokens),
         "cost_usd": cost.map(usd),
+        // Of several calls the least certain.
+        "cost_source": calls.iter().filter_map(|call| call.cost_source).max().map(CostSource::as_str),
     })
 }
 
@@ -128,6 +131,16 @@ fn outcome(request: &Request) -> Json {
         "missing": completeness::missing(request),
         "diagnosis": { "mode": diagnosis.mode, "line": diagnosis.line, "evidence": diagnosis.evidence },
     })
+}
+
+/// `requested` is what the model asked for and nothing shows to have run.
+fn tool_outcome(tool: &ToolCall) -> &'static str {
+    match &tool.error {
+        Some(error) if error.timeout => "timeout",
+        Some(_) => "error",
+        None if tool.ran => "ok",
+        None => "requested",
+    }
 }
 
 fn evaluation(evaluation: &Evaluation) -> Json {
@@ -173,6 +186,7 @@ mod tests {
             model_served: Some("gpt-4o-mini".into()),
             input_tokens: Some(40),
             cost_nano_usd: Some(1_500),
+            cost_source: Some(CostSource::Table),
             started_at: request.started_at,
             duration: request.latency,
             ..ModelCall::default()
@@ -185,6 +199,7 @@ mod tests {
             version: None,
             started_at: UnixNanos(0),
             duration: Some(Duration::from_millis(250)),
+            ran: true,
             arguments: None,
             result: None,
             error: Some(Failure { kind: "timeout".into(), message: "".into(), timeout: true, status_code: None }),

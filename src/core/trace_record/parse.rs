@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use crate::core::price::CostSource;
 use crate::core::request::{
     Document, Evaluation, Failure, Feedback, FinishReason, Judge, ModelCall, Outcome, Prompt, Request, Retrieval,
     ToolCall, TraceId, Traffic,
@@ -85,6 +86,7 @@ fn calls(record: &Json, started_at: UnixNanos, duration: Duration, error: Option
         input_tokens: record["input_tokens"].as_u64(),
         output_tokens: record["output_tokens"].as_u64(),
         cost_nano_usd: record["cost_usd"].as_f64().map(nano_usd),
+        cost_source: CostSource::ALL.into_iter().find(|it| record["cost_source"] == it.as_str()),
         finish_reason: finish_reason(&record["finish_reason"]),
         retries: record["retries"].as_u64().and_then(|retries| u32::try_from(retries).ok()),
         error,
@@ -124,9 +126,10 @@ fn tool(tool: &Json, started_at: UnixNanos) -> Option<ToolCall> {
         version: None,
         started_at,
         duration: millis(&tool["duration_ms"]),
+        ran: outcome != "requested",
         arguments: None,
         result: None,
-        error: (outcome != "ok").then(|| failed(outcome == "timeout")),
+        error: (!matches!(outcome, "ok" | "requested")).then(|| failed(outcome == "timeout")),
     })
 }
 

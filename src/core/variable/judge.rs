@@ -7,7 +7,12 @@ use crate::core::request::{Evaluation, Request};
 
 /// `relevance: judge@3 gpt-4o`; several metrics joined by `+`.
 pub(super) fn value(request: &Request) -> Option<String> {
-    distinct(request.evaluations.iter().map(evaluation_value))
+    judges(&request.evaluations)
+}
+
+/// The same of evaluations that may be no request's.
+pub(in crate::core) fn judges(evaluations: &[Evaluation]) -> Option<String> {
+    distinct(evaluations.iter().map(evaluation_value))
 }
 
 fn evaluation_value(evaluation: &Evaluation) -> String {
@@ -50,5 +55,5 @@ pub(super) fn detail(request: &Request) -> Json {
 
 pub(super) fn instrument() -> &'static str {
     "no evaluation was reported: emit gen_ai.evaluation.result log events with gen_ai.evaluation.name, .score.value and \
-     gen_ai.evaluation.evaluator.{id,version,model}"
+     gen_ai.evaluation.evaluator.{id,version,model}, or declare the judge with freezeframe record judge"
 }

@@ -2,7 +2,7 @@
 //!
 //! * `value(request)`: the value the request ran under, short enough to stand in a table;
 //! * `detail(request)`: what only this variable has, kept once for each distinct value;
-//! * `instrument()`: what to instrument when nothing reports the variable.
+//! * `instrument()`: what to instrument when nothing reports the variable and no gap in the telemetry says why.
 
 mod judge;
 mod model_route;
@@ -11,6 +11,7 @@ mod retrieval_index;
 mod tool_schemas;
 mod traffic_mix;
 
+pub(super) use judge::judges;
 use serde_json::Value as Json;
 
 use super::request::Request;
@@ -79,6 +80,19 @@ impl Variable {
             Self::RetrievalIndex => retrieval_index::detail(request),
             Self::ToolSchemas => tool_schemas::detail(request),
             Self::TrafficMix => traffic_mix::detail(request),
+        }
+    }
+
+    /// The fields of the minimum telemetry it is read from; the traffic's mix is not among that.
+    #[must_use]
+    pub fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::PromptRevision => &["prompt_sha256", "prompt_version"],
+            Self::ModelRoute => &["model", "model_requested"],
+            Self::Judge => &["evaluations"],
+            Self::RetrievalIndex => &["index"],
+            Self::ToolSchemas => &["tool_schemas"],
+            Self::TrafficMix => &[],
         }
     }
 

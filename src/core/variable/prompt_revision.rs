@@ -35,6 +35,7 @@ pub(super) fn detail(request: &Request) -> Json {
 }
 
 pub(super) fn instrument() -> &'static str {
-    "set gen_ai.prompt.name and gen_ai.prompt.version on the model span, or turn content capture on \
-     (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_and_event) so that the system part can be hashed"
+    "set gen_ai.prompt.name and gen_ai.prompt.version on the model span (or declare \
+     them with freezeframe record prompt), or turn content capture on \
+     (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only) so that the system part can be hashed"
 }

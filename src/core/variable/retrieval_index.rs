@@ -38,5 +38,6 @@ pub(super) fn detail(request: &Request) -> Json {
 
 pub(super) fn instrument() -> &'static str {
     "no retrieval names its index: set gen_ai.data_source.id, gen_ai.data_source.version and \
-     gen_ai.data_source.updated_at (or gen_ai.retrieval.freshness.lag) on the retrieval span or the resource"
+     gen_ai.data_source.updated_at (or gen_ai.retrieval.freshness.lag) on the retrieval span or the resource, or declare them with \
+     freezeframe record index"
 }

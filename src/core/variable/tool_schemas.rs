@@ -3,13 +3,15 @@
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::{hex, short_hex};
-use crate::core::request::Request;
+use super::{distinct, hex, short_hex};
+use crate::core::request::{Request, ToolCall};
 
-/// `3 tools sha256:1f0e3dad9990`: the digest of names and schema digests, in order of name.
+/// `3 tools sha256:1f0e3dad9990`: the digest of names and schema digests, in order of name. Where no contract is known,
+/// the versions of the tools that ran, `get_order@3+search_kb@1`.
 pub(super) fn value(request: &Request) -> Option<String> {
     if request.tools_offered.is_empty() {
-        return None;
+        let version = |tool: &ToolCall| Some(format!("{}@{}", tool.name, tool.version.as_ref()?));
+        return distinct(request.tools.iter().filter_map(version));
     }
     let mut tools: Vec<_> = request.tools_offered.iter().map(|tool| (&tool.name, &tool.sha256)).collect();
     tools.sort_unstable();
@@ -31,10 +33,12 @@ pub(super) fn detail(request: &Request) -> Json {
             json!({ "tool": tool.name, "schema_sha256": hex(&tool.sha256), "schema": schema })
         })
         .collect();
-    json!({ "tools": tools })
+    let versions: serde_json::Map<String, Json> =
+        request.tools.iter().filter_map(|tool| Some((tool.name.to_string(), json!(tool.version.as_ref()?)))).collect();
+    json!({ "tools": tools, "versions": versions })
 }
 
 pub(super) fn instrument() -> &'static str {
     "no tool definition was reported: set gen_ai.tool.definitions on the model span (the official instrumentations do \
-     when content capture is on)"
+     when content capture is on), or declare them with freezeframe record tool --definitions"
 }

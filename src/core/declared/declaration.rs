@@ -1,0 +1,192 @@
+//! Reading a declaration from its log record: which of the four it is about by the event's name, what it says by the
+//! same attributes that spans use.
+
+use super::State;
+use crate::core::dialect::{Field, Normaliser, Scalar};
+use crate::core::message::{Json, cut, of_value};
+use crate::core::request::{Judge, ToolSchema};
+use crate::core::schema;
+use crate::core::span::{List, LlmSpan};
+use crate::core::time::UnixNanos;
+use crate::otlp::{LogRecord, Resource};
+
+/// Bytes kept of a name or a version.
+const WORD_BYTES_MAX: usize = 256;
+/// Components of one prompt.
+const COMPONENTS_MAX: usize = 64;
+/// Tools of one declaration.
+const TOOLS_MAX: usize = 64;
+/// Bytes kept of a tool's contract; its digest is of all of it.
+const SCHEMA_BYTES_MAX: usize = 16 << 10;
+
+/// What is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A judge, by the metric it scores, else by its own name.
+    Judge,
+    /// An index, by its id.
+    Index,
+    /// A prompt, by its name.
+    Prompt,
+    /// A tool, by its name.
+    Tool,
+}
+
+/// One report of a thing's state: evidence of who said what, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declaration {
+    /// The record's own time.
+    pub at: UnixNanos,
+    /// `service.name` of whoever reported it.
+    pub source: Option<Box<str>>,
+    /// What was said.
+    pub state: State,
+}
+
+impl Subject {
+    /// Every subject.
+    pub const ALL: [Self; 4] = [Self::Judge, Self::Index, Self::Prompt, Self::Tool];
+
+    /// The name of the events that declare it.
+    #[must_use]
+    pub fn event_name(self) -> &'static str {
+        match self {
+            Self::Judge => "gen_ai.evaluation.evaluator.state",
+            Self::Index => "gen_ai.data_source.state",
+            Self::Prompt => "gen_ai.prompt.state",
+            Self::Tool => "gen_ai.tool.state",
+        }
+    }
+
+    /// What a record declares, if it does.
+    #[must_use]
+    pub fn of(record: &LogRecord<'_>) -> Option<Self> {
+        let attribute = |key| match record.attributes().get(key).and_then(Scalar::of) {
+            Some(Scalar::Text(name)) => Some(name.as_bytes()),
+            _ => None,
+        };
+        let name = match record.event_name {
+            b"" => attribute("event.name").or_else(|| attribute("event_name"))?,
+            name => name,
+        };
+        Self::ALL.into_iter().find(|it| it.event_name().as_bytes() == name)
+    }
+}
+
+impl Declaration {
+    /// Bytes of its texts.
+    pub(super) fn bytes(&self) -> usize {
+        self.source.as_ref().map_or(0, |it| it.len()) + self.state.bytes()
+    }
+}
+
+/// Declarations by the name of what they are about.
+type Told = Vec<(Box<str>, Declaration)>;
+
+/// The feature a record is about, `None` for every feature, and what it says by name: several things only of tools.
+/// Empty when nothing is named.
+pub(super) fn read(
+    normaliser: &Normaliser,
+    now: UnixNanos,
+    subject: Subject,
+    resource: &Resource<'_>,
+    record: &LogRecord<'_>,
+) -> (Option<Box<str>>, Told) {
+    let said = normaliser.attributes(record.attributes());
+    let origin = normaliser.attributes(resource.attributes);
+    let own = record.attributes().get("freezeframe.feature").and_then(Scalar::of).map(Scalar::text);
+    let feature = own.map(|it| short(&it)).or_else(|| said.feature.or(origin.feature).map(|(_, name)| short(name)));
+    let at = [record.time_unix_nano, record.observed_time_unix_nano].into_iter().find(|at| *at > 0);
+    let at = at.map_or(now, |at| UnixNanos(at).min(now));
+    let states = match subject {
+        Subject::Judge => judge(&said, record).into_iter().collect(),
+        Subject::Index => index(&said, at).into_iter().collect(),
+        Subject::Prompt => prompt(&said).into_iter().collect(),
+        Subject::Tool => tools(&said),
+    };
+    let source = word(&origin, Field::Service).or_else(|| word(&said, Field::Service));
+    let declared = |(name, state)| (name, Declaration { at, source: source.clone(), state });
+    (feature, states.into_iter().map(declared).collect())
+}
+
+fn judge(said: &LlmSpan<'_>, record: &LogRecord<'_>) -> Option<(Box<str>, State)> {
+    let judge = Judge {
+        name: word(said, Field::EvaluatorName),
+        kind: word(said, Field::EvaluatorType),
+        model: word(said, Field::EvaluatorModel),
+        version: word(said, Field::EvaluatorVersion),
+        prompt: word(said, Field::EvaluatorPrompt),
+        rubric_version: word(said, Field::RubricVersion),
+        dataset_version: word(said, Field::DatasetVersion),
+        threshold: said.get(Field::Threshold).and_then(Scalar::f64),
+        calibrated_at: said.get(Field::CalibratedAt).and_then(Scalar::time),
+    };
+    let activity = record.attributes().get("gen_ai.evaluation.state").and_then(Scalar::of);
+    let name = word(said, Field::EvaluationName).or_else(|| judge.name.clone())?;
+    let activity = activity.map(|it| short(&it.text().to_ascii_lowercase()));
+    Some((name, State { judge, activity, ..State::default() }))
+}
+
+/// A lag is told as the time the index last took over its source, so that it grows until the next declaration.
+fn index(said: &LlmSpan<'_>, at: UnixNanos) -> Option<(Box<str>, State)> {
+    let lag = said.get(Field::FreshnessLag).and_then(|it| it.duration(1.0));
+    let state = State {
+        version: word(said, Field::IndexVersion),
+        updated_at: lag.map(|lag| at.minus(lag)).or_else(|| said.get(Field::IndexUpdatedAt)?.time()),
+        reindexing: said.get(Field::Reindexing).and_then(Scalar::bool),
+        embedding_model: word(said, Field::EmbeddingModel),
+        ..State::default()
+    };
+    Some((word(said, Field::Index)?, state))
+}
+
+fn prompt(said: &LlmSpan<'_>) -> Option<(Box<str>, State)> {
+    let name = word(said, Field::PromptName)?;
+    Some((name, State { version: word(said, Field::PromptVersion), components: components(said), ..State::default() }))
+}
+
+/// The tool that is named, with its contract; without a name every tool that is defined.
+fn tools(said: &LlmSpan<'_>) -> Vec<(Box<str>, State)> {
+    let json = of_value(said.fields.value(Field::ToolDefinitions));
+    let mut schemas = json.map(|json| schema::schemas(&json)).unwrap_or_default();
+    schemas.truncate(TOOLS_MAX);
+    for schema in &mut schemas {
+        schema.name = short(&schema.name);
+        schema.json = cut(&schema.json, SCHEMA_BYTES_MAX).into();
+    }
+    let version = word(said, Field::ToolVersion);
+    let state = |schema: Option<ToolSchema>| State { version: version.clone(), schema, ..State::default() };
+    match word(said, Field::ToolName) {
+        Some(name) => vec![(name.clone(), state(schemas.into_iter().find(|it| it.name == name)))],
+        None => schemas.into_iter().map(|schema| (schema.name.clone(), state(Some(schema)))).collect(),
+    }
+}
+
+/// JSON, `[{"name", "version"}]` or `{name: version}`, or flat attributes.
+fn components(said: &LlmSpan<'_>) -> Vec<(Box<str>, Box<str>)> {
+    let flat = said.listed.iter().filter(|it| it.list == List::Components);
+    let flat = flat.filter_map(|it| Some((short(it.path), short(&Scalar::of(it.value)?.text()))));
+    let mut found: Vec<_> = flat.collect();
+    if let Some(json) = of_value(said.fields.value(Field::PromptComponents)) {
+        let json = Json::new(&json);
+        let items = json.items();
+        let version = |item: Json<'_>| {
+            ["version", "hash", "sha256"].iter().find_map(|key| Some(short(&item.get(key)?.text_or_raw())))
+        };
+        found.extend(items.iter().filter_map(|it| Some((short(&it.get("name")?.text_or_raw()), version(*it)?))));
+        let named = json.entries().into_iter();
+        found.extend(named.map(|(name, it)| (short(&name), version(it).unwrap_or_else(|| short(&it.text_or_raw())))));
+    }
+    found.sort_unstable();
+    found.dedup_by(|a, b| a.0 == b.0);
+    found.truncate(COMPONENTS_MAX);
+    found
+}
+
+fn word(said: &LlmSpan<'_>, field: Field) -> Option<Box<str>> {
+    said.get(field).map(|it| short(&it.text()))
+}
+
+fn short(text: &str) -> Box<str> {
+    cut(text, WORD_BYTES_MAX).into()
+}
