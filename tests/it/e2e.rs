@@ -8,6 +8,7 @@ pub(crate) mod real;
 
 mod application;
 mod crash;
+mod dialects;
 mod hop;
 mod inhibition;
 mod lifecycle;

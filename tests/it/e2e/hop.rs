@@ -22,7 +22,7 @@ pub(crate) type Messages = BTreeMap<(String, String), usize>;
 pub(crate) struct Hop {
     /// Base URL.
     pub(crate) url: String,
-    seen: Arc<Mutex<Messages>>,
+    seen: Arc<Mutex<Vec<(String, Bytes)>>>,
 }
 
 impl Hop {
@@ -38,12 +38,20 @@ impl Hop {
 
     /// What came so far.
     pub(crate) fn messages(&self) -> Messages {
+        let mut messages = Messages::new();
+        for (signal, message) in self.bodies() {
+            *messages.entry((signal, sha256(&message))).or_default() += 1;
+        }
+        messages
+    }
+
+    /// The same, signal and bytes, in order of arrival.
+    pub(crate) fn bodies(&self) -> Vec<(String, Bytes)> {
         self.seen.lock().expect("no panic while it is held").clone()
     }
 
-    fn keep(&self, signal: &str, message: &[u8]) {
-        let key = (signal.to_owned(), sha256(message));
-        *self.seen.lock().expect("no panic while it is held").entry(key).or_default() += 1;
+    fn keep(&self, signal: &str, message: Bytes) {
+        self.seen.lock().expect("no panic while it is held").push((signal.to_owned(), message));
     }
 }
 
@@ -58,11 +66,11 @@ async fn receive(State(hop): State<Hop>, uri: Uri, headers: HeaderMap, body: Byt
     let (_, signal) = signals.into_iter().find(|(word, _)| path.contains(word)).expect("a path of OTLP");
     assert!(!headers.contains_key("content-encoding"), "compression is off in these tests");
     if !path.ends_with("/Export") {
-        hop.keep(signal, &body);
+        hop.keep(signal, body);
         return Response::new(Body::empty());
     }
     assert_eq!(body[0], 0, "compression is off in these tests");
-    hop.keep(signal, &body[GRPC_PREFIX_BYTES..]);
+    hop.keep(signal, body.slice(GRPC_PREFIX_BYTES..));
     grpc_ok()
 }
 

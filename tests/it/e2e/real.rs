@@ -29,6 +29,13 @@ pub(crate) fn python(script: &str) -> Command {
     command
 }
 
+/// A package of `tests/e2e` in a Python environment.
+pub(crate) fn python_package(package: &str, environment: &str) -> Command {
+    let mut command = Command::new(installed(environment).join("bin/python"));
+    command.args(["-m", package]).current_dir(repository("tests/e2e"));
+    command
+}
+
 /// A loopback address nobody listens on. Prometheus and Alertmanager cannot tell which port 0 became.
 pub(crate) fn free_address() -> String {
     let probe = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
