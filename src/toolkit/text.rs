@@ -236,7 +236,7 @@ mod tests {
                 prop_assert!(is_escaped || !"<>[]`|".contains(it), "{escaped:?}");
                 is_escaped = it == '\\' && !is_escaped;
             }
-            let active = escaped.replace("\\:", "").replace("\\.", "").to_lowercase();
+            let active = escaped.replace("\\:", "-").replace("\\.", "-").to_lowercase();
             prop_assert!(!active.contains("://") && !active.contains("www."), "{escaped:?}");
         }
 

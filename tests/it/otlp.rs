@@ -82,12 +82,15 @@ fn metrics_are_counted() {
     }
 }
 
-/// The JSON bodies of real exporters are the requests recorded beside them in protobuf.
+/// The JSON bodies of real exporters are the requests recorded beside them in protobuf, where there are such.
 #[test]
 fn json_captures_equal_their_protobuf() {
-    for path in captures("http.json") {
+    let twin = |path: &Path| PathBuf::from(path.to_str().unwrap().replace(".http.json", ".pb"));
+    let pairs: Vec<_> = captures("http.json").into_iter().filter(|path| twin(path).exists()).collect();
+    assert!(pairs.len() >= 5, "{pairs:?}");
+    for path in pairs {
         let text = std::fs::read(&path).unwrap();
-        let reference = std::fs::read(path.to_str().unwrap().replace(".http.json", ".pb")).unwrap();
+        let reference = std::fs::read(twin(&path)).unwrap();
         if signal(&path) == "metrics" {
             let ours = ExportMetricsServiceRequest::decode(json::metrics(&text).unwrap()).unwrap();
             assert_eq!(ours, ExportMetricsServiceRequest::decode(&*reference).unwrap(), "{path:?}");

@@ -102,6 +102,9 @@ mod tests {
                 freezeframe_notifications_total{result="partial"} 0
                 freezeframe_notifications_total{result="rejected"} 0
                 freezeframe_notifications_total{result="sent"} 0
+                # HELP freezeframe_unpriced_calls_total Model calls without a cost because no price is known, by provider and model (64, then _other).
+                # TYPE freezeframe_unpriced_calls_total counter
+                freezeframe_unpriced_calls_total{provider="_other",model="_other"} 0
             "##]],
         );
         check(
@@ -130,6 +133,9 @@ mod tests {
                 freezeframe_notifications_total{result="partial"} 0
                 freezeframe_notifications_total{result="rejected"} 0
                 freezeframe_notifications_total{result="sent"} 0
+                # HELP freezeframe_unpriced_calls Model calls without a cost because no price is known, by provider and model (64, then _other).
+                # TYPE freezeframe_unpriced_calls counter
+                freezeframe_unpriced_calls_total{provider="_other",model="_other"} 0
                 # EOF
             "##]],
         );

@@ -8,6 +8,8 @@ use crate::core::request::{Failure, FinishReason};
 use crate::core::span::{Kind, LlmSpan};
 use crate::otlp;
 
+/// Bytes kept of an error's class.
+const KIND_BYTES_MAX: usize = 256;
 /// Bytes kept of a message.
 const MESSAGE_BYTES_MAX: usize = 1024;
 
@@ -55,7 +57,7 @@ pub(super) fn failure(kind: &str, message: &str, status_code: Option<u64>) -> Fa
         ("", Some(code), _) => code.to_string(),
         ("", None, true) => "timeout".to_owned(),
         ("", None, false) => "error".to_owned(),
-        (kind, ..) => cut(kind, 128).to_owned(),
+        (kind, ..) => cut(kind, KIND_BYTES_MAX).to_owned(),
     };
     Failure { kind: kind.into(), message: cut(message, MESSAGE_BYTES_MAX).into(), timeout, status_code }
 }

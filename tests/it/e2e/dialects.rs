@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use freezeframe::config::Config;
 use freezeframe::core::request::{Failure, Request};
 use freezeframe::core::time::UnixNanos;
-use freezeframe::toolkit::{backtest, input::Recording};
+use freezeframe::toolkit::input::Index;
+use freezeframe::toolkit::requests::Requests;
 
 use super::hop::Hop;
 use super::process::Process;
@@ -104,8 +104,9 @@ fn written(hop: &Hop, dir: &Path) -> Vec<PathBuf> {
 
 /// The requests that a recording makes, without what no two runs have in common.
 fn requests(paths: &[PathBuf]) -> Vec<Request> {
-    let recording = Recording::read(paths).expect("a recording");
-    let mut requests = backtest::requests(&recording, &Arc::new(Config::default())).expect("OTLP");
+    let mut index = Index::read(paths, &mut |_| {}).expect("a recording");
+    let requests = Requests::new(index.in_time(), &Config::default());
+    let mut requests: Vec<Request> = requests.map(|it| it.expect("OTLP")).collect();
     requests.iter_mut().for_each(forget_the_run);
     requests
 }
