@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use freezeframe::config::Config;
 use freezeframe::core::request::{Failure, Request};
@@ -105,7 +104,7 @@ fn written(hop: &Hop, dir: &Path) -> Vec<PathBuf> {
 /// The requests that a recording makes, without what no two runs have in common.
 fn requests(paths: &[PathBuf]) -> Vec<Request> {
     let recording = Recording::read(paths).expect("a recording");
-    let mut requests = backtest::requests(&recording, &Arc::new(Config::default())).expect("OTLP");
+    let mut requests = backtest::requests(&recording, &Config::default()).expect("OTLP");
     requests.iter_mut().for_each(forget_the_run);
     requests
 }
@@ -158,7 +157,7 @@ fn counts(requests: &[Request]) -> BTreeMap<String, f64> {
             add(1, "direction=\"input\"".into(), call.input_tokens.unwrap_or(0));
             add(1, "direction=\"output\"".into(), call.output_tokens.unwrap_or(0));
         }
-        for tool in &request.tools {
+        for tool in request.tools.iter().filter(|it| it.ran) {
             let outcome = if tool.error.is_some() { "error" } else { "ok" };
             add(2, format!("tool=\"{}\",outcome=\"{outcome}\"", tool.name), 1);
         }
