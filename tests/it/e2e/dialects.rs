@@ -159,7 +159,7 @@ fn counts(requests: &[Request]) -> BTreeMap<String, f64> {
             add(1, "direction=\"input\"".into(), call.input_tokens.unwrap_or(0));
             add(1, "direction=\"output\"".into(), call.output_tokens.unwrap_or(0));
         }
-        for tool in &request.tools {
+        for tool in request.tools.iter().filter(|it| it.ran) {
             let outcome = if tool.error.is_some() { "error" } else { "ok" };
             add(2, format!("tool=\"{}\",outcome=\"{outcome}\"", tool.name), 1);
         }

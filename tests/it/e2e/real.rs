@@ -24,15 +24,23 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 
 /// A script of `tests/e2e` in the Python environment.
 pub(crate) fn python(script: &str) -> Command {
-    let mut command = Command::new(installed("venv/bin/python"));
+    let mut command = interpreter("venv");
     command.arg(repository("tests/e2e").join(script));
     command
 }
 
 /// A package of `tests/e2e` in a Python environment.
 pub(crate) fn python_package(package: &str, environment: &str) -> Command {
-    let mut command = Command::new(installed(environment).join("bin/python"));
+    let mut command = interpreter(environment);
     command.args(["-m", package]).current_dir(repository("tests/e2e"));
+    command
+}
+
+/// Compiles what it imports once for all tests, and not into the repository.
+fn interpreter(environment: &str) -> Command {
+    let mut command = Command::new(installed(environment).join("bin/python"));
+    let compiled = installed("").join("compiled");
+    command.env_remove("PYTHONDONTWRITEBYTECODE").env("PYTHONPYCACHEPREFIX", compiled);
     command
 }
 
