@@ -255,8 +255,10 @@ fn judged(request: &Request) -> Section {
 }
 
 fn missing(request: &Request) -> Section {
-    let rows = completeness::missing(request).into_iter().map(|field| vec![field.to_owned()]);
-    Section { title: "Missing telemetry", header: &["field"], rows: rows.collect() }
+    let dialect = completeness::dialect(request);
+    let closes = |field: &str| completeness::remedy(dialect, field).to_owned();
+    let rows = completeness::missing(request).into_iter().map(|field| vec![field.to_owned(), closes(field)]);
+    Section { title: "Missing telemetry", header: &["field", "what closes the gap"], rows: rows.collect() }
 }
 
 fn diagnosed(request: &Request) -> Section {

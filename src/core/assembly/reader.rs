@@ -163,8 +163,11 @@ impl Reader<'_> {
         if let Some(json) = value(Field::ToolDefinitions) {
             content.tools.push(self.memo.tools(&json, self.content_bytes_max));
         }
+        // Whole requests define them, and Langfuse's callback for LangChain among the messages; others have them apart.
+        let whole = input.as_ref().or(whole_input.as_ref());
+        let may_define = |it: &&Cow<'_, str>| it.starts_with('{') || span.fields.has(Field::LangfuseKind);
         if content.tools.is_empty()
-            && let Some(whole) = input.as_ref().or(whole_input.as_ref())
+            && let Some(whole) = whole.filter(may_define)
         {
             for json in message::definitions(Json::new(whole)) {
                 content.tools.push(self.memo.tools(json.raw(), self.content_bytes_max));
