@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::failure::{finish_reason, is_transient};
+use super::moments;
 use super::record::Record;
 use super::shape::{Shape, same_response};
 use crate::core::dialect::{Field, Normaliser, Scalar};
@@ -37,7 +38,7 @@ pub(super) fn of<'a>(spans: &'a [Record], shape: &Shape) -> Vec<Call<'a>> {
     let mut groups = Groups::of(spans.len());
     let mut wrappers = Vec::new();
     if places.len() > 1 {
-        join_responses(spans, &places, &mut groups);
+        join_responses(spans, shape, &places, &mut groups);
         join_siblings(spans, &places, &mut groups);
         wrappers = join_nested(spans, shape, &places, &mut groups);
     }
@@ -66,25 +67,42 @@ impl Groups {
         let (a, b) = (self.root(a), self.root(b));
         self.0[a.max(b)] = a.min(b);
     }
+
+    /// Whether two sets tell of one call when put together: no two spans of one instrumentation, no two response ids.
+    fn fit(&self, spans: &[Record], places: &[usize], a: usize, b: usize) -> bool {
+        let of = |root: usize| places.iter().filter(move |at| self.root(**at) == root).map(|at| &spans[*at]);
+        let (a, b) = (self.root(a), self.root(b));
+        a != b && of(a).all(|a| of(b).all(|b| a.scope != b.scope && same_response(a, b) != Some(false)))
+    }
 }
 
-fn join_responses(spans: &[Record], places: &[usize], groups: &mut Groups) {
+/// One response id is one call, unless one instrumentation tells of it twice in a row: servers give fixed ids, and
+/// caches old ones.
+fn join_responses(spans: &[Record], shape: &Shape, places: &[usize], groups: &mut Groups) {
     let mut ids: Vec<(Box<str>, usize)> =
         places.iter().filter_map(|at| Some((spans[*at].fields.text(Field::ResponseId)?, *at))).collect();
     ids.sort_unstable();
     for same in ids.chunk_by(|a, b| a.0 == b.0) {
-        same.windows(2).for_each(|pair| groups.join(pair[0].1, pair[1].1));
+        for (n, (_, a)) in same.iter().enumerate() {
+            for (_, b) in same.iter().skip(n + 1).take(NEIGHBOURS) {
+                let nested = || shape.ancestors(*b).any(|it| it == *a) || shape.ancestors(*a).any(|it| it == *b);
+                if spans[*a].scope != spans[*b].scope || overlaps(spans, *a, *b) || nested() {
+                    groups.join(*a, *b);
+                }
+            }
+        }
     }
 }
 
-/// Two instrumentations side by side: one parent, two scopes, one within the other in time.
+/// Two instrumentations side by side: one parent, two scopes, one within the other in time. Each span has one partner.
 fn join_siblings(spans: &[Record], places: &[usize], groups: &mut Groups) {
     for (n, at) in places.iter().enumerate() {
         for other in places.iter().skip(n + 1).take(NEIGHBOURS) {
             let (a, b) = (&spans[*at], &spans[*other]);
             let apart =
                 a.parent.is_none() || a.parent != b.parent || a.scope == b.scope || a.scope == 0 || b.scope == 0;
-            if !apart && (contains(a, b) || contains(b, a)) && may_be_one(a, b) {
+            let within = contains(a, b) || contains(b, a);
+            if !apart && within && may_be_one(a, b) && groups.fit(spans, places, *at, *other) {
                 groups.join(*at, *other);
             }
         }
@@ -96,7 +114,7 @@ fn join_siblings(spans: &[Record], places: &[usize], groups: &mut Groups) {
 fn join_nested(spans: &[Record], shape: &Shape, places: &[usize], groups: &mut Groups) -> Vec<usize> {
     let mut nested: Vec<(usize, usize)> = places
         .iter()
-        .filter_map(|at| Some((shape.nearest(spans, *at, Kind::Llm)?, *at)))
+        .filter_map(|at| Some((shape.caller(spans, *at)?, *at)))
         .filter(|(outer, inner)| contains(&spans[*outer], &spans[*inner]) && may_be_one(&spans[*outer], &spans[*inner]))
         .collect();
     nested.sort_unstable();
@@ -120,14 +138,41 @@ fn contains(outer: &Record, inner: &Record) -> bool {
     outer.start <= inner.start.plus(SLACK) && inner.end <= outer.end.plus(SLACK)
 }
 
-/// Nothing speaks against two records being one call: neither response id nor model.
+/// Nothing speaks against two records being one call: neither response id, nor token counts, nor model. Equal counts
+/// speak for it where a deployment's name hides the model.
 fn may_be_one(a: &Record, b: &Record) -> bool {
+    let equal = |field: Field| {
+        let count = |it: &Record| it.fields.get(field).and_then(Scalar::u64);
+        Some(count(a)? == count(b)?)
+    };
+    let counts = [equal(Field::InputTokens), equal(Field::OutputTokens)];
+    if same_response(a, b) == Some(false) || counts == [Some(false); 2] {
+        return false;
+    }
     let models = |it: &Record| [it.fields.text(Field::ModelRequested), it.fields.text(Field::ModelServed)];
     let (mine, theirs) = (models(a), models(b));
     let known = mine.iter().any(Option::is_some) && theirs.iter().any(Option::is_some);
-    let alike = |a: &str, b: &str| a.starts_with(b) || b.starts_with(a);
-    let same = mine.iter().flatten().any(|a| theirs.iter().flatten().any(|b| alike(a, b)));
-    same_response(a, b) != Some(false) && (same || !known)
+    let same = mine.iter().flatten().any(|a| theirs.iter().flatten().any(|b| same_model(a, b)));
+    same || !known || counts == [Some(true); 2]
+}
+
+/// `openai/gpt-4o`, `gpt-4o` and `gpt-4o-2024-08-06` are one model, and so are `us.anthropic.claude-x-v2:0` and
+/// `claude-x`; `gpt-4o-mini` is another.
+fn same_model(a: &str, b: &str) -> bool {
+    let name = |model: &'_ str| -> String {
+        let model = model.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        let vendor = ["anthropic.", "meta.", "amazon.", "mistral.", "cohere.", "openai."];
+        let at = vendor.iter().find_map(|it| model.find(it).map(|at| at + it.len()));
+        model[at.unwrap_or_default()..].to_owned()
+    };
+    let (a, b) = (name(a), name(b));
+    let is_version = |rest: &str| {
+        let rest = rest.strip_prefix(['-', '@', ':']);
+        rest.is_some_and(|it| it.strip_prefix('v').unwrap_or(it).starts_with(|it: char| it.is_ascii_digit()))
+    };
+    let dated =
+        |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || is_version(rest));
+    !a.is_empty() && !b.is_empty() && (dated(&a, &b) || dated(&b, &a))
 }
 
 /// The records of one call as one. Attempts inside an outer span count as retries.
@@ -183,13 +228,18 @@ fn overlaps(spans: &[Record], a: usize, b: usize) -> bool {
 fn fold_retries(calls: Vec<Call<'_>>) -> Vec<Call<'_>> {
     let mut folded: Vec<Call<'_>> = Vec::with_capacity(calls.len());
     for mut call in calls {
-        while folded.last().is_some_and(|before| is_retry(before, &call)) {
-            let Some(before) = folded.pop() else { break };
+        // Others may run beside it.
+        let last = |folded: &[Call<'_>], call: &Call<'_>| {
+            let beside = |before: &Call<'_>| before.parent == call.parent && model(before) == model(call);
+            folded.iter().rposition(beside).filter(|at| is_retry(&folded[*at], call))
+        };
+        while let Some(before) = last(&folded, &call).map(|at| folded.remove(at)) {
             call.started_at = before.started_at;
             call.retries += 1 + before.retries;
         }
         folded.push(call);
     }
+    folded.sort_by_key(|call| (call.started_at, call.record.id));
     folded
 }
 
@@ -199,10 +249,13 @@ fn is_retry(before: &Call<'_>, call: &Call<'_>) -> bool {
         (Some(a), Some(b)) => a == b,
         _ => call.record.failure.is_none(),
     };
-    let model = |it: &Call<'_>| it.record.fields.text(Field::ModelRequested);
     let before_it = before.record.end <= call.record.start.plus(SLACK);
     let passing = before.record.failure.as_ref().is_some_and(is_transient);
-    passing && before_it && same_query && before.parent == call.parent && model(before) == model(call)
+    passing && before_it && same_query
+}
+
+fn model(call: &Call<'_>) -> Option<Box<str>> {
+    call.record.fields.text(Field::ModelRequested)
 }
 
 impl Call<'_> {
@@ -229,11 +282,10 @@ impl Call<'_> {
     }
 
     fn streaming(&self) -> Option<bool> {
-        let told = self.record.fields.get(Field::Streaming).and_then(Scalar::bool);
-        let marks = [Field::FirstTokenAt, Field::LoggedDuration];
-        let streamed =
-            self.record.first_token.is_some() || marks.iter().any(|it| self.record.fields.get(*it).is_some());
-        streamed.then_some(true).or(told)
+        let fields = &self.record.fields;
+        let told = fields.get(Field::Streaming).and_then(Scalar::bool);
+        let streamed = self.record.first_token.is_some() || fields.get(Field::FirstTokenAt).is_some();
+        (streamed || moments::is_moment(fields)).then_some(true).or(told)
     }
 
     /// From the start to the first token. One source is set even where nothing streams.

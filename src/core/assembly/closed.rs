@@ -13,6 +13,8 @@ use crate::core::request::{Judge, TraceId};
 
 /// Judges remembered by metric.
 const JUDGES_MAX: usize = 1024;
+/// Tool calls without a result remembered.
+const ASKED_MAX: usize = 1024;
 /// Response ids remembered of one request.
 const RESPONSES_MAX: usize = 8;
 
@@ -97,7 +99,7 @@ impl Recent {
                 self.asked_order.push_back(key);
             }
         }
-        while self.asked_order.len() > self.max {
+        while self.asked_order.len() > self.max.min(ASKED_MAX) {
             self.asked_order.pop_front().map(|oldest| self.asked.remove(&oldest));
         }
     }

@@ -62,9 +62,11 @@ impl Assembly {
                 }
                 self.add_moment(now, turn, record);
             }
+            (Event::Exception | Event::FirstToken | Event::Document, _) => return Added::NotLlm,
             (_, None) => return Added::Rejected("a message outside of a trace"),
             (Event::Details, Some(trace_id)) => {
                 let mut call = said;
+                let id = span_id(record.span_id).unwrap_or_else(|| own_id(at, record));
                 (call.trace_id, call.span_id, call.scope) = (trace_id, id, scope.name);
                 (call.start, call.end) = (at, at);
                 if call.kind == Kind::Other {
@@ -80,7 +82,6 @@ impl Assembly {
                 let bytes = message.bytes();
                 self.add_log(now, trace_id, bytes, |trace| trace.messages.push(message));
             }
-            (Event::Exception | Event::FirstToken | Event::Document, _) => return Added::NotLlm,
         }
         Added::Llm
     }

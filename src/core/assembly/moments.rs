@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::bag::Bag;
 use super::record::Record;
 use crate::core::dialect::{Field, Scalar};
 use crate::core::span::Kind;
@@ -12,10 +13,10 @@ const APART_MAX: Duration = Duration::from_secs(1);
 
 /// Joins each moment to the span that announced it; a moment without one is a call that began when its stream did.
 pub(super) fn join(spans: &mut Vec<Record>) {
-    if !spans.iter().any(is_moment) {
+    if !spans.iter().any(is_of_call) {
         return;
     }
-    let (mut moments, mut whole): (Vec<Record>, Vec<Record>) = std::mem::take(spans).into_iter().partition(is_moment);
+    let (mut moments, mut whole): (Vec<Record>, Vec<Record>) = std::mem::take(spans).into_iter().partition(is_of_call);
     moments.sort_by_key(|it| (it.end, it.id));
     for mut moment in moments {
         moment.start = moment.end.minus(lasted(&moment));
@@ -40,9 +41,14 @@ pub(super) fn join(spans: &mut Vec<Record>) {
     *spans = whole;
 }
 
-fn is_moment(record: &Record) -> bool {
+/// Whether these are the fields of a moment, or of a call that one was joined to.
+pub(super) fn is_moment(fields: &Bag) -> bool {
+    fields.get(Field::LoggedDuration).is_some() && fields.get(Field::SpanType).is_some()
+}
+
+fn is_of_call(record: &Record) -> bool {
     record.kind == Kind::Llm
-        && record.fields.get(Field::LoggedDuration).is_some()
+        && is_moment(&record.fields)
         && record.fields.text(Field::SpanType).as_deref() == Some("log")
 }
 

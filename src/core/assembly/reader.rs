@@ -185,7 +185,7 @@ impl Reader<'_> {
         content.requested = exchange.requested.into_iter().take(TOOLS_MAX).map(|it| self.keep_request(it)).collect();
         let mut left = TOOLS_MAX;
         for turn in exchange.asked_before {
-            let kept: Vec<_> = turn.into_iter().take(left).map(ToolRequest::into_owned).collect();
+            let kept: Vec<_> = turn.into_iter().take(left).map(named).collect();
             left -= kept.len();
             content.asked_before.extend(Some(kept).filter(|turn| !turn.is_empty()));
         }
@@ -210,11 +210,12 @@ impl Reader<'_> {
 
     fn keep_request(&self, mut request: ToolRequest<'_>) -> ToolRequest<'static> {
         request.arguments = request.arguments.map(|text| self.keep(&text).into_string().into());
-        request.into_owned()
+        named(request)
     }
 
     fn keep_response(&self, mut response: ToolResponse<'_>) -> ToolResponse<'static> {
         response.text = self.keep(&response.text).into_string().into();
+        response.id = cut(&response.id, NAME_BYTES_MAX).to_owned().into();
         response.into_owned()
     }
 
@@ -240,6 +241,14 @@ impl Reader<'_> {
         }
         into.inputs.sort_by_key(|message| message.role != Role::System);
     }
+}
+
+/// A request with its name and id cut at the limit.
+fn named(mut request: ToolRequest<'_>) -> ToolRequest<'static> {
+    for text in [&mut request.id, &mut request.name].into_iter().filter(|text| text.len() > NAME_BYTES_MAX) {
+        *text = Cow::Owned(cut(text, NAME_BYTES_MAX).to_owned());
+    }
+    request.into_owned()
 }
 
 fn shortened(text: Box<str>, max: usize) -> Box<str> {

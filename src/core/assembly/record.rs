@@ -170,7 +170,10 @@ impl Content {
     fn bytes(&self) -> usize {
         let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
         let texts = [&self.query, &self.answer, &self.arguments, &self.result].into_iter().map(text).sum::<usize>();
-        let calls = self.requested.iter().map(|it| it.arguments.as_ref().map_or(64, |text| 64 + text.len()));
+        let calls = self
+            .requested
+            .iter()
+            .map(|it| it.id.len() + it.name.len() + it.arguments.as_ref().map_or(64, |text| 64 + text.len()));
         let before = self.asked_before.iter().flatten().map(|it| 64 + it.id.len() + it.name.len());
         let results = self.results.iter().map(|it| 64 + it.text.len());
         let documents = self.documents.iter().flatten().map(|it| size_of::<Document>() + text(&it.content));

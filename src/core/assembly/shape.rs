@@ -45,6 +45,12 @@ impl Shape {
         self.ancestors(at).find(|at| spans[*at].kind == kind)
     }
 
+    /// The model call around a record: not one beyond a tool or an agent, which calls on its own account.
+    pub(super) fn caller(&self, spans: &[Record], at: usize) -> Option<usize> {
+        let mut within = self.ancestors(at).take_while(|at| !matches!(spans[*at].kind, Kind::Tool | Kind::Agent));
+        within.find(|at| spans[*at].kind == Kind::Llm)
+    }
+
     /// Whether an evaluator is among its ancestors.
     pub(super) fn is_judged(&self, at: usize) -> bool {
         self.judged.get(at).copied().unwrap_or(false)

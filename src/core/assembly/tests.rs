@@ -38,7 +38,7 @@ fn tell(assembly: &mut Assembly, now: UnixNanos, records: &[Log]) -> Vec<Added> 
 /// A model call from `start` to `end` milliseconds.
 fn call(trace: u8, id: u8, parent: u8, start: u64, end: u64, more: &[(&'static str, Any)]) -> Sent {
     let own = [("gen_ai.operation.name", Text("chat")), ("gen_ai.request.model", Text("m"))];
-    let attributes = [&own[..], more].concat();
+    let attributes = [more, &own[..]].concat();
     Sent {
         trace,
         id,
@@ -213,9 +213,24 @@ fn one_call_is_counted_once() {
     assert_eq!((request_of_nested.calls[0].temperature, request_of_nested.calls[0].input_tokens), (Some(0.0), Some(7)));
     assert_eq!(request_of_nested.calls[0].duration, Duration::from_millis(40));
     let count = |spans: &[Sent]| request(spans).calls.len();
-    assert_eq!(count(&[root.clone(), call(1, 2, 1, 0, 50, &[id("a")]), call(1, 3, 1, 60, 70, &[id("a")])]), 1);
+    assert_eq!(count(&[root.clone(), call(1, 2, 1, 0, 50, &[id("a")]), call(1, 3, 1, 40, 70, &[id("a")])]), 1);
+    let answers_again = [root.clone(), call(1, 2, 1, 0, 50, &[id("a")]), call(1, 3, 1, 60, 70, &[id("a")])];
+    assert_eq!(count(&answers_again), 2, "a cache answers with an old id");
     assert_eq!(count(&[root.clone(), call(1, 2, 1, 0, 50, &[id("a")]), call(1, 3, 2, 5, 45, &[id("b")])]), 2);
     assert_eq!(count(&[root.clone(), call(1, 2, 1, 0, 50, &[]), call(1, 3, 1, 5, 45, &[])]), 2, "parallel calls");
+    let model = |name| ("gen_ai.request.model", Text(name));
+    for (outer, inner, calls) in [
+        ("openai/gpt-4o-mini", "gpt-4o-mini", 1),
+        ("claude-3-5-sonnet-20241022", "us.anthropic.claude-3-5-sonnet-20241022-v2:0", 1),
+        ("gpt-4o", "gpt-4o-2024-08-06", 1),
+        ("gpt-4o", "gpt-4o-mini", 2),
+    ] {
+        let spans = [root.clone(), call(1, 2, 1, 0, 50, &[model(outer)]), call(1, 3, 2, 5, 45, &[model(inner)])];
+        assert_eq!(count(&spans), calls, "{outer} around {inner}");
+    }
+    let tool = Sent { attributes: vec![("gen_ai.operation.name", Text("execute_tool"))], ..plain(1, 3, 2, 5, 45) };
+    let own = [root.clone(), call(1, 2, 1, 0, 50, &[]), tool, call(1, 4, 3, 6, 40, &[])];
+    assert_eq!(count(&own), 2, "a tool calls a model on its own account");
     let wrapper = [root, call(1, 2, 1, 0, 90, &[]), call(1, 3, 2, 5, 40, &[]), call(1, 4, 2, 45, 80, &[])];
     assert_eq!(count(&wrapper), 2, "a span around several calls is none");
     assert_eq!(

@@ -137,7 +137,7 @@ impl Trace {
         self.details.sort_by_key(|it| (it.start, it.id));
         self.details.dedup_by_key(|it| (it.start, it.id));
         self.messages.sort_by(|a, b| a.order().cmp(&b.order()));
-        self.messages.dedup_by(|a, b| a.order() == b.order());
+        self.messages.dedup_by(|a, b| a.order() == b.order() && a.message == b.message);
         self.said.sort_by_key(|it| (it.at, it.span));
         self.said.dedup_by(|a, b| (a.at, a.span, &a.said) == (b.at, b.span, &b.said));
         self.told_by = u32::try_from(self.spans.len() + self.logs()).unwrap_or(u32::MAX);

@@ -159,11 +159,11 @@ impl Thing {
         }
     }
 
-    /// What held at `at`, each part as it was declared last: of the states declared by then, or of all, when the
-    /// thing was not declared before.
+    /// What held at `at`, each part as it was declared last: of the states declared by then, else the oldest one
+    /// there is.
     fn state(&self, at: UnixNanos) -> State {
         let by_then = self.states.partition_point(|it| it.at <= at);
-        let known = if by_then == 0 { &self.states[..] } else { &self.states[..by_then] };
+        let known = &self.states[..by_then.max(1).min(self.states.len())];
         let mut newest_first = known.iter().rev().map(|it| &it.state);
         let mut state = newest_first.next().cloned().unwrap_or_default();
         newest_first.for_each(|older| state.fill(older));

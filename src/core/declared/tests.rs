@@ -164,7 +164,7 @@ fn what_a_request_says_stands() {
 }
 
 /// Proves that a request gets what held when it began, its feature's own before every feature's, part by part, and the
-/// newest where nothing is known of that time.
+/// oldest where nothing is known of that time.
 #[test]
 fn a_request_gets_what_held_when_it_began() {
     let mut declared = declared();
@@ -188,7 +188,7 @@ fn a_request_gets_what_held_when_it_began() {
     assert_eq!(at(15), ("v1".into(), Some(0)));
     assert_eq!(at(25).0, "v2");
     assert_eq!(at(40), ("v2".into(), Some(15)), "a lag of 5 s at 30 s is one of 15 s at 40 s");
-    assert_eq!(at(5).0, "v2");
+    assert_eq!(at(5).0, "v1");
     let elsewhere = completed(&declared, Request { feature: "other".into(), ..told(40) });
     assert_eq!(elsewhere.retrievals[0].freshness_lag, None);
 }

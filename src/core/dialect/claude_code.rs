@@ -47,5 +47,7 @@ fn kind(_: &LlmSpan<'_>) -> Option<Kind> {
 }
 
 fn complete(said: &mut LlmSpan<'_>) {
+    // `prompt.id` is a turn here, a template elsewhere.
+    said.fields.clear(PromptName);
     said.fields.set(Provider, u16::MAX, crate::otlp::Value::Str(b"anthropic"));
 }

@@ -86,6 +86,8 @@ fields! {
     Usage = "usage",
     /// Cost, US dollars
     Cost = "cost_usd",
+    /// Currency of the cost, ISO 4217
+    CostCurrency = "cost_currency",
     /// Costs as one JSON object
     CostDetails = "cost_details",
     /// Finish reason, in whatever form

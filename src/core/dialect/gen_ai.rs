@@ -8,8 +8,16 @@ use super::{BLANK, Dialect, Event, Field, Field::*};
 use crate::core::message::Role;
 use crate::core::span::{Kind, List, LlmSpan};
 
-pub(super) static DIALECT: Dialect =
-    Dialect { name: "gen_ai", fields: FIELDS, lists: LISTS, events: EVENTS, kind, complete, ..BLANK };
+pub(super) static DIALECT: Dialect = Dialect {
+    name: "gen_ai",
+    marks: &["gen_ai.operation.name"],
+    fields: FIELDS,
+    lists: LISTS,
+    events: EVENTS,
+    kind,
+    complete,
+    ..BLANK
+};
 
 const FIELDS: &[(&str, Field)] = &[
     ("gen_ai.operation.name", Operation),
@@ -46,6 +54,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("gen_ai.usage.reasoning.output_tokens", ReasoningTokens),
     ("gen_ai.usage.reasoning_tokens", ReasoningTokens),
     ("gen_ai.usage.cost.amount", Cost),
+    ("gen_ai.usage.cost.currency", CostCurrency),
     ("gen_ai.response.finish_reasons", FinishReason),
     ("gen_ai.response.finish_reason", FinishReason),
     ("gen_ai.response.time_to_first_chunk", FirstToken),
@@ -128,7 +137,10 @@ const EVENTS: &[(&str, Event)] = &[
 fn kind(span: &LlmSpan<'_>) -> Option<Kind> {
     Some(match span.text(Operation)? {
         "chat" | "generate_content" | "text_completion" | "completion" | "llm_request" | "responses" => Kind::Llm,
-        "embeddings" | "embedding" => Kind::Embedding,
+        // LiteLLM names its own function.
+        "acompletion" | "atext_completion" | "aresponses" | "anthropic_messages" => Kind::Llm,
+        "embeddings" | "embedding" | "aembedding" => Kind::Embedding,
+        "vectordb" if is_write(span.name) => Kind::Other,
         "retrieval" | "vector_db_retrieve" | "vectordb" => Kind::Retrieval,
         "rerank" => Kind::Reranker,
         "execute_tool" => Kind::Tool,
@@ -136,8 +148,21 @@ fn kind(span: &LlmSpan<'_>) -> Option<Kind> {
         "invoke_workflow" | "execute_task" | "agent_step" | "chain" | "experiment" => Kind::Chain,
         "evaluate" | "evaluation" => Kind::Evaluator,
         "guardrail" | "apply_guardrail" => Kind::Guardrail,
-        _ => Kind::Other,
+        "plan" | "fetch_response" => Kind::Other,
+        other if other.ends_with("_memory") => Kind::Other,
+        // One of next year's: what it carries tells.
+        _ => return None,
     })
 }
 
-fn complete(_: &mut LlmSpan<'_>) {}
+/// Whether a vector store's span is of a write.
+fn is_write(name: &str) -> bool {
+    ["add", "insert", "upsert", "update", "delete", "create"].iter().any(|verb| name.contains(verb))
+}
+
+/// Costs are kept in US dollars.
+fn complete(span: &mut LlmSpan<'_>) {
+    if span.text(CostCurrency).is_some_and(|currency| !currency.eq_ignore_ascii_case("usd")) {
+        span.fields.clear(Cost);
+    }
+}

@@ -34,7 +34,6 @@ const FIELDS: &[(&str, Field)] = &[
     ("langfuse.trace.output", Output),
     ("langfuse.observation.metadata.tool_call_id", ToolCallId),
     ("langfuse.observation.metadata.ls_vector_store_provider", Index),
-    ("langfuse.observation.metadata.ls_embedding_provider", EmbeddingModel),
     ("langfuse.session.id", SessionId),
     ("langfuse.user.id", UserId),
 ];

@@ -29,7 +29,6 @@ const FIELDS: &[(&str, Field)] = &[
     ("langsmith.metadata.lc_hub_repo", PromptName),
     ("langsmith.metadata.lc_hub_commit_hash", PromptVersion),
     ("langsmith.metadata.ls_vector_store_provider", Index),
-    ("langsmith.metadata.ls_embedding_provider", EmbeddingModel),
     ("langsmith.metadata.session_id", SessionId),
     ("langsmith.metadata.thread_id", SessionId),
     ("langsmith.metadata.conversation_id", SessionId),

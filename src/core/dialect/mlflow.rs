@@ -16,6 +16,9 @@ pub(super) static DIALECT: Dialect = Dialect {
     ..BLANK
 };
 
+/// The scope of all its spans.
+pub(super) const SCOPE: &[u8] = b"mlflow.tracing.provider";
+
 const FIELDS: &[(&str, Field)] = &[
     ("mlflow.spanType", MlflowKind),
     ("mlflow.llm.provider", Provider),
@@ -30,7 +33,6 @@ const FIELDS: &[(&str, Field)] = &[
     ("mlflow.traceMetadata.mlflow.trace.session", SessionId),
     ("mlflow.trace.user", UserId),
     ("mlflow.traceMetadata.mlflow.trace.user", UserId),
-    ("stream", Streaming),
 ];
 
 fn kind(span: &LlmSpan<'_>) -> Option<Kind> {
@@ -68,6 +70,6 @@ fn complete(span: &mut LlmSpan<'_>) {
         && let Some(Value::Str(model)) = attributes.get("model")
         && model.starts_with(b"\"")
     {
-        span.fields.set(ModelRequested, 0, Value::Str(model));
+        span.fields.set(ModelRequested, payload::KNOWN, Value::Str(model));
     }
 }

@@ -103,6 +103,9 @@ static DIALECTS: [&Dialect; 17] = [
 /// The set of `gen_ai` alone: what is told by its events, or by a model and tokens, is written in it.
 pub(crate) const GEN_AI: Dialects = Dialects(1 << 4);
 
+/// MLflow's GenAI export has nothing of its own but its scope.
+const MLFLOW: u32 = 1 << 3;
+
 /// `span.kind` of outgoing calls (OTLP `SPAN_KIND_CLIENT`).
 const CLIENT: i32 = 3;
 
@@ -137,6 +140,9 @@ impl Normaliser {
             ..Self::blank()
         };
         self.table.read(span.attributes(), span.kind == CLIENT, &mut normalised);
+        if scope.name == mlflow::SCOPE {
+            normalised.dialects.0 |= MLFLOW;
+        }
         recognise(&mut normalised);
         Ok(normalised)
     }
@@ -156,8 +162,10 @@ impl Normaliser {
         self.table.read(record.attributes(), false, &mut normalised);
         let told = normalised.text(Field::EventName).map(str::as_bytes);
         let body = if let Value::Str(text) = record.body { Some(text) } else { None };
-        let names = [Some(record.event_name), told, body];
-        let (event, at) = names.into_iter().flatten().find_map(|name| self.table.event(name))?;
+        let named = [Some(record.event_name), told].into_iter().flatten().find_map(|name| self.table.event(name));
+        // Claude Code's names are whole in the body only; any other body may hold any word.
+        let of_agent = || self.table.event(body?).filter(|(_, at)| !DIALECTS[*at].logged.is_empty());
+        let (event, at) = named.or_else(of_agent)?;
         let dialect = DIALECTS[at];
         for (key, field) in dialect.logged {
             if let Some(value) = record.attributes().get(key) {

@@ -69,8 +69,8 @@ fn kind(span: &LlmSpan<'_>) -> Option<Kind> {
     }
     if let Some(kind) = span.text(RequestType) {
         return Some(match kind {
-            "chat" | "completion" => Kind::Llm,
-            "embedding" => Kind::Embedding,
+            "chat" | "completion" | "acompletion" | "atext_completion" | "aresponses" | "responses" => Kind::Llm,
+            "embedding" | "aembedding" => Kind::Embedding,
             "rerank" => Kind::Reranker,
             _ => Kind::Other,
         });

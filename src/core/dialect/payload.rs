@@ -7,6 +7,8 @@ use crate::core::message::Json;
 use crate::core::span::LlmSpan;
 use crate::otlp::Value;
 
+/// Above every dialect's attributes, below the user's own names.
+pub(super) const KNOWN: u16 = 1024;
 /// Below every attribute.
 const LAST: u16 = u16::MAX - 1;
 
@@ -14,7 +16,7 @@ const LAST: u16 = u16::MAX - 1;
 pub(super) fn request<'a>(span: &mut LlmSpan<'a>, json: &'a str) {
     for (key, value) in Json::new(json).entries() {
         let (field, rank) = match &*key {
-            "model" | "model_name" => (ModelRequested, 0),
+            "model" | "model_name" => (ModelRequested, KNOWN),
             "temperature" => (Temperature, LAST),
             "top_p" => (TopP, LAST),
             "max_tokens" | "max_completion_tokens" | "max_output_tokens" => (MaxTokens, LAST),
@@ -106,7 +108,7 @@ pub(super) fn gateway<'a>(span: &mut LlmSpan<'a>, json: &'a str) {
     for (key, value) in Json::new(json).entries() {
         match &*key {
             // More telling than the group the deployment is of.
-            "model_id" => set(span, Route, 0, value),
+            "model_id" => set(span, Route, KNOWN, value),
             "response_cost" => set(span, Cost, LAST, value),
             _ => {}
         }

@@ -26,7 +26,10 @@ const FIELDS: &[(&str, Field)] = &[
 
 /// The span of one evaluator of pydantic-evals carries its name and nothing else.
 fn kind(span: &LlmSpan<'_>) -> Option<Kind> {
-    let judges = span.fields.has(EvaluatorName) && !span.fields.has(Operation) && !span.fields.has(EvaluationName);
+    let judges = span.fields.has(EvaluatorName)
+        && span.fields.has(SpanType)
+        && !span.fields.has(Operation)
+        && !span.fields.has(EvaluationName);
     judges.then_some(Kind::Evaluator)
 }
 

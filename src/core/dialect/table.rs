@@ -3,6 +3,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::payload::KNOWN;
 use super::{DIALECTS, Event, Field, Scalar, Settings, is_silent};
 use crate::core::message::Json;
 use crate::core::span::{List, Listed, LlmSpan};
@@ -22,10 +23,12 @@ pub(super) struct Table {
 }
 
 /// What one attribute key means.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Entry {
-    /// The field it sets, and with which precedence.
+    /// The field it sets in a dialect, and with which precedence.
     field: Option<(Field, u16)>,
+    /// Fields it sets by the user's wish.
+    own: Vec<(Field, u16)>,
     /// Its place among the feature keys.
     feature: Option<u8>,
     /// `http.route` names the server's route, but some clients put it on their calls, where it names the provider's.
@@ -44,11 +47,12 @@ impl Table {
             events: HashMap::default(),
             inside: Vec::new(),
         };
-        let own = settings.fields.iter().map(|(field, key)| (key.as_str(), *field, true));
-        let tables = DIALECTS.iter().flat_map(|it| it.fields.iter().map(|(key, field)| (*key, *field, false)));
-        // Rank 0 is left to what a dialect knows better than any attribute.
-        for ((key, field, own), rank) in own.chain(tables).zip(1..) {
-            table.add(key, own, |entry| entry.field = entry.field.or(Some((field, rank))));
+        for ((field, key), rank) in settings.fields.iter().zip(0..KNOWN) {
+            table.add(key, true, |entry| entry.own.push((*field, rank)));
+        }
+        let fields = DIALECTS.iter().flat_map(|it| it.fields);
+        for ((key, field), rank) in fields.zip(KNOWN + 1..) {
+            table.add(key, false, |entry| entry.field = entry.field.or(Some((*field, rank))));
         }
         for (key, rank) in settings.feature.iter().zip(0..=u8::MAX) {
             table.add(key, true, |entry| {
@@ -109,6 +113,7 @@ impl Table {
         if let Some((field, rank)) = entry.field {
             span.fields.set(field, rank, value);
         }
+        entry.own.iter().for_each(|(field, rank)| span.fields.set(*field, *rank, value));
         span.dialects.0 |= entry.marks;
         if let Some(rank) = entry.feature
             && span.feature.is_none_or(|(best, _)| rank < best)

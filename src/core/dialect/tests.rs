@@ -43,6 +43,13 @@ fn spans_are_recognised_by_their_attributes() {
     ] {
         check(gen_ai(operation), "", kind, &["gen_ai"]);
     }
+    for operation in ["acompletion", "aresponses"] {
+        check(gen_ai(operation), "", Kind::Llm, &["gen_ai"]);
+    }
+    let next_year =
+        [gen_ai("converse"), vec![("gen_ai.request.model", Text("m")), ("gen_ai.usage.output_tokens", Int(1))]];
+    check(next_year.concat(), "", Kind::Llm, &["gen_ai"]);
+    check(vec![("evaluator_name", Text("alice"))], "POST /review", Kind::Other, &["pydantic_ai"]);
     let open_inference = |kind| vec![("openinference.span.kind", Text(kind))];
     for (name, kind) in [
         ("LLM", Kind::Llm),
@@ -136,6 +143,24 @@ fn the_users_own_names_go_first() {
     for (kind, expected) in [(2, Some("/ask")), (3, None)] {
         let sent = Sent { attributes: vec![("http.route", Text("/ask"))], kind, ..Sent::default() };
         normalised(&settings, sent, |span| assert_eq!(span.feature.map(|(_, name)| name), expected));
+    }
+}
+
+/// Proves that MLflow's GenAI export, which names the model that answered twice, still tells which one was asked for.
+#[test]
+fn mlflow_tells_the_model_asked_for() {
+    let attributes = vec![
+        ("gen_ai.operation.name", Text("chat")),
+        ("gen_ai.request.model", Text("m-2026")),
+        ("gen_ai.response.model", Text("m-2026")),
+        ("model", Text("\"m\"")),
+    ];
+    let traces = Traces::parse(traces(&[], &[Sent { trace: 1, id: 1, attributes, ..Sent::default() }])).expect("ours");
+    let (_, scope, span) = traces.spans().next().expect("one span");
+    let normaliser = Normaliser::new(&Settings::default());
+    for (scope, asked) in [(Scope { name: mlflow::SCOPE }, "m"), (scope, "m-2026")] {
+        let found = normaliser.span(scope, &span).expect("ids");
+        assert_eq!((found.kind, found.text(Field::ModelRequested)), (Kind::Llm, Some(asked)));
     }
 }
 

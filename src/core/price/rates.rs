@@ -48,9 +48,15 @@ impl Usage {
     pub(super) fn of(call: &ModelCall) -> Self {
         let cache_read = call.cached_input_tokens.unwrap_or(0);
         let cache_write = call.cache_write_tokens.unwrap_or(0);
-        let apart = match call.cached_tokens.unwrap_or_else(|| CachedTokens::of_provider(call.provider.as_deref())) {
+        let cached = cache_read.saturating_add(cache_write);
+        let usual = CachedTokens::of_provider(call.provider.as_deref());
+        let apart = match call.cached_tokens.unwrap_or(usual) {
+            // More from the cache than there is in all: this instrumentation passes on what such a provider counts.
+            CachedTokens::Inside if usual == CachedTokens::Apart && call.input_tokens.is_some_and(|it| it < cached) => {
+                cached
+            }
             CachedTokens::Inside => 0,
-            CachedTokens::Apart => cache_read.saturating_add(cache_write),
+            CachedTokens::Apart => cached,
         };
         Self {
             input: call.input_tokens.map(|input| input.saturating_add(apart)),
