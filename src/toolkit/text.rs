@@ -80,7 +80,7 @@ pub fn write_json(out: impl Write, document: &impl serde::Serialize) -> io::Resu
     document.serialize(&mut serde_json::Serializer::with_formatter(out, Json::default())).map_err(io::Error::from)
 }
 
-/// How JSON is written: indented by two, and every character that [`line`] would replace as a `\u` escape.
+/// How JSON is written: indented by two, and every character that [`line()`] would replace as a `\u` escape.
 #[derive(Debug, Default)]
 pub struct Json(PrettyFormatter<'static>);
 
