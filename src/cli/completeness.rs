@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::output::{Format, print_json, print_table, say};
+use super::output::{Format, Rows, print_json, print_table, say, stdout};
 use crate::core::completeness::{Completeness, Gap, Observation};
 use crate::core::request::Request;
 use crate::engine::registry::{ALL, OTHER};
@@ -60,7 +60,10 @@ impl Census {
             };
             settings(&gaps).into_iter().map(row).collect::<Vec<_>>()
         });
-        print_table(format, &["feature", "dialect", "fields and their share", "what closes the gap"], rows)
+        let mut table =
+            Rows::wide(stdout(), format, &["feature", "dialect", "fields and their share", "what closes the gap"]);
+        rows.into_iter().try_for_each(|row| table.push(row))?;
+        table.end()
     }
 
     /// A few lines under a table of requests: each dialect's score and the settings that close most.

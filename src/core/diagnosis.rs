@@ -14,7 +14,7 @@ pub struct Diagnosis {
 }
 
 /// The first of these that holds, most telling first: provider error, refusal, block, tool timeout, tool failure,
-/// empty retrieval, failed evaluation, cut answer.
+/// empty retrieval, failed evaluation, cut answer, nothing at all.
 #[must_use]
 pub fn of(request: &Request) -> Diagnosis {
     outcome(request)
@@ -22,6 +22,7 @@ pub fn of(request: &Request) -> Diagnosis {
         .or_else(|| retrieval(request))
         .or_else(|| evaluation(request))
         .or_else(|| finish(request))
+        .or_else(|| nothing(request))
         .unwrap_or_else(|| diagnosis("healthy", "Healthy".into(), vec![]))
 }
 
@@ -94,6 +95,12 @@ fn evaluation(request: &Request) -> Option<Diagnosis> {
 fn finish(request: &Request) -> Option<Diagnosis> {
     (request.finish_reason == Some(FinishReason::Length))
         .then(|| diagnosis("truncated", "The answer was cut at the token limit".into(), finish_evidence(request)))
+}
+
+/// Neither a call nor a search: nothing tells how it went.
+fn nothing(request: &Request) -> Option<Diagnosis> {
+    let silent = request.calls.is_empty() && request.retrievals.is_empty() && request.tools.is_empty();
+    silent.then(|| diagnosis("unknown", "No model call was seen".into(), vec![format!("spans={}", request.spans)]))
 }
 
 fn finish_evidence(request: &Request) -> Vec<String> {

@@ -265,7 +265,9 @@ impl Engine {
             Closed::Late { feature, mut evaluations, feedback, .. } => {
                 self.declared.complete_evaluations(&feature, now, &mut evaluations);
                 let own = self.registry.resolve(&feature);
-                for name in [&*own, ALL] {
+                // Who judges what nobody asked is no feature: such a verdict counts for the service alone.
+                let known = Some(&*own).filter(|name| self.features.contains_key(*name) && *name != ALL);
+                for name in known.into_iter().chain([ALL]) {
                     let feature = self.feature(name);
                     feature.meters.record_late(None, &evaluations, feedback.as_ref());
                     feature.completeness.hear(&evaluations, feedback.as_ref());

@@ -83,7 +83,7 @@ pub(super) struct Index {
     #[arg(long, value_name = "TIME", conflicts_with = "lag")]
     updated_at: Option<String>,
     /// Age of its data against its source, seconds
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     lag: Option<f64>,
     /// Whether a reindex is running
     #[arg(long, value_name = "true|false")]

@@ -25,7 +25,10 @@ pub const UNKNOWN: &str = "unknown";
 /// The dialect whose settings decide what `request` carries: the most specific.
 #[must_use]
 pub fn dialect(request: &Request) -> &'static str {
-    let specific = request.dialects.iter().find(|it| !matches!(**it, "gen_ai" | "app"));
+    // The first four have names of their own. What comes after the conventions adds to them, the last the most.
+    let own = |it: &&&'static str| ["langfuse", "openinference", "langsmith", "mlflow"].contains(*it);
+    let specific = request.dialects.iter().find(own);
+    let specific = specific.or_else(|| request.dialects.iter().rfind(|it| !matches!(**it, "gen_ai" | "app")));
     specific.or(request.dialects.first()).copied().unwrap_or(UNKNOWN)
 }
 

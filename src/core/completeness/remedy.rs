@@ -179,7 +179,7 @@ pub const REMEDIES: &[Remedy] = &[
     row(
         "langfuse",
         &["model_requested"],
-        "not emitted by Langfuse, whose generation keeps the model that answered; set gen_ai.request.model on the span",
+        "not emitted by Langfuse but for LangChain: a generation keeps the model that answered; set gen_ai.request.model",
     ),
     row(
         "langfuse",
@@ -192,8 +192,8 @@ pub const REMEDIES: &[Remedy] = &[
     row(
         "langfuse",
         SCORES,
-        "not sent over OTLP by Langfuse, whose scores go to its REST API; emit gen_ai.evaluation.result log events beside \
-         them (evaluator type human for users), or run `freezeframe record feedback`",
+        "not sent over OTLP by Langfuse, whose scores go to its REST API; set receiver.scores.langfuse and post them to the \
+         sidecar as well, or emit gen_ai.evaluation.result log events (evaluator type human for users)",
     ),
     // LangSmith in OpenTelemetry mode.
     row("langsmith", INPUT, "unset LANGSMITH_HIDE_INPUTS (and LANGCHAIN_HIDE_INPUTS)"),
@@ -224,8 +224,8 @@ pub const REMEDIES: &[Remedy] = &[
     row(
         "langsmith",
         SCORES,
-        "not sent over OTLP by LangSmith, whose feedback goes to its REST API; emit gen_ai.evaluation.result log events \
-         beside it (evaluator type human for users), or run `freezeframe record feedback`",
+        "not sent over OTLP by LangSmith, whose feedback goes to its REST API; set receiver.scores.langsmith and post it to \
+         the sidecar as well, or emit gen_ai.evaluation.result log events (evaluator type human for users)",
     ),
     // MLflow.
     row(
@@ -240,7 +240,11 @@ pub const REMEDIES: &[Remedy] = &[
         "not sent over OTLP as trace metadata; set session.id and user.id with \
          mlflow.get_current_active_span().set_attribute(...)",
     ),
-    row("mlflow", TTFT, "not emitted by MLflow; instrument the client with OpenInference or OpenTelemetry as well"),
+    row(
+        "mlflow",
+        TTFT,
+        "not emitted by MLflow where it keeps no chunks of the stream; instrument the client with OpenInference or OpenTelemetry as well",
+    ),
     row(
         "mlflow",
         SCORES,
@@ -386,7 +390,7 @@ pub const REMEDIES: &[Remedy] = &[
     row(
         "anthropic",
         TTFT,
-        "not emitted by the Anthropic SDK; add opentelemetry-instrumentation-anthropic, or set \
+        "upgrade the Anthropic SDK (2.12 tells it), add opentelemetry-instrumentation-anthropic, or set \
          gen_ai.response.time_to_first_chunk (seconds) on the parent span",
     ),
     // Google ADK.
