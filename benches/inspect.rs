@@ -1,7 +1,7 @@
 //! What `inspect` costs on a recording of a million spans: rate, CPU a span, peak memory.
 //!
 //! Writes the recordings to the temporary directory (up to 2 GB at a time), runs the binary on them and reads `/proc`.
-//! Linux only. With `--test`, as `cargo test` runs it, on a few spans only.
+//! Linux only. Without `--bench`, as `cargo test` runs it, on a few spans only.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a command that measures time and prints")]
 
@@ -26,7 +26,7 @@ const INTERVAL: u64 = 250_000_000;
 const TICKS_A_SECOND: f64 = 100.0;
 
 fn main() {
-    let is_test = std::env::args().any(|argument| argument == "--test");
+    let is_test = !std::env::args().any(|argument| argument == "--bench");
     let spans = if is_test { 2_000 } else { 1_000_000 };
     let dir = tempfile::tempdir().expect("a temporary directory");
     println!("| recording | MiB | format | spans/s | CPU \u{b5}s/span | RSS peak MiB |");

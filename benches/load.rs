@@ -1,7 +1,7 @@
 //! What the sidecar costs as a process: CPU a span over gRPC, peak and idle memory, latency of an export, time to start.
 //!
 //! Starts the binary on its defaults with four connections of two exports in flight each, as fast as it answers, a fresh
-//! process a payload, and reads `/proc`. Linux only. With `--test`, as `cargo test` runs it, for a moment only.
+//! process a payload, and reads `/proc`. Linux only. Without `--bench`, as `cargo test` runs it, for a moment only.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a command that measures time and prints")]
 
@@ -27,7 +27,7 @@ const TICKS_A_SECOND: f64 = 100.0;
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 fn main() {
-    let is_test = std::env::args().any(|argument| argument == "--test");
+    let is_test = !std::env::args().any(|argument| argument == "--bench");
     let (warm_up, measured) = if is_test { (50, 200) } else { (1_000, 5_000) };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     println!("| payload | CPU µs/span | spans/s | Export p50 / p99 ms | RSS idle MiB | RSS peak MiB | ready ms |");
