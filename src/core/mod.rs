@@ -31,6 +31,7 @@ pub mod recorder;
 pub mod redact;
 pub mod request;
 pub mod rules;
+mod said;
 pub mod schema;
 pub mod signal;
 pub mod span;

@@ -220,7 +220,7 @@ pub struct Document {
 }
 
 /// One execution of a tool.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ToolCall {
     /// Tool name.
     pub name: Box<str>,

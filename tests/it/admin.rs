@@ -299,16 +299,7 @@ pub(crate) fn request() -> Request {
             freshness_lag: Some(Duration::from_secs(60)),
             ..Retrieval::default()
         }],
-        tools: vec![ToolCall {
-            name: "search".into(),
-            version: None,
-            started_at: NOW,
-            duration: None,
-            ran: true,
-            arguments: None,
-            result: None,
-            error: None,
-        }],
+        tools: vec![ToolCall { name: "search".into(), started_at: NOW, ran: true, ..ToolCall::default() }],
         tools_offered: vec![],
         tool_path: Some("search".into()),
         evaluations: vec![Evaluation {

@@ -3,12 +3,11 @@
 use crate::core::dialect::{Field, Scalar};
 use crate::core::message::{self, Json, cut, of_value};
 use crate::core::request::{Evaluation, Failure, Feedback, Judge};
+use crate::core::said::{self, short};
 use crate::core::span::{List, LlmSpan};
 
 use super::failure::failure;
 
-/// Bytes kept of a name or a label.
-const WORD_BYTES_MAX: usize = 256;
 /// Bytes kept of a comment.
 const COMMENT_BYTES_MAX: usize = 4096;
 
@@ -56,7 +55,7 @@ pub(super) fn of_span(span: &LlmSpan<'_>) -> Vec<Said> {
 /// An evaluator that failed has no verdict, and is counted as that.
 pub(super) fn of_failure(span: &LlmSpan<'_>, failure: &Failure) -> Option<Said> {
     let name = span.get(Field::EvaluatorName).map(Scalar::text)?;
-    let judge = Judge { name: Some(cut(&name, WORD_BYTES_MAX).into()), ..Judge::default() };
+    let judge = Judge { name: Some(short(&name)), ..Judge::default() };
     Verdict { metric: Some(name), error: Some(failure.clone()), judge, ..Verdict::default() }.said()
 }
 
@@ -67,10 +66,10 @@ fn of_case(span: &LlmSpan<'_>) -> Vec<Said> {
         for (metric, verdict) in Json::new(json).entries() {
             let mut judge = Judge::default();
             if let Some(source) = verdict.get("source") {
-                judge.name = source.get("name").map(|it| cut(&it.text_or_raw(), WORD_BYTES_MAX).into());
+                judge.name = source.get("name").map(|it| short(&it.text_or_raw()));
                 configuration(source, &mut judge);
             }
-            judge.version = verdict.get("evaluator_version").map(|it| cut(&it.text_or_raw(), WORD_BYTES_MAX).into());
+            judge.version = verdict.get("evaluator_version").map(|it| short(&it.text_or_raw()));
             let value = verdict.get("value").and_then(Json::scalar);
             let label = value.filter(|it| matches!(it, Scalar::Text(_)));
             let found = Verdict {
@@ -88,32 +87,21 @@ fn of_case(span: &LlmSpan<'_>) -> Vec<Said> {
 }
 
 /// The verdict in `gen_ai.evaluation.*` attributes.
-pub(super) fn of_fields(said: &LlmSpan<'_>) -> Option<Said> {
-    let text = |field: Field| said.get(field).map(Scalar::text);
-    let word = |field: Field| text(field).map(|it| cut(&it, WORD_BYTES_MAX).into());
-    let mut judge = Judge {
-        name: word(Field::EvaluatorName),
-        kind: word(Field::EvaluatorType),
-        model: word(Field::EvaluatorModel),
-        version: word(Field::EvaluatorVersion),
-        prompt: word(Field::EvaluatorPrompt),
-        rubric_version: word(Field::RubricVersion),
-        dataset_version: word(Field::DatasetVersion),
-        threshold: said.get(Field::Threshold).and_then(Scalar::f64),
-        calibrated_at: said.get(Field::CalibratedAt).and_then(Scalar::time),
-    };
-    if let Some(json) = of_value(said.fields.value(Field::EvaluatorSource)) {
+pub(super) fn of_fields(spoken: &LlmSpan<'_>) -> Option<Said> {
+    let text = |field: Field| spoken.get(field).map(Scalar::text);
+    let mut judge = said::judge(spoken);
+    if let Some(json) = of_value(spoken.fields.value(Field::EvaluatorSource)) {
         configuration(Json::new(&json), &mut judge);
     }
-    if let Some(json) = of_value(said.fields.value(Field::Metadata)) {
+    if let Some(json) = of_value(spoken.fields.value(Field::Metadata)) {
         configuration(Json::new(&json), &mut judge);
     }
     Verdict {
         metric: text(Field::EvaluationName),
-        score: said.get(Field::EvaluationScore),
+        score: spoken.get(Field::EvaluationScore),
         label: text(Field::EvaluationLabel),
         comment: text(Field::EvaluationExplanation),
-        passed: said.get(Field::EvaluationPassed).and_then(Scalar::bool),
+        passed: spoken.get(Field::EvaluationPassed).and_then(Scalar::bool),
         error: text(Field::ErrorType).map(|kind| failure(&kind, &text(Field::ErrorMessage).unwrap_or_default(), None)),
         judge,
     }
@@ -131,7 +119,7 @@ fn annotations(item: &[(&str, crate::otlp::Value<'_>)]) -> Option<Said> {
             "label" => verdict.label = text,
             "explanation" => verdict.comment = text,
             "annotator_kind" => verdict.judge.kind = text.map(|it| kind(&it)),
-            "identifier" => verdict.judge.name = text.map(|it| cut(&it, WORD_BYTES_MAX).into()),
+            "identifier" => verdict.judge.name = text.map(|it| short(&it)),
             "metadata" => {
                 if let Some(json) = of_value(*value) {
                     configuration(Json::new(&json), &mut verdict.judge);
@@ -160,7 +148,7 @@ fn configuration(json: Json<'_>, judge: &mut Judge) {
             configuration_of_arguments(value, judge);
             continue;
         }
-        let word = || Some(cut(&value.text_or_raw(), WORD_BYTES_MAX).into());
+        let word = || Some(short(&value.text_or_raw()));
         match key.as_ref() {
             _ if value.is_null() => {}
             "judge_model" | "model" | "model_name" => judge.model = judge.model.take().or_else(word),
@@ -178,7 +166,7 @@ fn configuration(json: Json<'_>, judge: &mut Judge) {
 /// pydantic-evals writes `{"name":..,"arguments":{"model":..,"rubric":..}}`.
 fn configuration_of_arguments(json: Json<'_>, judge: &mut Judge) {
     if let Some(model) = json.get("model").and_then(Json::text) {
-        judge.model.get_or_insert_with(|| cut(&model, WORD_BYTES_MAX).into());
+        judge.model.get_or_insert_with(|| short(&model));
     }
 }
 
@@ -199,9 +187,9 @@ impl Verdict<'_> {
         let passed = self.passed.or(flag).or_else(|| passed(self.label.as_deref()?));
         let passed = passed.or_else(|| Some(score? >= self.judge.threshold?));
         Some(Said::Judged(Evaluation {
-            metric: cut(self.metric.as_deref().unwrap_or("evaluation"), WORD_BYTES_MAX).into(),
+            metric: short(self.metric.as_deref().unwrap_or("evaluation")),
             score,
-            label: self.label.map(|it| cut(&it, WORD_BYTES_MAX).into()),
+            label: self.label.map(|it| short(&it)),
             passed,
             judge: self.judge,
             error: self.error,

@@ -20,16 +20,16 @@ pub(super) fn join(spans: &mut Vec<Record>) {
     moments.sort_by_key(|it| (it.end, it.id));
     for mut moment in moments {
         moment.start = moment.end.minus(lasted(&moment));
+        let apart = |it: &Record| it.end.since(moment.start).max(moment.start.since(it.end));
         let announces = |it: &Record| {
-            let near = it.end.since(moment.start).max(moment.start.since(it.end)) <= APART_MAX;
             let open = it.content.as_ref().is_none_or(|content| content.answer.is_none());
-            near && open
+            apart(it) <= APART_MAX
+                && open
                 && (it.kind, it.parent, it.scope) == (Kind::Llm, moment.parent, moment.scope)
                 && it.start <= moment.start
                 && it.failure.is_none()
                 && it.fields.text(Field::ModelRequested) == moment.fields.text(Field::ModelRequested)
         };
-        let apart = |it: &Record| it.end.since(moment.start).max(moment.start.since(it.end));
         match whole.iter_mut().filter(|it| announces(it)).min_by_key(|it| (apart(it), it.id)) {
             Some(call) => {
                 call.end = call.end.max(moment.end);

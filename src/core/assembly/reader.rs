@@ -15,6 +15,7 @@ use super::record::{Content, Origin, Record};
 use crate::core::dialect::{self, Event, Field, Normaliser, Scalar};
 use crate::core::message::{self, Exchange, Json, Message, Role, ToolRequest, ToolResponse, cut, of_value};
 use crate::core::request::{Document, TraceId};
+use crate::core::said::components;
 use crate::core::span::{Kind, List, LlmSpan};
 use crate::core::time::UnixNanos;
 use crate::otlp;
@@ -353,33 +354,6 @@ fn document(attributes: otlp::Attributes<'_>) -> Document {
         }
     }
     document
-}
-
-/// Components of a prompt: a JSON list or map, or flat attributes.
-fn components(span: &LlmSpan<'_>) -> Vec<(Box<str>, Box<str>)> {
-    let mut found = Vec::new();
-    for listed in span.listed.iter().filter(|it| it.list == List::Components) {
-        if let Some(version) = Scalar::of(listed.value) {
-            found.push((cut(listed.path, NAME_BYTES_MAX).into(), cut(&version.text(), NAME_BYTES_MAX).into()));
-        }
-    }
-    if let Some(json) = of_value(span.fields.value(Field::PromptComponents)) {
-        for item in Json::new(&json).items() {
-            let version = ["version", "hash", "sha256"].iter().find_map(|key| item.get(key));
-            if let (Some(name), Some(version)) = (item.get("name"), version) {
-                let (name, version) = (name.text_or_raw(), version.text_or_raw());
-                found.push((cut(&name, NAME_BYTES_MAX).into(), cut(&version, NAME_BYTES_MAX).into()));
-            }
-        }
-        for (name, version) in Json::new(&json).entries() {
-            let version = version.get("version").unwrap_or(version);
-            found.push((cut(&name, NAME_BYTES_MAX).into(), cut(&version.text_or_raw(), NAME_BYTES_MAX).into()));
-        }
-    }
-    found.sort_unstable();
-    found.dedup_by(|a, b| a.0 == b.0);
-    found.truncate(64);
-    found
 }
 
 fn only_link(span: &otlp::Span<'_>) -> Option<TraceId> {

@@ -20,8 +20,9 @@ pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> (Reques
     let view = View::of(&trace.spans);
     let shape = Shape::of(&trace.spans);
     let calls = calls::of(&trace.spans, &shape);
-    let (tools, tool_path) = tools::of(&trace.spans, &shape, &calls, |id| recent.asked(id));
-    let pending = tools::pending(&calls, |id| recent.asked(id));
+    let before = tools::asked_before(&calls, |id| recent.asked(id));
+    let (tools, tool_path) = tools::of(&trace.spans, &shape, &calls, &before);
+    let pending = tools::pending(&calls, &before);
     let models: Vec<ModelCall> =
         calls.iter().map(|call| call.model_call(|field| view.text(&call.record, field))).collect();
     let (outcome, error) = outcome(view.root, &calls, &models);

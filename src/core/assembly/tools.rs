@@ -20,25 +20,25 @@ const PATH_MAX: usize = 64;
 /// What the model asked for in one turn; without arguments.
 pub(super) type Turn = Vec<ToolRequest<'static>>;
 
-/// Tool executions in order of start, and their path. `asked` knows what earlier traces of the conversation asked for,
-/// by the id of a result.
+/// Tool executions in order of start, and their path, which begins with the turns `before`.
 pub(super) fn of(
     spans: &[Record],
     shape: &Shape,
     calls: &[Call<'_>],
-    asked: impl Fn(&str) -> Option<Arc<[Turn]>>,
+    before: &[Turn],
 ) -> (Vec<ToolCall>, Option<Box<str>>) {
     let mut tools = of_spans(spans, shape);
     if tools.is_empty() {
-        return of_messages(calls, &asked_before(calls, asked));
+        return of_messages(calls, before);
     }
     tools.sort_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
     let path = path(&turns(&tools, calls));
     (tools, path)
 }
 
-/// The turns before the first call: as its own messages tell, else as the trace that asked does.
-fn asked_before(calls: &[Call<'_>], asked: impl Fn(&str) -> Option<Arc<[Turn]>>) -> Arc<[Turn]> {
+/// The turns before the first call: as its own messages tell, else as the trace that asked does. `asked` knows what
+/// earlier traces asked for, by the id of a result.
+pub(super) fn asked_before(calls: &[Call<'_>], asked: impl Fn(&str) -> Option<Arc<[Turn]>>) -> Arc<[Turn]> {
     let Some(first) = calls.iter().find_map(|call| call.record.content.as_ref()) else { return Arc::default() };
     match first.asked_before.as_slice() {
         [] => first.results.iter().rev().find_map(|it| asked(&it.id)).unwrap_or_default(),
@@ -47,15 +47,14 @@ fn asked_before(calls: &[Call<'_>], asked: impl Fn(&str) -> Option<Arc<[Turn]>>)
 }
 
 /// The turns up to the last call, if that asked for tools whose results are still to come.
-pub(super) fn pending(calls: &[Call<'_>], asked: impl Fn(&str) -> Option<Arc<[Turn]>>) -> Option<Arc<[Turn]>> {
+pub(super) fn pending(calls: &[Call<'_>], before: &[Turn]) -> Option<Arc<[Turn]>> {
     let last = calls.last()?.record.content.as_ref().filter(|it| !it.requested.is_empty())?;
     let named = last.requested.iter().any(|it| !it.id.is_empty());
     let asked_for = |content: &Content| -> Turn {
         content.requested.iter().map(|it| ToolRequest { arguments: None, ..it.clone() }).collect()
     };
     let own = calls.iter().filter_map(|it| it.record.content.as_ref()).map(|it| asked_for(it));
-    let turns: Vec<Turn> = asked_before(calls, asked).iter().cloned().chain(own).take(PATH_MAX).collect();
-    named.then(|| turns.into())
+    named.then(|| before.iter().cloned().chain(own).take(PATH_MAX).collect())
 }
 
 /// One execution a tool span. A span inside another of the same tool is another instrumentation of it.

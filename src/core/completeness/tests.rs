@@ -48,16 +48,7 @@ fn judged(kind: Option<&str>) -> Evaluation {
 /// Proves that a request misses what applies to it and is not there, and nothing else.
 #[test]
 fn a_request_misses_only_what_applies_to_it() {
-    let tool = |name: &str| ToolCall {
-        name: name.into(),
-        version: None,
-        started_at: UnixNanos(0),
-        duration: None,
-        ran: true,
-        arguments: None,
-        result: None,
-        error: None,
-    };
+    let tool = |name: &str| ToolCall { name: name.into(), ran: true, ..ToolCall::default() };
     let told = Request { user_query: Some("?".into()), response: Some("!".into()), ..asked(vec![call()]) };
     let streamed = |first| ModelCall { streaming: Some(true), time_to_first_token: first, ..call() };
     let wants_tools = ModelCall { finish_reason: Some(FinishReason::ToolCalls), ..call() };

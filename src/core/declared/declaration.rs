@@ -3,17 +3,14 @@
 
 use super::State;
 use crate::core::dialect::{Field, Normaliser, Scalar};
-use crate::core::message::{Json, cut, of_value};
-use crate::core::request::{Judge, ToolSchema};
+use crate::core::message::{cut, of_value};
+use crate::core::request::ToolSchema;
+use crate::core::said::{self, components, short, word};
 use crate::core::schema;
-use crate::core::span::{List, LlmSpan};
+use crate::core::span::LlmSpan;
 use crate::core::time::UnixNanos;
 use crate::otlp::{LogRecord, Resource};
 
-/// Bytes kept of a name or a version.
-const WORD_BYTES_MAX: usize = 256;
-/// Components of one prompt.
-const COMPONENTS_MAX: usize = 64;
 /// Tools of one declaration.
 const TOOLS_MAX: usize = 64;
 /// Bytes kept of a tool's contract; its digest is of all of it.
@@ -110,17 +107,7 @@ pub(super) fn read(
 }
 
 fn judge(said: &LlmSpan<'_>, record: &LogRecord<'_>) -> Option<(Box<str>, State)> {
-    let judge = Judge {
-        name: word(said, Field::EvaluatorName),
-        kind: word(said, Field::EvaluatorType),
-        model: word(said, Field::EvaluatorModel),
-        version: word(said, Field::EvaluatorVersion),
-        prompt: word(said, Field::EvaluatorPrompt),
-        rubric_version: word(said, Field::RubricVersion),
-        dataset_version: word(said, Field::DatasetVersion),
-        threshold: said.get(Field::Threshold).and_then(Scalar::f64),
-        calibrated_at: said.get(Field::CalibratedAt).and_then(Scalar::time),
-    };
+    let judge = said::judge(said);
     let activity = record.attributes().get("gen_ai.evaluation.state").and_then(Scalar::of);
     let name = word(said, Field::EvaluationName).or_else(|| judge.name.clone())?;
     let activity = activity.map(|it| short(&it.text().to_ascii_lowercase()));
@@ -160,33 +147,4 @@ fn tools(said: &LlmSpan<'_>) -> Vec<(Box<str>, State)> {
         Some(name) => vec![(name.clone(), state(schemas.into_iter().find(|it| it.name == name)))],
         None => schemas.into_iter().map(|schema| (schema.name.clone(), state(Some(schema)))).collect(),
     }
-}
-
-/// JSON, `[{"name", "version"}]` or `{name: version}`, or flat attributes.
-fn components(said: &LlmSpan<'_>) -> Vec<(Box<str>, Box<str>)> {
-    let flat = said.listed.iter().filter(|it| it.list == List::Components);
-    let flat = flat.filter_map(|it| Some((short(it.path), short(&Scalar::of(it.value)?.text()))));
-    let mut found: Vec<_> = flat.collect();
-    if let Some(json) = of_value(said.fields.value(Field::PromptComponents)) {
-        let json = Json::new(&json);
-        let items = json.items();
-        let version = |item: Json<'_>| {
-            ["version", "hash", "sha256"].iter().find_map(|key| Some(short(&item.get(key)?.text_or_raw())))
-        };
-        found.extend(items.iter().filter_map(|it| Some((short(&it.get("name")?.text_or_raw()), version(*it)?))));
-        let named = json.entries().into_iter();
-        found.extend(named.map(|(name, it)| (short(&name), version(it).unwrap_or_else(|| short(&it.text_or_raw())))));
-    }
-    found.sort_unstable();
-    found.dedup_by(|a, b| a.0 == b.0);
-    found.truncate(COMPONENTS_MAX);
-    found
-}
-
-fn word(said: &LlmSpan<'_>, field: Field) -> Option<Box<str>> {
-    said.get(field).map(|it| short(&it.text()))
-}
-
-fn short(text: &str) -> Box<str> {
-    cut(text, WORD_BYTES_MAX).into()
 }

@@ -43,16 +43,7 @@ fn told(at: u64) -> Request {
         judge: Judge::default(),
         error: None,
     };
-    let tool = ToolCall {
-        name: "get_order".into(),
-        version: None,
-        started_at: UnixNanos(0),
-        duration: None,
-        ran: true,
-        arguments: None,
-        result: None,
-        error: None,
-    };
+    let tool = ToolCall { name: "get_order".into(), ran: true, ..ToolCall::default() };
     Request {
         started_at: UnixNanos(at * SECOND),
         calls: vec![ModelCall::default()],

@@ -8,6 +8,8 @@ use crate::otlp::Value;
 pub(super) static DIALECT: Dialect = Dialect {
     name: "mlflow",
     marks: &["mlflow.spanType", "mlflow.traceRequestId"],
+    // Its GenAI export has nothing else of its own.
+    scope: Some("mlflow.tracing.provider"),
     fields: FIELDS,
     events: &[("mlflow.chunk.item.0", Event::FirstToken)],
     metadata: &["mlflow.traceTag.", "mlflow.traceMetadata."],
@@ -15,9 +17,6 @@ pub(super) static DIALECT: Dialect = Dialect {
     complete,
     ..BLANK
 };
-
-/// The scope of all its spans.
-pub(super) const SCOPE: &[u8] = b"mlflow.tracing.provider";
 
 const FIELDS: &[(&str, Field)] = &[
     ("mlflow.spanType", MlflowKind),

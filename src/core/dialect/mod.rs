@@ -1,7 +1,7 @@
 //! Dialects: one file each, tables as data and the few things a table can't say. [`Normaliser`] compiles all tables
 //! into one lookup.
 //!
-//! A span is recognised by its attributes alone. One process mixes several dialects and one span can carry two:
+//! What a span stands for is told by its attributes alone. One process mixes several dialects and one span can carry two:
 //! all of them fill its fields, the first in [`DIALECTS`] that names a kind decides.
 
 mod anthropic;
@@ -46,6 +46,8 @@ struct Dialect {
     name: &'static str,
     /// Attribute keys that only this dialect sets.
     marks: &'static [&'static str],
+    /// The instrumentation scope of its spans, where some have no mark; it never decides what a span stands for.
+    scope: Option<&'static str>,
     /// Attribute keys, best first where several set one field.
     fields: &'static [(&'static str, Field)],
     /// Key prefixes before an index.
@@ -68,6 +70,7 @@ struct Dialect {
 const BLANK: Dialect = Dialect {
     name: "",
     marks: &[],
+    scope: None,
     fields: &[],
     lists: &[],
     events: &[],
@@ -103,9 +106,6 @@ static DIALECTS: [&Dialect; 17] = [
 /// The set of `gen_ai` alone: what is told by its events, or by a model and tokens, is written in it.
 pub(crate) const GEN_AI: Dialects = Dialects(1 << 4);
 
-/// MLflow's GenAI export has nothing of its own but its scope.
-const MLFLOW: u32 = 1 << 3;
-
 /// `span.kind` of outgoing calls (OTLP `SPAN_KIND_CLIENT`).
 const CLIENT: i32 = 3;
 
@@ -140,9 +140,7 @@ impl Normaliser {
             ..Self::blank()
         };
         self.table.read(span.attributes(), span.kind == CLIENT, &mut normalised);
-        if scope.name == mlflow::SCOPE {
-            normalised.dialects.0 |= MLFLOW;
-        }
+        normalised.dialects.0 |= self.table.of_scope(scope.name);
         recognise(&mut normalised);
         Ok(normalised)
     }

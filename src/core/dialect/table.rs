@@ -18,6 +18,7 @@ pub(super) struct Table {
     keys: HashMap<Box<[u8]>, Entry, FixedState>,
     lists: HashMap<&'static [u8], List, FixedState>,
     events: HashMap<&'static [u8], (Event, usize), FixedState>,
+    scopes: Vec<(&'static [u8], u32)>,
     /// What to look for inside the JSON of an attribute, by [`Entry::inside`].
     inside: Vec<Vec<(Box<str>, Entry)>>,
 }
@@ -45,6 +46,7 @@ impl Table {
             keys: HashMap::default(),
             lists: DIALECTS.iter().flat_map(|it| it.lists).map(|(key, list)| (key.as_bytes(), *list)).collect(),
             events: HashMap::default(),
+            scopes: Vec::new(),
             inside: Vec::new(),
         };
         for ((field, key), rank) in settings.fields.iter().zip(0..KNOWN) {
@@ -62,6 +64,7 @@ impl Table {
         }
         for (at, dialect) in DIALECTS.iter().enumerate() {
             dialect.marks.iter().for_each(|key| table.keys.entry(key.as_bytes().into()).or_default().marks |= 1 << at);
+            table.scopes.extend(dialect.scope.map(|scope| (scope.as_bytes(), 1 << at)));
             table.events.extend(dialect.events.iter().map(|(name, event)| (name.as_bytes(), (*event, at))));
         }
         table
@@ -91,6 +94,11 @@ impl Table {
                 change(&mut list[at].1);
             }
         }
+    }
+
+    /// The dialects, as bits, whose spans have this scope.
+    pub(super) fn of_scope(&self, scope: &[u8]) -> u32 {
+        self.scopes.iter().filter(|(name, _)| *name == scope).fold(0, |bits, (_, bit)| bits | bit)
     }
 
     /// What an event of this name tells, and the place of its dialect.

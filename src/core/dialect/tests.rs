@@ -158,7 +158,7 @@ fn mlflow_tells_the_model_asked_for() {
     let traces = Traces::parse(traces(&[], &[Sent { trace: 1, id: 1, attributes, ..Sent::default() }])).expect("ours");
     let (_, scope, span) = traces.spans().next().expect("one span");
     let normaliser = Normaliser::new(&Settings::default());
-    for (scope, asked) in [(Scope { name: mlflow::SCOPE }, "m"), (scope, "m-2026")] {
+    for (scope, asked) in [(Scope { name: b"mlflow.tracing.provider" }, "m"), (scope, "m-2026")] {
         let found = normaliser.span(scope, &span).expect("ids");
         assert_eq!((found.kind, found.text(Field::ModelRequested)), (Kind::Llm, Some(asked)));
     }

@@ -128,16 +128,7 @@ fn values_are_sums_of_what_was_told() {
 /// Proves that a request counts under exactly one outcome, and everything else once per thing.
 #[test]
 fn counts_are_one_per_thing() {
-    let tool = |error| ToolCall {
-        name: "sql".into(),
-        version: None,
-        started_at: crate::core::time::UnixNanos(0),
-        duration: None,
-        ran: true,
-        arguments: None,
-        result: None,
-        error,
-    };
+    let tool = |error| ToolCall { name: "sql".into(), ran: true, error, ..ToolCall::default() };
     let mut request = request();
     request.tools = vec![tool(None), tool(Some(failure()))];
     request.evaluations = vec![evaluation(Some(true)), evaluation(Some(false)), evaluation(None)];

@@ -1,7 +1,6 @@
 use super::*;
 use crate::core::request::tests::request;
 use crate::core::request::{Evaluation, Failure, Judge, ModelCall, Retrieval, ToolCall};
-use crate::core::time::UnixNanos;
 use std::time::Duration;
 
 fn failure() -> Failure {
@@ -9,16 +8,7 @@ fn failure() -> Failure {
 }
 
 fn tool(name: &str, ok: bool) -> ToolCall {
-    ToolCall {
-        name: name.into(),
-        version: None,
-        started_at: UnixNanos(0),
-        duration: None,
-        ran: true,
-        arguments: None,
-        result: None,
-        error: (!ok).then(failure),
-    }
+    ToolCall { name: name.into(), ran: true, error: (!ok).then(failure), ..ToolCall::default() }
 }
 
 fn evaluation(metric: &str, passed: bool) -> Evaluation {

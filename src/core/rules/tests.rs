@@ -176,13 +176,9 @@ impl Feature {
 fn tool(ok: bool) -> ToolCall {
     ToolCall {
         name: "lookup".into(),
-        version: None,
-        started_at: UnixNanos(0),
-        duration: None,
         ran: true,
-        arguments: None,
-        result: None,
         error: (!ok).then(|| Failure { kind: "e".into(), message: "".into(), timeout: false, status_code: None }),
+        ..ToolCall::default()
     }
 }
 

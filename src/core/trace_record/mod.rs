@@ -168,7 +168,6 @@ mod tests {
     use super::*;
     use crate::core::request::tests::request;
     use crate::core::request::{Document, Evaluation, Failure, Judge, Prompt, ToolCall};
-    use crate::core::time::UnixNanos;
 
     /// Proves that a record read back gives the same record: nothing it says is lost or made up.
     #[test]
@@ -196,13 +195,10 @@ mod tests {
             vec![Retrieval { index: Some("kb".into()), documents: Some(vec![document]), ..Retrieval::default() }];
         request.tools = vec![ToolCall {
             name: "get_order".into(),
-            version: None,
-            started_at: UnixNanos(0),
             duration: Some(Duration::from_millis(250)),
             ran: true,
-            arguments: None,
-            result: None,
             error: Some(Failure { kind: "timeout".into(), message: "".into(), timeout: true, status_code: None }),
+            ..ToolCall::default()
         }];
         request.evaluations = vec![Evaluation {
             metric: "relevance".into(),
