@@ -28,6 +28,12 @@ pub enum Metric {
     Frames,
     /// Frames committed to the log.
     LogSize,
+    /// Frames that can still be committed if the disk is full from now on.
+    LogReserve,
+    /// Leaves other than frames by result.
+    LogLeaves,
+    /// Logs that could not be continued and damage that was found, by kind.
+    LogIncidents,
     /// Alert notifications by result.
     Notifications,
     /// Breaker transitions.
@@ -44,7 +50,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, for registration and the reference page.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Spans,
         Self::LogRecords,
         Self::ReceiverRequests,
@@ -56,6 +62,9 @@ impl Metric {
         Self::DeclarationEvictions,
         Self::Frames,
         Self::LogSize,
+        Self::LogReserve,
+        Self::LogLeaves,
+        Self::LogIncidents,
         Self::Notifications,
         Self::BreakerTransitions,
         Self::ConfigReloads,
@@ -79,6 +88,9 @@ impl Metric {
             Self::DeclarationEvictions => "freezeframe_declaration_evictions_total",
             Self::Frames => "freezeframe_frames_total",
             Self::LogSize => "freezeframe_log_size",
+            Self::LogReserve => "freezeframe_log_reserve_frames",
+            Self::LogLeaves => "freezeframe_log_leaves_total",
+            Self::LogIncidents => "freezeframe_log_incidents_total",
             Self::Notifications => "freezeframe_notifications_total",
             Self::BreakerTransitions => "freezeframe_breaker_transitions_total",
             Self::ConfigReloads => "freezeframe_config_reloads_total",
@@ -103,6 +115,13 @@ impl Metric {
             Self::DeclarationEvictions => "Declared judges, indexes, prompts and tools forgotten for want of space.",
             Self::Frames => "Freeze frames, by result (committed, retried, failed, late).",
             Self::LogSize => "Freeze frames committed to the log.",
+            Self::LogReserve => {
+                "Freeze frames that the log still takes when the disk is full; at least 32 with room on it."
+            }
+            Self::LogLeaves => {
+                "Leaves other than frames, by type (heartbeat, override) and result (committed, retried, failed)."
+            }
+            Self::LogIncidents => "Evidence found damaged, rolled back or forked, by kind.",
             Self::Notifications => "Alerts sent to Alertmanager, by result (sent, partial, rejected, failed).",
             Self::BreakerTransitions => "Breaker transitions, by feature, class, from, to and reason.",
             Self::ConfigReloads => "Configuration reloads, by result.",
@@ -127,6 +146,7 @@ impl Metric {
             Self::Notifications => {
                 &[&[("result", "sent")], &[("result", "partial")], &[("result", "rejected")], &[("result", "failed")]]
             }
+            Self::LogIncidents => &[&[("kind", "damage")], &[("kind", "rollback")], &[("kind", "fork")]],
             Self::UnpricedCalls => &[&[("provider", "_other"), ("model", "_other")]],
             Self::ConfigReloads => &[&[("result", "ok")], &[("result", "failed")]],
             _ => &[],
@@ -136,7 +156,14 @@ impl Metric {
     /// Whether it is a gauge.
     #[must_use]
     pub fn is_gauge(self) -> bool {
-        matches!(self, Self::ReceiverInFlight | Self::ExporterQueueBytes | Self::AssemblyOpenTraces | Self::LogSize)
+        matches!(
+            self,
+            Self::ReceiverInFlight
+                | Self::ExporterQueueBytes
+                | Self::AssemblyOpenTraces
+                | Self::LogSize
+                | Self::LogReserve
+        )
     }
 
     /// Adds `n` to the counter with these labels.

@@ -183,6 +183,20 @@ pub(super) struct Breaker {
     pub(super) redirected: u64,
 }
 
+/// What to erase of a frame.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Erasure {
+    pub(super) variables: Vec<String>,
+    pub(super) reason: String,
+}
+
+/// The leaf that says so.
+#[derive(Debug, Serialize)]
+pub(super) struct Erased {
+    pub(super) leaf: u64,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BreakerOrder {

@@ -5,7 +5,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG};
@@ -14,14 +14,18 @@ use sha2::{Digest, Sha256};
 
 use super::Api;
 use super::dto::{self, time};
-use super::etag;
 use super::problem::Problem;
+use super::{body, etag};
 use crate::core::time::UnixNanos;
+use crate::engine::store::EraseOrder;
 use crate::engine::view::{self, FrameState, View};
 use crate::engine::{Store, StoreError};
 
-/// Committed bytes never change under their URL.
-const IMMUTABLE: &str = "private, max-age=31536000, immutable";
+/// What was committed never changes, but parts of it can be erased.
+const REVALIDATE: &str = "private, no-cache";
+
+/// Longest reason of an erasure, bytes.
+const REASON_BYTES_MAX: usize = 1024;
 
 /// `GET /api/v1/incidents`
 pub(super) async fn list(State(api): State<Api>) -> Json<dto::Incidents> {
@@ -46,7 +50,7 @@ pub(super) async fn frame(
 ) -> Result<Response, Problem> {
     let bytes = stored(&api, &id, |store, id| store.frame(id)).await?;
     let tag = etag::strong(&Sha256::digest(&bytes));
-    let fields = [(CONTENT_TYPE, "application/json".to_owned()), (CACHE_CONTROL, IMMUTABLE.to_owned())];
+    let fields = [(CONTENT_TYPE, "application/json".to_owned()), (CACHE_CONTROL, REVALIDATE.to_owned())];
     if etag::matches(&headers, &tag) {
         return Ok(etag::not_modified(&tag));
     }
@@ -60,6 +64,22 @@ pub(super) async fn bundle(State(api): State<Api>, Path(id): Path<String>) -> Re
     let name: String = id.chars().filter(|each| each.is_ascii_alphanumeric() || *each == '-').collect();
     let disposition = format!("attachment; filename=\"freezeframe-{name}.tar\"");
     Ok(([(CONTENT_TYPE, "application/x-tar".to_owned()), (CONTENT_DISPOSITION, disposition)], bytes).into_response())
+}
+
+/// `POST /api/v1/incidents/{id}/erasures`: destroys parts of the frame, for good.
+pub(super) async fn erase(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<dto::Erased>, Problem> {
+    let dto::Erasure { variables, reason } = body::json(body)?;
+    if variables.is_empty() || reason.is_empty() || reason.len() > REASON_BYTES_MAX {
+        return Err(Problem::bad_request("name variables, and a reason of at most 1024 bytes"));
+    }
+    let order = EraseOrder { frame_id: id, parts: variables, reason, at: (api.sources.now)() };
+    let store = api.sources.store.clone();
+    let leaf = super::blocking(move || store.erase(&order)).await??;
+    Ok(Json(dto::Erased { leaf }))
 }
 
 /// `GET /api/v1/frames?fingerprint=F&starts_at=T`: committed frames of an alert, newest first.

@@ -39,6 +39,7 @@ fn guarded() -> Vec<Route> {
         ("/api/v1/incidents/{id}", get(incidents::show)),
         ("/api/v1/incidents/{id}/frame", get(incidents::frame)),
         ("/api/v1/incidents/{id}/bundle", get(incidents::bundle)),
+        ("/api/v1/incidents/{id}/erasures", post(incidents::erase)),
         ("/api/v1/incidents/{id}/postmortem", get(postmortem::show)),
         ("/api/v1/frames", get(incidents::frames)),
         ("/api/v1/alertmanager", post(webhook::receive)),

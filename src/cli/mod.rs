@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "printing is what a command line is for")]
 
 mod backtest;
+mod client;
 mod completeness;
 mod diagnose;
 mod drill;

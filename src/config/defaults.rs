@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Admin, Alerting, Alertmanager, Config, Cost, Evidence, Exporter, Features, Protocol, Receiver, Redaction, Retry,
-    Scores, Telemetry, Tls, built_in,
+    Admin, Alerting, Alertmanager, Config, Cost, Evidence, Exporter, Features, Protocol, Receiver, Redaction,
+    Retention, Retry, Scores, Telemetry, Tls, built_in,
 };
 use crate::core::{assembly, dialect, redact, window};
 
@@ -67,7 +67,9 @@ impl Default for Config {
                 origin: "freezeframe.dev/local".to_owned(),
                 key_file: None,
                 // An fsync takes milliseconds; a page must not wait for a sick disk.
+                previous_key_file: None,
                 commit_timeout: Duration::from_secs(5),
+                retention: Retention { age: Duration::ZERO, bytes_max: 0, heartbeat: Duration::from_secs(3600) },
             },
             telemetry: Telemetry { log_filter: "info".to_owned(), log_json: false, traces_endpoint: None },
             // Inside the 30 s a pod has by default, with room for the application's own shutdown.

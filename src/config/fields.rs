@@ -404,6 +404,28 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
         slot: |draft| Slot::MaybePath(&mut draft.config.evidence.key_file),
     },
     Field {
+        path: "evidence.previous_key_file",
+        meaning: "File with the seed that key_file replaces; as long as it is set, checkpoints carry both signatures.",
+        slot: |draft| Slot::MaybePath(&mut draft.config.evidence.previous_key_file),
+    },
+    Field {
+        path: "evidence.heartbeat",
+        meaning: "A log that was silent this long records that it is alive.",
+        slot: |draft| Slot::Time(&mut draft.config.evidence.retention.heartbeat, 60 * SECOND..=24 * 3600 * SECOND),
+    },
+    Field {
+        path: "evidence.retention.age",
+        meaning: "Frames older than this are destroyed, and a leaf of the log says so; 0s keeps them for good.",
+        slot: |draft| {
+            Slot::Time(&mut draft.config.evidence.retention.age, Duration::ZERO..=10 * 365 * 24 * 3600 * SECOND)
+        },
+    },
+    Field {
+        path: "evidence.retention.size",
+        meaning: "Beyond this size on disk the oldest frames are destroyed, whole segments of 8 MiB at a time; 0B keeps them for good.",
+        slot: |draft| Slot::Bytes(&mut draft.config.evidence.retention.bytes_max, 0..=1 << 50),
+    },
+    Field {
         path: "evidence.commit_timeout",
         meaning: "How long an alert waits for its frame before it goes out without.",
         slot: |draft| Slot::Time(&mut draft.config.evidence.commit_timeout, SECOND / 10..=60 * SECOND),

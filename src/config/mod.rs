@@ -284,8 +284,23 @@ pub struct Evidence {
     pub origin: String,
     /// File with the 32-byte Ed25519 seed; made in the data directory when `None`.
     pub key_file: Option<PathBuf>,
+    /// File with the seed of the key that [`Self::key_file`] replaces, while both sign.
+    pub previous_key_file: Option<PathBuf>,
     /// How long an alert waits for its frame before it goes out without.
     pub commit_timeout: Duration,
+    /// What is kept for how long.
+    pub retention: Retention,
+}
+
+/// How long frames are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Frames older than this go; zero keeps them.
+    pub age: Duration,
+    /// Beyond this many bytes on disk the oldest frames go; zero keeps them.
+    pub bytes_max: u64,
+    /// A log that is silent this long says that it is alive.
+    pub heartbeat: Duration,
 }
 
 /// Own logs and traces.

@@ -2,7 +2,7 @@
 //!
 //! [`Frontier`] is the state a writer or a verifier needs to append: at most one hash a bit of the size. [`Tree`]
 //! keeps every complete subtree (two hashes a leaf) so that any proof, for any past size, costs a logarithm.
-//! Checking needs neither: [`verify_inclusion`] and [`verify_consistency`] are the iterative algorithms of RFC 9162
+//! [`Base`] stands for the leaves that a log has pruned. Checking needs none of them: [`verify_inclusion`] and [`verify_consistency`] are the iterative algorithms of RFC 9162
 //! sections 2.1.3.2 and 2.1.4.2. Absent on purpose: storage, leaf contents, signatures.
 
 use sha2::{Digest, Sha256};
@@ -62,45 +62,105 @@ impl Frontier {
     }
 }
 
-/// A tree that remembers its complete subtrees: `levels[k][i]` is the hash of leaves `i * 2^k .. (i + 1) * 2^k`.
+/// Hashes of 2^8 leaves are the smallest that a tree without its first leaves keeps all of: those of C2SP tlog-tiles
+/// from level 1 up, which pruning does not remove.
+const KEPT_LEVEL: u32 = 8;
+
+/// A tree that remembers its complete subtrees, of all its leaves or of those from some leaf on.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
-    levels: Vec<Vec<Hash>>,
+    levels: Vec<Row>,
+}
+
+/// Subtrees of one height: `hashes[i]` covers leaves `(first + i) * 2^level ..`.
+#[derive(Clone, Debug, Default)]
+struct Row {
+    first: u64,
+    hashes: Vec<Hash>,
+}
+
+impl Row {
+    fn end(&self) -> u64 {
+        self.first + self.hashes.len() as u64
+    }
+}
+
+/// All that is needed of the first `size` leaves to go on without them: two hashes a bit of the size, and one of every
+/// 256 leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// Leaves left out.
+    pub size: u64,
+    /// Roots of the complete subtrees of fewer than 256 leaves at the right edge, smallest first.
+    pub edge: Vec<Hash>,
+    /// Roots of every 256 leaves.
+    pub tiles: Vec<Hash>,
 }
 
 impl Tree {
+    /// The tree that begins where `base` ends; `None` when a base of this size has other hashes.
+    #[must_use]
+    pub fn from_base(base: &Base) -> Option<Self> {
+        let mut edge = base.edge.iter();
+        let mut levels = Vec::new();
+        for level in 0..KEPT_LEVEL {
+            let count = base.size >> level;
+            let peak: Option<Hash> = if count & 1 == 1 { Some(*edge.next()?) } else { None };
+            levels.push(Row { first: count - u64::from(peak.is_some()), hashes: peak.into_iter().collect() });
+        }
+        let mut row = base.tiles.clone();
+        let whole = edge.next().is_none() && row.len() as u64 == base.size >> KEPT_LEVEL;
+        while !row.is_empty() {
+            let next = row.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+            levels.push(Row { first: 0, hashes: std::mem::replace(&mut row, next) });
+        }
+        whole.then_some(Self { levels })
+    }
+
+    /// What a tree without the leaves before `size` needs; `None` when it never had that size or knows it no more.
+    #[must_use]
+    pub fn base(&self, size: u64) -> Option<Base> {
+        let odd = (0..KEPT_LEVEL).filter(|level| size >> level & 1 == 1);
+        let edge: Option<_> = odd.map(|level| self.subtree(level, (size >> level) - 1)).collect();
+        let tiles: Option<_> = (0..size >> KEPT_LEVEL).map(|index| self.subtree(KEPT_LEVEL, index)).collect();
+        (size <= self.size()).then_some(Base { size, edge: edge?, tiles: tiles? })
+    }
+
     /// Appends a leaf by its hash.
     pub fn push(&mut self, leaf: Hash) {
         let mut hash = leaf;
         for level in 0.. {
             if level == self.levels.len() {
-                self.levels.push(Vec::new());
+                self.levels.push(Row::default());
             }
             let row = &mut self.levels[level];
-            row.push(hash);
-            if row.len() % 2 == 1 {
+            row.hashes.push(hash);
+            if row.end() % 2 == 1 {
                 return;
             }
-            hash = node_hash(&row[row.len() - 2], &row[row.len() - 1]);
+            // A row begins at its right edge or before, so the left half is there.
+            hash = node_hash(&row.hashes[row.hashes.len() - 2], &row.hashes[row.hashes.len() - 1]);
         }
     }
 
     /// Leaves so far.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.levels.first().map_or(0, |leaves| leaves.len() as u64)
+        self.levels.first().map_or(0, Row::end)
     }
 
-    /// Hash of the complete subtree over leaves `index * 2^level ..`, `None` while it is incomplete.
+    /// Hash of the complete subtree over leaves `index * 2^level ..`, `None` while it is incomplete or once it is left
+    /// out.
     #[must_use]
     pub fn subtree(&self, level: u32, index: u64) -> Option<Hash> {
-        self.levels.get(level as usize)?.get(usize::try_from(index).ok()?).copied()
+        let row = self.levels.get(level as usize)?;
+        row.hashes.get(usize::try_from(index.checked_sub(row.first)?).ok()?).copied()
     }
 
-    /// Root of the tree as it was at `size`, `None` when it was never that large.
+    /// Root of the tree as it was at `size`, `None` when it was never that large or is not known any more.
     #[must_use]
     pub fn root_at(&self, size: u64) -> Option<Hash> {
-        (size <= self.size()).then(|| if size == 0 { empty_root() } else { self.range(0, size) })
+        if size == 0 { Some(empty_root()) } else { self.range(0, size).filter(|_| size <= self.size()) }
     }
 
     /// The right edge, to go on appending elsewhere.
@@ -124,10 +184,10 @@ impl Tree {
         while end - start > 1 {
             let middle = start + split(end - start);
             if index < middle {
-                path.push(self.range(middle, end));
+                path.push(self.range(middle, end)?);
                 end = middle;
             } else {
-                path.push(self.range(start, middle));
+                path.push(self.range(start, middle)?);
                 start = middle;
             }
         }
@@ -146,30 +206,31 @@ impl Tree {
         while end != old_size {
             let middle = start + split(end - start);
             if old_size <= middle {
-                path.push(self.range(middle, end));
+                path.push(self.range(middle, end)?);
                 end = middle;
             } else {
-                path.push(self.range(start, middle));
+                path.push(self.range(start, middle)?);
                 start = middle;
             }
         }
         // The verifier knows the old root, so it's left out when the old tree is itself a subtree.
         if start > 0 {
-            path.push(self.range(start, end));
+            path.push(self.range(start, end)?);
         }
         path.reverse();
         Some(path)
     }
 
-    /// Root of the leaves `start..end`; `start` is a multiple of the largest power of two below `end - start`.
-    fn range(&self, start: u64, end: u64) -> Hash {
+    /// Root of the leaves `start..end`; `start` is a multiple of the largest power of two below `end - start`. `None` when
+    /// something of it is left out.
+    fn range(&self, start: u64, end: u64) -> Option<Hash> {
         let length = end - start;
         if length.is_power_of_two() {
             let level = length.trailing_zeros();
-            return self.subtree(level, start >> level).expect("the range lies inside the tree");
+            return self.subtree(level, start >> level);
         }
         let middle = start + split(length);
-        node_hash(&self.range(start, middle), &self.range(middle, end))
+        Some(node_hash(&self.range(start, middle)?, &self.range(middle, end)?))
     }
 }
 

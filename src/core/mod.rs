@@ -12,6 +12,7 @@ pub mod declared;
 pub mod detect;
 pub mod diagnosis;
 pub mod dialect;
+pub mod disclosure;
 pub mod facts;
 pub mod fingerprint;
 pub mod frame;

@@ -179,9 +179,15 @@ impl Signer {
     #[must_use]
     pub fn sign_checkpoint(&self, size: u64, root: Hash) -> String {
         let text = Checkpoint { origin: self.public.name.clone(), size, root }.to_string();
+        format!("{text}\n{}", self.sign(&text))
+    }
+
+    /// The signature line for a text.
+    #[must_use]
+    pub fn sign(&self, text: &str) -> String {
         let mut signature = self.public.id.to_vec();
         signature.extend_from_slice(&self.key.sign(text.as_bytes()).to_bytes());
-        format!("{text}\n\u{2014} {} {}\n", self.public.name, base64(&signature))
+        format!("\u{2014} {} {}\n", self.public.name, base64(&signature))
     }
 }
 

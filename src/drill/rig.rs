@@ -99,6 +99,7 @@ impl Rig {
                         let bytes = self.log.frame(&frame.id)?.context("a committed frame is readable")?;
                         self.frames.push(serde_json::from_slice(&bytes)?);
                     }
+                    Effect::Record(leaf) => drop(self.log.record(&leaf)?),
                     Effect::Notice(notice) => self.timeline.extend(entry(&notice)),
                 }
             }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use super::store::{FrameBytes, Receipt, StoreError};
 use super::view::Notice;
+use crate::core::manifest::Leaf;
 
 /// One thing to do.
 #[derive(Debug)]
 pub enum Effect {
     /// Make a frame durable and report with [`super::Engine::acknowledge`].
     Freeze(Arc<FrameBytes>),
+    /// Put somebody's order to a breaker on record.
+    Record(Leaf),
     /// Tell whoever listens.
     Notice(Notice),
 }

@@ -25,6 +25,7 @@ use crate::core::dialect::{Normaliser, Settings};
 use crate::core::facts::Facts;
 use crate::core::incident::Class;
 use crate::core::ledger;
+use crate::core::manifest::Leaf;
 use crate::core::redact::Redactor;
 use crate::core::request::Request;
 use crate::core::time::UnixNanos;
@@ -190,6 +191,13 @@ impl Engine {
         };
         let name = feature.name.clone();
         self.step_breaker(&name, order.class, input, None, now);
+        self.effects.push(Effect::Record(Leaf::Override {
+            at: now.to_string(),
+            feature: order.feature.clone(),
+            class: order.class.as_str().to_owned(),
+            order: order.action.as_str().to_owned(),
+            comment: order.comment.clone(),
+        }));
         Ok(())
     }
 

@@ -51,6 +51,18 @@ pub enum BreakerAction {
     Reset,
 }
 
+impl BreakerAction {
+    /// The name in the log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Close => "close",
+            Self::Reset => "reset",
+        }
+    }
+}
+
 /// There is no such feature, or it has no breaker of that class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchBreaker;

@@ -126,6 +126,7 @@ impl Live {
                         self.engine.acknowledge(refused, now);
                     }
                 }
+                Effect::Record(leaf) => self.writer.record(leaf),
                 Effect::Notice(notice) => {
                     log(&notice);
                     // Nobody listening is not an error.

@@ -3,6 +3,9 @@
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::core::manifest::Leaf;
+use crate::core::time::UnixNanos;
+
 /// A log of freeze frames. Two implementations: the log on disk, and the slow or failing one of the tests.
 pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Makes `frame` durable and returns only then. Blocks: called on the writer thread alone.
@@ -35,6 +38,25 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// When the log can't be read.
     fn log_file(&self, path: &str) -> Result<Option<Bytes>, StoreError>;
 
+    /// Commits a leaf that is no frame, and returns its number.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn record(&self, leaf: &Leaf) -> Result<u64, StoreError>;
+
+    /// Destroys parts of a frame and returns the leaf that says so. Blocks until nothing of them is left on disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for a frame or a part that is not there.
+    fn erase(&self, order: &EraseOrder) -> Result<u64, StoreError>;
+
+    /// What is due at `now`: heartbeats, retention, spare room. `lost` frames never reached the log since the process
+    /// started. Called on the writer thread alone.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn maintain(&self, now: UnixNanos, lost: u64) -> Result<Condition, StoreError>;
+
     /// The log's verifier key (C2SP signed-note vkey).
     fn vkey(&self) -> String;
 
@@ -55,6 +77,26 @@ pub struct FrameBytes {
     pub fingerprint: String,
     /// The frame without `origin` and `seq`: the log puts both in and canonicalises (RFC 8785).
     pub body: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What is to be erased, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EraseOrder {
+    /// Frame id.
+    pub frame_id: String,
+    /// Names of its parts: variables, `samples`.
+    pub parts: Vec<String>,
+    /// Why; kept in the log for good, so it must not repeat what is erased.
+    pub reason: String,
+    /// When.
+    pub at: UnixNanos,
+}
+
+/// How the log is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Frames that can still be committed if the disk is full from now on.
+    pub reserve_frames: u64,
 }
 
 /// The log's acknowledgement: the frame is durable.

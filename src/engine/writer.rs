@@ -1,38 +1,54 @@
-//! The writer thread: the only caller of [`Store::append`], which blocks until a frame is durable.
+//! The writer thread: the only caller of [`Store::append`] and its like, which block until something is durable.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::clock;
 use super::effect::Acknowledgement;
-use super::store::{FrameBytes, Store, StoreError};
+use super::store::{Condition, FrameBytes, Store, StoreError};
+use crate::core::manifest::Leaf;
+use crate::core::time::UnixNanos;
 use crate::metrics::Metric;
 
 /// Frames that wait for the thread, and frames that failed and wait to be tried again, at most.
 const FRAMES_QUEUED_MAX: usize = 64;
 /// Frames that wait for a place in that queue. One cause can make every rule of every feature fire in one slot.
 const FRAMES_WAITING_MAX: usize = 1024;
-/// Pause before frames that failed are tried again.
+/// Pause before what failed is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// How often the log is asked whether something is due.
+const MAINTENANCE: Duration = Duration::from_secs(10);
+
+/// Something to be made durable.
+#[derive(Clone, Debug)]
+enum Work {
+    Frame(Arc<FrameBytes>),
+    Leaf(Leaf),
+}
 
 /// A handle to the thread.
 #[derive(Debug)]
 pub(super) struct Writer {
-    frames: Option<SyncSender<Arc<FrameBytes>>>,
-    waiting: VecDeque<Arc<FrameBytes>>,
+    work: Option<SyncSender<Work>>,
+    waiting: VecDeque<Work>,
+    lost: Arc<AtomicU64>,
 }
 
 impl Writer {
     /// Starts the thread. It ends, dropping `acknowledge`, once closed and done.
     pub(super) fn start(store: Arc<dyn Store>, acknowledge: mpsc::Sender<Acknowledgement>) -> std::io::Result<Self> {
         Metric::LogSize.set(&[], store.size());
-        let (frames, queue) = sync_channel(FRAMES_QUEUED_MAX);
-        let thread = Thread { store, acknowledge, failed: VecDeque::new() };
+        let (work, queue) = sync_channel(FRAMES_QUEUED_MAX);
+        let lost = Arc::new(AtomicU64::new(0));
+        let mut thread =
+            Thread { store, acknowledge, failed: VecDeque::new(), lost: lost.clone(), maintained_at: UnixNanos(0) };
         std::thread::Builder::new().name("evidence-writer".into()).spawn(move || thread.run(&queue))?;
-        Ok(Self { frames: Some(frames), waiting: VecDeque::new() })
+        Ok(Self { work: Some(work), waiting: VecDeque::new(), lost })
     }
 
     /// Hands a frame over, now or as soon as there is room.
@@ -40,90 +56,155 @@ impl Writer {
     /// # Errors
     /// A negative acknowledgement when too many wait already: the frame is lost.
     pub(super) fn write(&mut self, frame: Arc<FrameBytes>) -> Result<(), Acknowledgement> {
-        if self.waiting.len() < FRAMES_WAITING_MAX {
-            self.waiting.push_back(frame);
-            self.hand_over();
+        if self.wait(Work::Frame(frame.clone())) {
             return Ok(());
         }
+        self.lost.fetch_add(1, Relaxed);
         Metric::Frames.add(&[("result", "failed")], 1);
         tracing::error!(frame_id = frame.id, "a frame is lost: too many frames wait for the log");
         let reason = format!("{FRAMES_WAITING_MAX} frames wait already");
         Err(Acknowledgement { frame_id: frame.id.clone(), result: Err(StoreError::Fatal(reason)) })
     }
 
-    /// Hands over as many of the waiting frames as there is room for.
+    /// Hands a leaf over that is no frame. When too many wait already it is counted as failed.
+    pub(super) fn record(&mut self, leaf: Leaf) {
+        let name = leaf.name();
+        if !self.wait(Work::Leaf(leaf)) {
+            Metric::LogLeaves.add(&[("type", name), ("result", "failed")], 1);
+            tracing::error!(leaf = name, "a leaf is lost: too many frames wait for the log");
+        }
+    }
+
+    fn wait(&mut self, work: Work) -> bool {
+        let has_room = self.waiting.len() < FRAMES_WAITING_MAX;
+        if has_room {
+            self.waiting.push_back(work);
+            self.hand_over();
+        }
+        has_room
+    }
+
+    /// Hands over as much of what waits as there is room for.
     pub(super) fn hand_over(&mut self) {
-        let Some(frames) = &self.frames else { return };
-        while let Some(frame) = self.waiting.pop_front() {
-            if let Err(TrySendError::Full(frame) | TrySendError::Disconnected(frame)) = frames.try_send(frame) {
-                return self.waiting.push_front(frame);
+        let Some(queue) = &self.work else { return };
+        while let Some(work) = self.waiting.pop_front() {
+            if let Err(TrySendError::Full(work) | TrySendError::Disconnected(work)) = queue.try_send(work) {
+                return self.waiting.push_front(work);
             }
         }
     }
 
-    /// Whether every frame was handed over.
+    /// Whether everything was handed over.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Takes no more frames; the thread ends when those handed over are written.
+    /// Takes no more; the thread ends when what was handed over is written.
     pub(super) fn close(&mut self) {
-        self.frames = None;
+        self.work = None;
     }
 }
 
 struct Thread {
     store: Arc<dyn Store>,
     acknowledge: mpsc::Sender<Acknowledgement>,
-    failed: VecDeque<Arc<FrameBytes>>,
+    failed: VecDeque<Work>,
+    /// Frames that never reached the log.
+    lost: Arc<AtomicU64>,
+    maintained_at: UnixNanos,
 }
 
 impl Thread {
-    fn run(mut self, queue: &Receiver<Arc<FrameBytes>>) {
+    fn run(&mut self, queue: &Receiver<Work>) {
         loop {
             match queue.recv_timeout(RETRY_PAUSE) {
-                Ok(frame) => self.append(frame),
+                Ok(work) => self.write(work),
                 Err(RecvTimeoutError::Timeout) => self.retry(),
                 Err(RecvTimeoutError::Disconnected) => return self.retry(),
             }
+            self.maintain();
         }
     }
 
     fn retry(&mut self) {
-        for frame in std::mem::take(&mut self.failed) {
-            self.append(frame);
+        for work in std::mem::take(&mut self.failed) {
+            self.write(work);
+        }
+    }
+
+    fn maintain(&mut self) {
+        let now = clock::now();
+        if now.since(self.maintained_at) < MAINTENANCE {
+            return;
+        }
+        self.maintained_at = now;
+        match self.store.maintain(now, self.lost.load(Relaxed)) {
+            Ok(Condition { reserve_frames }) => Metric::LogReserve.set(&[], reserve_frames),
+            Err(error) => tracing::error!(%error, "maintenance of the log failed"),
+        }
+    }
+
+    fn write(&mut self, work: Work) {
+        match work {
+            Work::Frame(frame) => self.append(frame),
+            Work::Leaf(leaf) => self.record(leaf),
         }
     }
 
     fn append(&mut self, frame: Arc<FrameBytes>) {
         let span = tracing::info_span!("evidence.append", frame_id = frame.id, feature = frame.feature);
         let result = span.in_scope(|| self.store.append(&frame));
-        let label = match &result {
-            Ok(_) => "committed",
-            Err(StoreError::Retry(_)) => "retried",
-            Err(StoreError::Refused(_) | StoreError::Fatal(_)) => "failed",
-        };
-        Metric::Frames.add(&[("result", label)], 1);
+        Metric::Frames.add(&[("result", label(result.as_ref().err()))], 1);
         match &result {
             Ok(_) => Metric::LogSize.set(&[], self.store.size()),
             Err(error) => tracing::error!(frame_id = frame.id, %error, "a frame was not committed"),
         }
         let frame_id = frame.id.clone();
-        if matches!(result, Err(StoreError::Retry(_))) {
-            self.keep(frame);
+        match &result {
+            Err(StoreError::Retry(_)) => self.keep(Work::Frame(frame)),
+            Err(_) => drop(self.lost.fetch_add(1, Relaxed)),
+            Ok(_) => {}
         }
         // The engine is gone only when the process is going.
         drop(self.acknowledge.blocking_send(Acknowledgement { frame_id, result }));
     }
 
-    /// Keeps a frame for another try; when too many failed, the newest gives way and is counted.
-    fn keep(&mut self, frame: Arc<FrameBytes>) {
-        if self.failed.len() < FRAMES_QUEUED_MAX {
-            self.failed.push_back(frame);
-        } else {
-            Metric::Frames.add(&[("result", "failed")], 1);
-            tracing::error!(frame_id = frame.id, "a frame is lost: too many frames wait for the log");
+    fn record(&mut self, leaf: Leaf) {
+        let name = leaf.name();
+        let result = self.store.record(&leaf);
+        Metric::LogLeaves.add(&[("type", name), ("result", label(result.as_ref().err()))], 1);
+        if let Err(error) = &result {
+            tracing::error!(leaf = name, %error, "a leaf was not committed");
         }
+        if matches!(result, Err(StoreError::Retry(_))) {
+            self.keep(Work::Leaf(leaf));
+        }
+    }
+
+    /// Keeps something for another try; when too much failed, the newest gives way and is counted.
+    fn keep(&mut self, work: Work) {
+        if self.failed.len() < FRAMES_QUEUED_MAX {
+            return self.failed.push_back(work);
+        }
+        match work {
+            Work::Frame(frame) => {
+                self.lost.fetch_add(1, Relaxed);
+                Metric::Frames.add(&[("result", "failed")], 1);
+                tracing::error!(frame_id = frame.id, "a frame is lost: too many frames wait for the log");
+            }
+            Work::Leaf(leaf) => {
+                Metric::LogLeaves.add(&[("type", leaf.name()), ("result", "failed")], 1);
+                tracing::error!(leaf = leaf.name(), "a leaf is lost: too many frames wait for the log");
+            }
+        }
+    }
+}
+
+fn label(error: Option<&StoreError>) -> &'static str {
+    match error {
+        None => "committed",
+        Some(StoreError::Retry(_)) => "retried",
+        Some(StoreError::Refused(_) | StoreError::Fatal(_)) => "failed",
     }
 }
 
@@ -134,7 +215,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::engine::store::Receipt;
+    use crate::engine::store::{EraseOrder, Receipt};
 
     /// A log that writes nothing before it is told to go.
     #[derive(Debug)]
@@ -161,6 +242,15 @@ mod tests {
         }
         fn log_file(&self, _: &str) -> Result<Option<Bytes>, StoreError> {
             Ok(None)
+        }
+        fn record(&self, _: &Leaf) -> Result<u64, StoreError> {
+            Ok(1)
+        }
+        fn erase(&self, _: &EraseOrder) -> Result<u64, StoreError> {
+            Ok(1)
+        }
+        fn maintain(&self, _: UnixNanos, _: u64) -> Result<Condition, StoreError> {
+            Ok(Condition { reserve_frames: 32 })
         }
         fn vkey(&self) -> String {
             String::new()

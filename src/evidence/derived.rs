@@ -1,4 +1,4 @@
-//! Writing derived files: frames, tiles, `checkpoint`. They follow from the segments and are written after the
+//! Writing derived files: tiles and `checkpoint`. They follow from the segments and are written after the
 //! acknowledgement without any sync; at start whatever is missing or differs is written again. A failure here costs
 //! nobody a frame, so it is told and tried again with the next one.
 
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::durable::Disk;
 use super::log::{Index, entries};
-use super::tiles::{self, Tile};
-use super::{files_below, remove, wal};
+use super::tiles::Tile;
+use super::{files_below, remove};
 
 /// The derived files of a log.
 #[derive(Debug)]
@@ -46,7 +46,6 @@ impl Derived {
 
     fn leaf(&self, seq: u64, index: &Index) -> io::Result<()> {
         let size = seq + 1;
-        self.frame(seq, index)?;
         for tile in Tile::last(size) {
             self.tile(tile, index)?;
             if let Some(previous) = tile.previous() {
@@ -58,7 +57,6 @@ impl Derived {
 
     fn try_rebuild(&self, index: &Index) -> io::Result<()> {
         let size = index.tree.size();
-        (1..size).try_for_each(|seq| self.frame(seq, index))?;
         let wanted = Tile::all(size);
         wanted.iter().try_for_each(|tile| self.tile(*tile, index))?;
         for path in files_below(&self.dir, "tile")? {
@@ -69,25 +67,13 @@ impl Derived {
         self.checkpoint(index)
     }
 
-    fn frame(&self, seq: u64, index: &Index) -> io::Result<()> {
-        // The genesis leaf has no frame.
-        let Some(location) = usize::try_from(seq).ok().and_then(|at| index.locations.get(at)).filter(|_| seq > 0)
-        else {
-            return Ok(());
-        };
-        let stored = wal::read_leaf(&self.dir, *location, seq)?;
-        let proof = tiles::proof(&index.tree, seq, &stored.note).to_string();
-        let directory = tiles::frame_directory(&self.dir, seq);
-        let files = tiles::frame_files(&stored.frame, &stored.manifest, &proof);
-        files.into_iter().try_for_each(|(name, bytes)| self.update(&directory.join(name), bytes))
-    }
-
+    /// Writes a tile; one that is pruned stays away, or as it is.
     fn tile(&self, tile: Tile, index: &Index) -> io::Result<()> {
-        let contents = match tile.hashes(&index.tree) {
-            Some(hashes) => hashes,
-            None => entries(&self.dir, tile, index.locations.get(tile.range()).unwrap_or_default())?,
+        let contents = match tile.level {
+            Some(_) => tile.hashes(&index.tree),
+            None => entries(&self.dir, tile, &index.leaves)?,
         };
-        self.update(&self.dir.join(tile.to_string()), &contents)
+        contents.map_or(Ok(()), |contents| self.update(&self.dir.join(tile.to_string()), &contents))
     }
 
     fn checkpoint(&self, index: &Index) -> io::Result<()> {

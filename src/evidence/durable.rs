@@ -5,6 +5,7 @@
 //!   file again and believe it; it moves to another file.
 //! - [`Disk::publish`]: temporary file, `fsync`, rename, `fsync` of the directory, whose handle is open since before the
 //!   rename so that its error is not lost (Pillai et al., "All file systems are not created equal", OSDI 2014).
+//! - [`Disk::rename`] and [`Disk::wipe`]: the same for a file that moves, and for one that goes: it is overwritten first.
 //! - [`Disk::replace`]: the same without any sync, for derived files, which are rebuilt at start.
 //!
 //! Known hole: reading back is served from the page cache. It catches short and misdirected writes, not a device that
@@ -15,6 +16,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Zeroes, to overwrite with.
+static ZEROES: [u8; 64 * 1024] = [0; 64 * 1024];
 /// Suffix of files that are not published yet.
 pub(super) const TEMPORARY: &str = ".tmp";
 
@@ -98,6 +101,33 @@ impl Disk {
         self.step(&Step::Other, || std::fs::rename(temporary, path))?;
         self.step(&Step::Other, || directory.sync_all())?;
         Ok(file)
+    }
+
+    /// Renames a file durably.
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step(&Step::Other, || std::fs::rename(from, to))?;
+        let directories = [from, to].map(|path| path.parent().unwrap_or(Path::new(".")));
+        directories.iter().try_for_each(|directory| self.step(&Step::Other, || File::open(directory)?.sync_all()))
+    }
+
+    /// Removes a file so that its blocks don't keep what was in it; one that is gone already is fine.
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    pub(super) fn wipe(&self, path: &Path) -> io::Result<()> {
+        let file = match OpenOptions::new().write(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            file => file?,
+        };
+        let (mut offset, length) = (0, file.metadata()?.len());
+        while offset < length {
+            let part = usize::try_from(length - offset).unwrap_or(usize::MAX).min(ZEROES.len());
+            self.write_at(&file, &ZEROES[..part], offset)?;
+            offset += part as u64;
+        }
+        self.step(&Step::Sync { file: &file }, || file.sync_all())?;
+        self.step(&Step::Other, || std::fs::remove_file(path))?;
+        let directory = path.parent().unwrap_or(Path::new("."));
+        self.step(&Step::Other, || File::open(directory)?.sync_all())
     }
 
     /// Writes a derived file, whole or not at all while the machine stays up.

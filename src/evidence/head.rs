@@ -7,59 +7,61 @@ use std::path::{Path, PathBuf};
 
 use super::durable::Disk;
 use super::read_at_most;
-use super::wal::{BLOCK, FILE_BYTES_MAX, Kind, Record, is_zero};
-use crate::core::note::{Checkpoint, VerifierKey};
+use super::wal::{BLOCK, FILE_BYTES_MAX, Kind, Record};
+use crate::core::note::Checkpoint;
 
 /// The file's size, bytes.
 const HEAD_BYTES: usize = 2 * BLOCK;
 
+/// What a slot is called in messages.
+pub(super) const NAME: &str = "head";
+
+/// A checkpoint that something in the directory remembers. Its signature is still to be checked.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    /// What remembers it.
+    pub(super) name: &'static str,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) note: String,
+}
+
 /// What the slots say.
 #[derive(Debug)]
 pub(super) struct Slots {
-    /// The larger of the checkpoints that can be believed.
-    pub(super) latest: Option<Checkpoint>,
+    /// The checkpoints of the slots that are whole.
+    pub(super) memories: Vec<Memory>,
     /// What is wrong with a slot or with both, in words.
     pub(super) findings: Vec<String>,
 }
 
-/// Reads both slots and checks their signatures.
-pub(super) fn read(dir: &Path, key: &VerifierKey) -> io::Result<Slots> {
-    let bytes = read_at_most(&head_path(dir), FILE_BYTES_MAX)?;
-    let mut slots = Slots { latest: None, findings: Vec::new() };
+/// Reads both slots.
+pub(super) fn read(dir: &Path) -> io::Result<Slots> {
+    let bytes = match read_at_most(&head_path(dir), FILE_BYTES_MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        bytes => bytes?,
+    };
+    let mut slots = Slots { memories: Vec::new(), findings: Vec::new() };
     if bytes.len() != HEAD_BYTES {
         slots.findings.push(format!("head has {} bytes, not {HEAD_BYTES}", bytes.len()));
         return Ok(slots);
     }
     for (number, slot) in bytes.chunks(BLOCK).enumerate() {
-        match checkpoint(slot, key) {
-            Ok(found) if slots.latest.as_ref().is_none_or(|latest| latest.size < found.size) => {
-                slots.latest = Some(found);
-            }
-            Ok(found) if slots.latest.as_ref().is_some_and(|latest| latest.size == found.size && *latest != found) => {
-                slots.latest = None;
-                slots.findings.push(format!("head slots disagree on the root at size {}", found.size));
-                return Ok(slots);
-            }
-            Ok(_) => {}
+        match memory(slot) {
+            Ok(memory) => slots.memories.push(memory),
             Err(what) => slots.findings.push(format!("head slot {number}: {what}")),
         }
     }
     Ok(slots)
 }
 
-fn checkpoint(slot: &[u8], key: &VerifierKey) -> Result<Checkpoint, String> {
+fn memory(slot: &[u8]) -> Result<Memory, String> {
     let (record, _) = Record::decode(slot).ok_or("torn or altered")?;
     let note = std::str::from_utf8(record.payload).map_err(|_| "not text")?;
-    let checkpoint = key.open_checkpoint(note).map_err(|error| error.to_string())?;
+    let text = note.split_once("\n\n").map_or("", |(text, _)| text);
+    let checkpoint = Checkpoint::parse(&format!("{text}\n")).map_err(|error| error.to_string())?;
     let expected = Record { kind: Kind::Head, seq: checkpoint.size, segment: [0; 16], payload: record.payload };
-    if record == expected { Ok(checkpoint) } else { Err("altered".to_owned()) }
-}
-
-/// Size the head claims, without believing its signature; zero when there is none. For a directory without `id.json`.
-pub(super) fn claimed_size(dir: &Path) -> u64 {
-    let bytes = std::fs::read(head_path(dir)).unwrap_or_default();
-    let sizes = bytes.chunks(BLOCK).filter(|slot| !is_zero(slot)).filter_map(Record::decode);
-    sizes.map(|(record, _)| record.seq).max().unwrap_or(0)
+    let memory = Memory { name: NAME, checkpoint, note: note.to_owned() };
+    if record == expected { Ok(memory) } else { Err("altered".to_owned()) }
 }
 
 /// The head open for writing.
@@ -78,7 +80,7 @@ impl Head {
         Ok(Self { file: Some(file), dir: dir.to_owned(), next_slot: 0 })
     }
 
-    /// Opens the file that [`read`] believed, and brings both slots to the checkpoint they should have, the one that
+    /// Opens the file that [`read`] read, and brings both slots to the checkpoint they should have, the one that
     /// holds the larger checkpoint last.
     pub(super) fn open(disk: &Disk, dir: &Path, note: &str, size: u64) -> io::Result<Self> {
         let slot = encode(note, size);

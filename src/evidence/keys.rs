@@ -1,15 +1,26 @@
-//! The log's key: where its seed comes from, and where a verifier must not take the public half from.
+//! The log's keys: where their seeds come from, and where a verifier must not take the public half from.
+//!
+//! There is one key, or two while one replaces the other: then every checkpoint carries both signatures, until the
+//! previous key is taken away. Rotation is nothing but that: when the key in charge is found as the previous one, the
+//! log appends the leaf that hands over. Keys made here are `keys/log.key` and `keys/previous.key`; `keys/next.key` is
+//! one that [`make_next`] made and [`Seeds::load`] puts in place.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::durable::Disk;
 use super::read_at_most;
-use crate::core::manifest::{Leaf, Manifest};
-use crate::core::note::NOTE_BYTES_MAX;
+use super::recovery::{self, Chain};
+use crate::config::Evidence;
+use crate::core::manifest::Manifest;
+use crate::core::merkle::Hash;
+use crate::core::note::{NOTE_BYTES_MAX, Signer};
 
 /// A source of random bytes, [`os_entropy`] outside tests.
 pub type Entropy = Box<dyn FnMut(&mut [u8]) -> io::Result<()> + Send>;
+
+/// Bytes of a seed.
+const SEED_BYTES: usize = 32;
 
 /// The operating system's random source.
 #[must_use]
@@ -17,26 +28,141 @@ pub fn os_entropy() -> Entropy {
     Box::new(|bytes| getrandom::fill(bytes).map_err(io::Error::other))
 }
 
-/// The 32-byte seed: from the configured file, or from `keys/log.key`, which is made when `fresh` bytes are given and
-/// it is not there yet.
-pub(super) fn seed(disk: &Disk, dir: &Path, key_file: Option<&Path>, fresh: Option<[u8; 32]>) -> io::Result<[u8; 32]> {
-    if let Some(path) = key_file {
-        return read_seed(path);
-    }
-    let path = key_path(dir);
-    match (read_seed(&path), fresh) {
-        (Err(error), Some(seed)) if error.kind() == io::ErrorKind::NotFound => {
-            disk.create_directory(&dir.join("keys"))?;
-            restrict(&dir.join("keys"))?;
-            disk.publish(&path, 0o600, [&seed[..]])?;
-            Ok(seed)
+/// Ed25519 seeds.
+pub(super) struct Seeds {
+    current: [u8; SEED_BYTES],
+    previous: Option<[u8; SEED_BYTES]>,
+}
+
+impl Seeds {
+    /// From the configured files, or from `keys/`.
+    pub(super) fn load(disk: &Disk, dir: &Path, config: &Evidence) -> io::Result<Self> {
+        if let Some(path) = &config.key_file {
+            let previous = config.previous_key_file.as_deref().map(read_seed).transpose()?;
+            return Ok(Self { current: read_seed(path)?, previous });
         }
-        (read, _) => read,
+        put_next_in_place(disk, dir)?;
+        let previous = match read_seed(&key_path(dir, "previous")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            seed => Some(seed?),
+        };
+        Ok(Self { current: read_seed(&key_path(dir, "log"))?, previous })
+    }
+
+    /// The same, with a new key when there is none yet.
+    pub(super) fn load_or_make(disk: &Disk, dir: &Path, config: &Evidence, entropy: &mut Entropy) -> io::Result<Self> {
+        match Self::load(disk, dir, config) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && config.key_file.is_none() => {
+                let current = make(disk, dir, "log", entropy)?;
+                Ok(Self { current, previous: None })
+            }
+            loaded => loaded,
+        }
+    }
+
+    /// Signers for the log of this name; `None` when no key can have the name.
+    pub(super) fn signers(&self, origin: &str) -> Option<Signers> {
+        let current = Signer::from_seed(origin, &self.current)?;
+        let previous = match self.previous {
+            Some(seed) if seed != self.current => Some(Signer::from_seed(origin, &seed)?),
+            _ => None,
+        };
+        Some(Signers { current, previous })
     }
 }
 
-fn key_path(dir: &Path) -> PathBuf {
-    dir.join("keys").join("log.key")
+/// What signs checkpoints.
+#[derive(Debug)]
+pub(super) struct Signers {
+    pub(super) current: Signer,
+    previous: Option<Signer>,
+}
+
+/// How the keys at hand fit those the log signed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// The key is the one in charge.
+    InCharge,
+    /// The key in charge is the previous one: it has to hand over.
+    ToRotate,
+    /// The key in charge is not at hand.
+    None,
+}
+
+impl Signers {
+    /// Compares the keys with those of the log.
+    pub(super) fn fit(&self, chain: &Chain) -> Fit {
+        let in_charge = |signer: &Signer| signer.verifier() == chain.current();
+        match &self.previous {
+            _ if in_charge(&self.current) => Fit::InCharge,
+            Some(previous) if in_charge(previous) => Fit::ToRotate,
+            _ => Fit::None,
+        }
+    }
+
+    /// Signs a checkpoint with every key at hand.
+    pub(super) fn sign_checkpoint(&self, size: u64, root: Hash) -> String {
+        let note = self.current.sign_checkpoint(size, root);
+        match &self.previous {
+            None => note,
+            Some(previous) => {
+                let text = note.split_once("\n\n").map_or("", |(text, _)| text);
+                let line = previous.sign(&format!("{text}\n"));
+                format!("{note}{line}")
+            }
+        }
+    }
+
+    /// Whether one of the keys signed a checkpoint.
+    pub(super) fn opens(&self, note: &str) -> bool {
+        let all = [Some(&self.current), self.previous.as_ref()];
+        all.into_iter().flatten().any(|signer| signer.verifier().open_checkpoint(note).is_ok())
+    }
+
+    /// The log's name.
+    pub(super) fn origin(&self) -> &str {
+        self.current.verifier().name()
+    }
+}
+
+/// Makes the key that the next opening puts in place of the current one.
+pub(super) fn make_next(disk: &Disk, dir: &Path, entropy: &mut Entropy) -> io::Result<()> {
+    make(disk, dir, "next", entropy).map(drop)
+}
+
+/// Ends the time in which two keys sign.
+pub(super) fn forget_previous(disk: &Disk, dir: &Path) -> io::Result<bool> {
+    let path = key_path(dir, "previous");
+    let is_there = path.exists();
+    if is_there {
+        disk.wipe(&path)?;
+    }
+    Ok(is_there)
+}
+
+fn put_next_in_place(disk: &Disk, dir: &Path) -> io::Result<()> {
+    let [next, current, previous] = ["next", "log", "previous"].map(|name| key_path(dir, name));
+    if !next.exists() {
+        return Ok(());
+    }
+    // Cut short between the two, the next opening does the second.
+    if current.exists() {
+        disk.rename(&current, &previous)?;
+    }
+    disk.rename(&next, &current)
+}
+
+fn make(disk: &Disk, dir: &Path, name: &str, entropy: &mut Entropy) -> io::Result<[u8; SEED_BYTES]> {
+    let mut seed = [0; SEED_BYTES];
+    entropy(&mut seed)?;
+    disk.create_directory(&dir.join("keys"))?;
+    restrict(&dir.join("keys"))?;
+    disk.publish(&key_path(dir, name), 0o600, [&seed[..]])?;
+    Ok(seed)
+}
+
+fn key_path(dir: &Path, name: &str) -> PathBuf {
+    dir.join("keys").join(format!("{name}.key"))
 }
 
 fn restrict(directory: &Path) -> io::Result<()> {
@@ -44,23 +170,23 @@ fn restrict(directory: &Path) -> io::Result<()> {
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
 }
 
-fn read_seed(path: &Path) -> io::Result<[u8; 32]> {
+fn read_seed(path: &Path) -> io::Result<[u8; SEED_BYTES]> {
     let named = |kind, what: &str| io::Error::new(kind, format!("{}: {what}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| named(error.kind(), &error.to_string()))?;
     bytes.try_into().map_err(|_| named(io::ErrorKind::InvalidData, "a key is exactly 32 bytes (the Ed25519 seed)"))
 }
 
-/// The verifier key that the log in `dir` names as its own: for publishing it, never for verifying with it.
+/// The verifier key in charge of the log in `dir`, as the log itself names it: for publishing it, never for verifying
+/// with it.
 ///
 /// # Errors
-/// When there is no log, or its identity can't be read.
+/// When there is no log, or it can't be read.
 pub fn own_vkey(dir: &Path) -> io::Result<String> {
-    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "id.json is not the identity of a log");
-    let genesis = Manifest::parse(&std::fs::read(dir.join("id.json"))?).map_err(|_| invalid())?;
-    match genesis.leaf {
-        Leaf::Genesis { vkey, .. } => Ok(vkey),
-        Leaf::Frame { .. } => Err(invalid()),
-    }
+    let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    let genesis = Manifest::parse(&std::fs::read(dir.join("id.json"))?);
+    let genesis = genesis.map_err(|error| invalid(format!("id.json: {error}")))?;
+    let scan = recovery::scan(dir, &genesis.origin, u64::MAX).map_err(|error| invalid(error.to_string()))?;
+    Ok(scan.chain.current().to_string())
 }
 
 /// Reads a vkey for [`super::verify()`] from a file, which must lie outside the evidence: a key that comes with what

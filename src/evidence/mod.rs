@@ -6,25 +6,30 @@
 //! ```text
 //! LOCK              held while a process has the log open
 //! id.json           the genesis leaf; its presence says the first start was completed
-//! keys/log.key      the Ed25519 seed, unless a key file is configured
-//! wal/000001.seg    the log itself: preallocated segments of leaf and commit records
+//! keys/             Ed25519 seeds, unless key files are configured: log.key, previous.key, next.key, witness.key
+//! wal/000001.seg    the log itself: preallocated segments of leaves, disclosures and commits
 //! head              two slots, written in turn: the last checkpoint, a second memory of how far the log had come
-//! frames/000/617/   frame.json  manifest.json  frame.tlog-proof      \
-//! tile/             C2SP tlog-tiles                                   > derived, rebuilt at start when they differ
-//! checkpoint        the last checkpoint                              /
-//! quarantine/       what recovery set aside; never deleted
+//! pruned            hashes of the leaves before the first segment, once retention has removed some
+//! tile/             C2SP tlog-tiles      \
+//! checkpoint        the last checkpoint  / derived, rebuilt at start when they differ
+//! quarantine/       what recovery set aside: bytes that were never acknowledged
+//! superseded/1/     a log that could not be continued, as it was; the one here says why in its second leaf
+//! successor         there while one log takes the place of another
 //! ```
 //!
-//! A frame is acknowledged after one write of leaf and commit record into preallocated blocks, `fdatasync`, reading
-//! them back, one write of a head slot, and `fdatasync`. Nothing on that path allocates or renames, so a full disk
-//! does not stop it. No checkpoint leaves the process before its leaf is durable, and a leaf once begun is finished
+//! A leaf holds salted commitments ([`crate::core::disclosure`]) to the parts of a frame; the parts' disclosures lie
+//! behind it in the segment, each in a record of its own. So a part can be destroyed by overwriting one record, and
+//! every hash and every proof stays as it was.
+//!
+//! A frame is acknowledged after one write of leaf, disclosures and commit into preallocated blocks, `fdatasync`,
+//! reading them back, one write of a head slot, and `fdatasync`. Nothing on that path allocates or renames, so a full
+//! disk does not stop it. No checkpoint leaves the process before its leaf is durable, and a leaf once begun is finished
 //! before any other takes its number, so the log never signs two histories.
 //!
 //! What makes editing evident is that somebody else remembers a checkpoint: whoever has the key and the disk can
 //! rewrite both. Alerts therefore carry the checkpoint of their frame, and [`verify()`] takes a remembered one.
 //!
-//! Absent so far: witnesses, replicas, key rotation, erasure, pruning (segments are kept for good), and going on
-//! under a new origin after damage; a damaged log refuses to sign and says so.
+//! Absent: replicas in an object store, and forward-secure keys.
 
 mod bundle;
 mod derived;
@@ -34,6 +39,7 @@ mod keys;
 mod log;
 mod recovery;
 mod start;
+mod succession;
 mod tiles;
 mod verify;
 mod wal;

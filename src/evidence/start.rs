@@ -1,4 +1,4 @@
-//! Before the log is open: making it, finding its key, and everything that can forbid opening it.
+//! Before the log is open: making it, finding its key, reading it, and everything that can forbid going on with it.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -8,19 +8,22 @@ use thiserror::Error;
 
 use super::durable::{Disk, TEMPORARY};
 use super::head::{self, Head};
-use super::keys::{self, Entropy};
+use super::keys::{Entropy, Fit, Seeds, Signers};
 use super::log::Options;
-use super::recovery::{Scan, ScanError};
-use super::wal::{self, Segment};
+use super::recovery::{self, Scan, ScanError};
+use super::wal::{Entry, Segment, segment_for};
 use super::{files_below, remove};
 use crate::config::Evidence;
-use crate::core::manifest::{Leaf, Manifest, ManifestError};
-use crate::core::merkle::leaf_hash;
-use crate::core::note::{Checkpoint, Signer, is_key_name};
+use crate::core::manifest::{IncidentKind, Leaf, Manifest};
+use crate::core::merkle::{Tree, leaf_hash};
+use crate::core::note::{Checkpoint, is_key_name};
 use crate::core::time::UnixNanos;
 
 /// Longest origin: a checkpoint must fit one block.
 const ORIGIN_BYTES_MAX: usize = 512;
+
+/// Leaves that the first start commits before the log has its identity.
+const FIRST_LEAVES_MAX: u64 = 2;
 
 /// Why a log can't be opened.
 #[derive(Debug, Error)]
@@ -42,43 +45,24 @@ pub enum OpenError {
         /// What went wrong.
         error: io::Error,
     },
-    /// Committed leaves are altered or missing. Nothing was changed and nothing will be signed.
-    #[error(
-        "{path}: the log is damaged: {what}. Nothing was changed. Restore the directory, or keep it for \
-         `freezeframe verify` and start with an empty data directory, which begins a new log; going on under a \
-         new origin in the same directory is not supported yet",
-        path = path.display()
-    )]
-    Damaged {
-        /// The log's directory.
-        path: PathBuf,
-        /// Where and what.
-        what: String,
-    },
-    /// The log is older than a checkpoint it signed. Nothing was changed and nothing will be signed.
-    #[error(
-        "{path}: the log was rolled back: {what}. To sign on would fork it. Nothing was changed. Restore the newer \
-         copy, or start with an empty data directory, which begins a new log; going on under a new origin in the \
-         same directory is not supported yet",
-        path = path.display()
-    )]
-    RolledBack {
-        /// The log's directory.
-        path: PathBuf,
-        /// Which memory is newer.
-        what: String,
-    },
 }
 
-pub(super) fn damaged(dir: &Path, what: String) -> OpenError {
-    OpenError::Damaged { path: dir.to_owned(), what }
+/// Why a log can't be continued. Nothing was changed, and nothing may be signed under its origin again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) kind: IncidentKind,
+    /// Where and what.
+    pub(super) what: String,
+    /// The newest checkpoint of the log that is known.
+    pub(super) newest: Checkpoint,
 }
 
-pub(super) fn unreadable(dir: &Path, error: ScanError) -> OpenError {
-    match error {
-        ScanError::Io(error) => OpenError::Io { path: dir.to_owned(), error },
-        ScanError::Damaged(what) => damaged(dir, what),
-    }
+/// What reading a log for going on with it comes to.
+pub(super) enum Reading {
+    /// It can be continued.
+    Whole(Box<Scan>, Box<Signers>, Fit),
+    /// It can't.
+    Broken(Broken),
 }
 
 pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
@@ -92,43 +76,43 @@ pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
 }
 
 /// Makes the log: key, first segments, genesis leaf, head, and last of all `id.json`. Cut short, it starts over with
-/// another volume id, hence another origin; what the first attempt left is set aside.
+/// another volume id, hence another origin; what the first attempt left is set aside. A log that takes the place of a
+/// broken one says so in its second leaf.
 pub(super) fn first_start(
     dir: &Path,
     config: &Evidence,
     now: UnixNanos,
     entropy: &mut Entropy,
     options: &Options,
+    broken: Option<&Broken>,
 ) -> Result<(), OpenError> {
     let failed = |error| OpenError::Io { path: dir.to_owned(), error };
     let disk = &options.disk;
-    if head::claimed_size(dir) > 1 {
-        return Err(damaged(dir, format!("id.json is missing, but the head knows {} leaves", head::claimed_size(dir))));
-    }
-    let mut seed = [0; 32];
-    entropy(&mut seed).map_err(failed)?;
-    let seed = keys::seed(disk, dir, config.key_file.as_deref(), Some(seed))
-        .map_err(|error| OpenError::Key(error.to_string()))?;
+    let seeds = Seeds::load_or_make(disk, dir, config, entropy).map_err(|error| OpenError::Key(error.to_string()))?;
     let mut volume = [0; 16];
     entropy(&mut volume).map_err(failed)?;
     let volume = uuid::Builder::from_random_bytes(volume).into_uuid().to_string();
     set_aside_first_attempt(dir, disk, &volume).map_err(failed)?;
     let origin = format!("{}/{volume}", config.origin.trim_end_matches('/'));
-    let signer = Signer::from_seed(&origin, &seed)
+    let signers = seeds
+        .signers(&origin)
         .filter(|_| origin.len() <= ORIGIN_BYTES_MAX && is_key_name(&config.origin))
         .ok_or_else(|| OpenError::Origin(config.origin.clone()))?;
-    let leaf = Leaf::Genesis { volume, vkey: signer.verifier().to_string(), created_at: now.to_string() };
-    let genesis = Manifest { origin, seq: 0, leaf };
-    let bytes = genesis.encode().map_err(|error: ManifestError| OpenError::Origin(error.to_string()))?;
-    let note = signer.sign_checkpoint(1, leaf_hash(&bytes));
-    commit_genesis(dir, &genesis, &bytes, &note, entropy, options).map_err(failed)
+    let vkey = signers.current.verifier().to_string();
+    let mut leaves = vec![Leaf::Genesis { volume, vkey, created_at: now.to_string() }];
+    leaves.extend(broken.map(|broken| Leaf::Incident {
+        at: now.to_string(),
+        kind: broken.kind,
+        what: broken.what.clone(),
+        continues: broken.newest.clone(),
+    }));
+    commit_first(dir, leaves, &signers, entropy, options).map_err(failed)
 }
 
-fn commit_genesis(
+fn commit_first(
     dir: &Path,
-    genesis: &Manifest,
-    bytes: &[u8],
-    note: &str,
+    leaves: Vec<Leaf>,
+    signers: &Signers,
     entropy: &mut Entropy,
     options: &Options,
 ) -> io::Result<()> {
@@ -136,18 +120,33 @@ fn commit_genesis(
     disk.create_directory(&dir.join("wal"))?;
     let mut id = [0; 16];
     entropy(&mut id)?;
-    let mut segment = Segment::create(disk, dir, 1, id, &genesis.origin, options.segment_bytes)?;
-    segment.append(disk, 0, &wal::leaf_payload(bytes, &[]), note)?;
-    Head::create(disk, dir, note, 1)?;
-    disk.publish(&dir.join("id.json"), 0o644, [bytes])?;
+    let mut segment = Segment::create(disk, dir, 1, id, signers.origin(), options.segment_bytes)?;
+    let (mut tree, mut genesis, mut note) = (Tree::default(), Vec::new(), String::new());
+    for (seq, leaf) in (0..).zip(leaves) {
+        let previous_root = tree.root_at(seq).filter(|_| seq > 0);
+        let manifest = Manifest { origin: signers.origin().to_owned(), seq, previous_root, leaf };
+        let bytes = manifest.encode().map_err(io::Error::other)?;
+        tree.push(leaf_hash(&bytes));
+        note = signers.sign_checkpoint(seq + 1, tree.root_at(seq + 1).unwrap_or_default());
+        let entry = Entry { seq, manifest: &bytes, parts: &[], note: &note };
+        if !segment.has_room(entry.padded()) {
+            return Err(io::Error::other(format!("a segment needs {} bytes", segment_for(entry.padded()))));
+        }
+        segment.append(disk, &entry)?;
+        if seq == 0 {
+            genesis = bytes;
+        }
+    }
+    Head::create(disk, dir, &note, tree.size())?;
+    disk.publish(&dir.join("id.json"), 0o644, [&genesis[..]])?;
     Ok(())
 }
 
 /// Removes files that a crash left before they were published.
 pub(super) fn remove_temporary_files(dir: &Path) -> io::Result<()> {
-    let mut paths = vec!["head".to_owned(), "id.json".to_owned(), "checkpoint".to_owned()];
+    let mut paths = ["head", "id.json", "checkpoint", "pruned", "cosigned"].map(str::to_owned).to_vec();
     paths.iter_mut().for_each(|path| path.push_str(TEMPORARY));
-    for below in ["wal", "frames", "tile"] {
+    for below in ["wal", "tile"] {
         paths.extend(files_below(dir, below)?.into_iter().filter(|path| path.ends_with(TEMPORARY)));
     }
     paths.iter().try_for_each(|path| remove(&dir.join(path)))
@@ -157,58 +156,102 @@ fn set_aside_first_attempt(dir: &Path, disk: &Disk, volume: &str) -> io::Result<
     let aside = dir.join("quarantine").join(format!("first-start-{volume}"));
     for name in ["wal", "head"] {
         if dir.join(name).exists() {
+            disk.create_directory(&dir.join("quarantine"))?;
             disk.create_directory(&aside)?;
-            std::fs::rename(dir.join(name), aside.join(name))?;
+            disk.rename(&dir.join(name), &aside.join(name))?;
         }
     }
     Ok(())
 }
 
-/// The signer for the origin in `id.json`, which the key must fit.
-pub(super) fn signer(dir: &Path, config: &Evidence, disk: &Disk) -> Result<Signer, OpenError> {
-    let bytes = std::fs::read(dir.join("id.json")).map_err(|error| OpenError::Io { path: dir.to_owned(), error })?;
-    let genesis = Manifest::parse(&bytes).map_err(|error| damaged(dir, format!("id.json: {error}")))?;
-    let Leaf::Genesis { volume, vkey, .. } = &genesis.leaf else {
-        return Err(damaged(dir, "id.json is not a genesis leaf".to_owned()));
+/// The log's name, from its genesis leaf in `id.json`; an error says what is wrong with that.
+pub(super) fn origin(dir: &Path, config: &Evidence) -> io::Result<Result<String, String>> {
+    let bytes = std::fs::read(dir.join("id.json"))?;
+    let genesis = match Manifest::parse(&bytes) {
+        Ok(genesis) => genesis,
+        Err(error) => return Ok(Err(format!("id.json: {error}"))),
+    };
+    let Leaf::Genesis { volume, .. } = &genesis.leaf else {
+        return Ok(Err("id.json is not a genesis leaf".to_owned()));
     };
     if genesis.origin != format!("{}/{volume}", config.origin.trim_end_matches('/')) {
         tracing::warn!(origin = genesis.origin, configured = config.origin, "the log keeps the origin it began with");
     }
-    let seed =
-        keys::seed(disk, dir, config.key_file.as_deref(), None).map_err(|error| OpenError::Key(error.to_string()))?;
-    let signer = Signer::from_seed(&genesis.origin, &seed)
-        .ok_or_else(|| damaged(dir, "id.json names no possible origin".to_owned()))?;
-    if signer.verifier().to_string() != *vkey {
-        return Err(OpenError::Key(format!("it is not the key this log began with, {vkey}")));
-    }
-    Ok(signer)
+    Ok(Ok(genesis.origin))
 }
 
-/// Compares the leaves with everything that remembers a checkpoint: the head, the genesis in `id.json`, and the
-/// derived checkpoint file.
-pub(super) fn check_memories(
-    dir: &Path,
-    scan: &Scan,
-    memories: [(&str, Option<Checkpoint>); 2],
-) -> Result<(), OpenError> {
+/// Reads the whole log, and compares it with everything in the directory that remembers a checkpoint: the head, the
+/// genesis in `id.json`, and the derived checkpoint file.
+pub(super) fn read(dir: &Path, config: &Evidence, disk: &Disk) -> Result<Reading, OpenError> {
+    let failed = |error| OpenError::Io { path: dir.to_owned(), error };
+    let nothing = Checkpoint { origin: String::from("unknown"), size: 0, root: [0; 32] };
+    let origin = match origin(dir, config).map_err(failed)? {
+        Ok(origin) => origin,
+        Err(what) => return Ok(Reading::Broken(Broken { kind: IncidentKind::Damage, what, newest: nothing })),
+    };
+    let signers = Seeds::load(disk, dir, config).map_err(|error| OpenError::Key(error.to_string()))?.signers(&origin);
+    let signers = signers.ok_or_else(|| OpenError::Key(format!("no key can be of {origin}")))?;
+    let slots = head::read(dir).map_err(failed)?;
+    let mut memories = slots.memories;
+    memories.extend(recovery::published(dir).filter(|memory| signers.opens(&memory.note)));
+    memories.retain(|memory| memory.checkpoint.origin == origin);
+    memories.sort_by_key(|memory| std::cmp::Reverse(memory.checkpoint.size));
+    let newest = memories.first().map_or(Checkpoint { origin, ..nothing }, |memory| memory.checkpoint.clone());
+    let broken = |kind, what| Ok(Reading::Broken(Broken { kind, what, newest: newest.clone() }));
+    if !memories.iter().any(|memory| memory.name == head::NAME) {
+        return broken(IncidentKind::Damage, slots.findings.join("; "));
+    }
+    let scan = match recovery::scan(dir, &newest.origin, newest.size) {
+        Ok(scan) => scan,
+        Err(ScanError::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(failed(error)),
+        Err(ScanError::Io(error)) => return broken(IncidentKind::Damage, error.to_string()),
+        Err(ScanError::Damaged(what)) => return broken(IncidentKind::Damage, what),
+    };
+    let fit = signers.fit(&scan.chain);
+    if fit == Fit::None {
+        return Err(OpenError::Key(format!("it is not the key this log signs with, {}", scan.chain.current())));
+    }
+    match contradiction(dir, &scan, &memories) {
+        Some((kind, what)) => broken(kind, what),
+        None if scan.note.is_none() => broken(IncidentKind::Damage, "there are no leaves".to_owned()),
+        None => Ok(Reading::Whole(Box::new(scan), Box::new(signers), fit)),
+    }
+}
+
+/// A log without its identity: `None` when there never was one, or its first start was cut short.
+pub(super) fn without_identity(dir: &Path) -> io::Result<Option<Broken>> {
+    let newest = head::read(dir)?.memories.into_iter().map(|memory| memory.checkpoint).max_by_key(|it| it.size);
+    let broken = |newest: Checkpoint| {
+        let what = format!("id.json is missing, but the head knows {} leaves", newest.size);
+        Broken { kind: IncidentKind::Damage, what, newest }
+    };
+    Ok(newest.filter(|newest| newest.size > FIRST_LEAVES_MAX).map(broken))
+}
+
+/// Compares the leaves with what remembers a checkpoint.
+fn contradiction(dir: &Path, scan: &Scan, memories: &[head::Memory]) -> Option<(IncidentKind, String)> {
     let size = scan.tree.size();
-    let remembered = memories.into_iter().filter_map(|(name, checkpoint)| Some((name, checkpoint?)));
-    for (name, checkpoint) in remembered {
+    for head::Memory { name, checkpoint, note } in memories {
+        if let Err(error) = scan.chain.open_checkpoint(note) {
+            return Some((IncidentKind::Damage, format!("the {name}: {error}")));
+        }
         match scan.tree.root_at(checkpoint.size) {
             Some(root) if root == checkpoint.root => {}
-            Some(_) => return Err(damaged(dir, format!("the {name} signs another tree at size {}", checkpoint.size))),
+            None if checkpoint.size < scan.leaves.first => {}
+            Some(_) => {
+                return Some((
+                    IncidentKind::Fork,
+                    format!("the {name} signs another tree at size {}", checkpoint.size),
+                ));
+            }
             None => {
-                let what = format!("the {name} has signed {} leaves, {size} are left", checkpoint.size);
                 let torn = scan.segments.iter().any(|segment| segment.torn);
-                let rolled_back = |what| OpenError::RolledBack { path: dir.to_owned(), what };
-                return Err(if torn { damaged(dir, what) } else { rolled_back(what) });
+                let kind = if torn { IncidentKind::Damage } else { IncidentKind::Rollback };
+                return Some((kind, format!("the {name} has signed {} leaves, {size} are left", checkpoint.size)));
             }
         }
     }
     let id = std::fs::read(dir.join("id.json")).unwrap_or_default();
-    if scan.tree.subtree(0, 0) == Some(leaf_hash(&id)) {
-        Ok(())
-    } else {
-        Err(damaged(dir, "id.json is not the genesis leaf".to_owned()))
-    }
+    let is_genesis = scan.leaves.first > 0 || scan.tree.subtree(0, 0) == Some(leaf_hash(&id));
+    (!is_genesis).then(|| (IncidentKind::Damage, "id.json is not the genesis leaf".to_owned()))
 }

@@ -2,10 +2,10 @@
 //! is lost, whatever fails and whenever.
 
 pub(super) mod faults;
+mod lifecycle;
 mod tamper;
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::{Map, json};
 use tempfile::TempDir;
@@ -19,8 +19,8 @@ use crate::core::note::{Checkpoint, VerifierKey};
 use crate::core::time::UnixNanos;
 use crate::engine::store::{FrameBytes, Receipt, Store, StoreError};
 
-/// Small segments: three leaves of one block each and their commits.
-const SEGMENT: u64 = 8 * BLOCK as u64;
+/// Small segments: the genesis leaf and two frames of three blocks each.
+const SEGMENT: u64 = 10 * BLOCK as u64;
 const NOW: UnixNanos = UnixNanos(1_795_313_940_000_000_000);
 
 fn directory() -> TempDir {
@@ -29,7 +29,7 @@ fn directory() -> TempDir {
 }
 
 fn config() -> Evidence {
-    Evidence { origin: "example.com/test".into(), key_file: None, commit_timeout: Duration::from_secs(5) }
+    Evidence { origin: "example.com/test".into(), ..crate::config::Config::default().evidence }
 }
 
 /// Deterministic "random" bytes that differ from call to call and from log to log.
@@ -43,8 +43,12 @@ fn entropy(log: u8) -> Entropy {
     })
 }
 
+fn options(disk: Disk, segment_bytes: u64) -> Options {
+    Options { disk, segment_bytes, reserve_frames: 1 }
+}
+
 fn open_on(dir: &Path, disk: Disk, segment_bytes: u64) -> Result<Log, OpenError> {
-    Log::open_with(dir, &config(), NOW, entropy(1), Options { disk, segment_bytes })
+    Log::open_with(dir, &config(), NOW, entropy(1), &options(disk, segment_bytes))
 }
 
 fn open(dir: &Path) -> Result<Log, OpenError> {
@@ -75,6 +79,13 @@ fn log_with(frames: u32) -> (TempDir, String, Vec<Receipt>) {
     (dir, log.vkey(), receipts)
 }
 
+/// The bytes of a frame as they lie in the log.
+fn stored(dir: &Path, scan: &recovery::Scan, seq: u64) -> Vec<u8> {
+    let bytes = wal::read(dir, scan.leaves.location(seq).unwrap()).unwrap();
+    let found = wal::found(&bytes, seq).unwrap();
+    recovery::check_frame(&found.manifest, &found.slots, |part| scan.leaves.erased(seq, part)).unwrap()
+}
+
 /// Asserts that the directory verifies, that every receipt's frame is there as promised, and that every signature
 /// anywhere in it, quarantine included, is over the one tree there is.
 fn assert_kept(dir: &Path, vkey: &str, receipts: &[Receipt]) {
@@ -82,12 +93,11 @@ fn assert_kept(dir: &Path, vkey: &str, receipts: &[Receipt]) {
     let found = verify(dir, vkey, remembered);
     assert_eq!((found.outcome, found.level), (Outcome::Verified, Some(Level::L2)), "{found}");
     let key = VerifierKey::parse(vkey).unwrap();
-    let scan = recovery::scan(dir, &key, u64::MAX, &mut |_| {}).unwrap();
+    let scan = recovery::scan(dir, key.name(), u64::MAX).unwrap();
     let line = |size| Checkpoint { origin: key.name().into(), size, root: scan.tree.root_at(size).unwrap() }.line();
     for receipt in receipts {
         assert_eq!(line(receipt.seq + 1), receipt.checkpoint);
-        let frame = std::fs::read(tiles::frame_directory(dir, receipt.seq).join("frame.json")).unwrap();
-        assert_eq!(sha256_hex(&frame), receipt.frame_sha256);
+        assert_eq!(sha256_hex(&stored(dir, &scan, receipt.seq)), receipt.frame_sha256);
     }
     let paths = files_below(dir, "wal").unwrap().into_iter().chain(files_below(dir, "quarantine").unwrap());
     for path in paths {
@@ -97,7 +107,7 @@ fn assert_kept(dir: &Path, vkey: &str, receipts: &[Receipt]) {
         for (record, _) in records.filter(|(record, _)| record.kind == Kind::Commit) {
             // What an unfinished first start left is of another log.
             let note = std::str::from_utf8(record.payload).unwrap();
-            if let Ok(signed) = key.open_checkpoint(note) {
+            if let Ok(signed) = scan.chain.open_checkpoint(note) {
                 assert_eq!(line(signed.size), signed.line(), "fork in {path}");
             }
         }
@@ -111,7 +121,8 @@ fn appends_survive_restarts_and_verify() {
     let (dir, vkey, mut receipts) = log_with(5);
     let log = open(dir.path()).unwrap();
     assert_eq!((log.size(), log.vkey()), (5, vkey.clone()));
-    receipts.push(log.append(&large(6, 5000)).unwrap());
+    // Longer than a segment usually is.
+    receipts.push(log.append(&large(6, 2 * usize::try_from(SEGMENT).unwrap())).unwrap());
     assert_eq!(receipts.iter().map(|receipt| receipt.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
     assert!(receipts[5].checkpoint.starts_with(vkey.split('+').next().unwrap()));
     assert_kept(dir.path(), &vkey, &receipts);
@@ -173,7 +184,6 @@ fn frames_that_cannot_be_evidence_are_refused() {
         with("deep", deep),
         with("id", json!("another")),
         with("feature", json!("another")),
-        large(9, usize::try_from(SEGMENT).unwrap()),
         FrameBytes { fingerprint: "f".repeat(20_000), ..frame(9) },
         unnamed,
     ];
@@ -218,9 +228,9 @@ fn the_seed_stays_in_its_file() {
 #[test]
 fn derived_files_are_rebuilt() {
     let (dir, vkey, receipts) = log_with(4);
-    std::fs::remove_dir_all(dir.path().join("frames/000/002")).unwrap();
     std::fs::remove_dir_all(dir.path().join("tile")).unwrap();
-    std::fs::write(dir.path().join("frames/000/001/frame.json"), "{}").unwrap();
+    std::fs::create_dir_all(dir.path().join("tile/0")).unwrap();
+    std::fs::write(dir.path().join("tile/0/000.p/5"), "").unwrap_or_default();
     std::fs::write(dir.path().join("checkpoint"), "").unwrap();
     std::fs::write(dir.path().join("checkpoint.tmp"), "").unwrap();
     assert_eq!(verify(dir.path(), &vkey, None).outcome, Outcome::Altered);

@@ -1,9 +1,8 @@
-//! Derived files: the tiles of C2SP tlog-tiles and a directory for every frame. All of it follows from the segments,
-//! is written after the acknowledgement, and is compared and rebuilt at start.
+//! The tiles of C2SP tlog-tiles. All of them follow from the segments, are written after the acknowledgement, and are
+//! compared and rebuilt at start.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use crate::core::merkle::Tree;
 use crate::core::proof::TlogProof;
@@ -47,12 +46,6 @@ impl Tile {
     /// The leaves of an entries tile.
     pub(super) fn entries(self) -> std::ops::Range<u64> {
         self.index * WIDTH..self.index * WIDTH + self.width
-    }
-
-    /// [`Self::entries`] as positions in memory.
-    pub(super) fn range(self) -> std::ops::Range<usize> {
-        let position = |seq| usize::try_from(seq).unwrap_or(usize::MAX);
-        position(self.entries().start)..position(self.entries().end)
     }
 
     /// Contents of a tile of hashes; `None` when the tree does not have it.
@@ -119,20 +112,10 @@ pub(super) fn push_entry(tile: &mut Vec<u8>, manifest: &[u8]) {
     tile.extend_from_slice(manifest);
 }
 
-/// Directory of a frame: `frames/000/617`.
-pub(super) fn frame_directory(dir: &Path, seq: u64) -> PathBuf {
-    dir.join("frames").join(format!("{:03}", seq / 1000)).join(format!("{:03}", seq % 1000))
-}
-
 /// The proof that leaf `seq` is in the tree whose last leaf it is. It never changes.
 pub(super) fn proof(tree: &Tree, seq: u64, note: &str) -> TlogProof {
     let path = tree.inclusion_proof(seq, seq + 1).expect("the tree has the leaf");
     TlogProof { index: seq, path, checkpoint: note.to_owned() }
-}
-
-/// The files of a frame's directory.
-pub(super) fn frame_files<'a>(frame: &'a [u8], manifest: &'a [u8], proof: &'a str) -> [(&'static str, &'a [u8]); 3] {
-    [("frame.json", frame), ("manifest.json", manifest), ("frame.tlog-proof", proof.as_bytes())]
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use freezeframe::core::completeness::Completeness;
 use freezeframe::core::detect::{Direction, Estimate, Limit, Rule, Verdict};
 use freezeframe::core::fingerprint::{alert_labels, fingerprint};
 use freezeframe::core::incident::{Class, Severity};
+use freezeframe::core::manifest::Leaf;
 use freezeframe::core::request::{
     Evaluation, Judge, ModelCall, Outcome, Prompt, Request, Retrieval, ToolCall, TraceId, Traffic,
 };
@@ -20,7 +21,7 @@ use freezeframe::core::time::UnixNanos;
 use freezeframe::core::window;
 use freezeframe::engine::handle::{Command, Handle};
 use freezeframe::engine::registry::Registry;
-use freezeframe::engine::store::{FrameBytes, Receipt, Store, StoreError};
+use freezeframe::engine::store::{Condition, EraseOrder, FrameBytes, Receipt, Store, StoreError};
 use freezeframe::engine::view::{
     Alert, AlertState, Breach, Breaker, Feature, FrameState, Incident, Notice, SignalReading, View,
 };
@@ -153,6 +154,15 @@ impl Store for MemoryStore {
         Ok(self.log_files.get(path).cloned())
     }
 
+    fn record(&self, _: &Leaf) -> Result<u64, StoreError> {
+        Ok(1)
+    }
+    fn erase(&self, _: &EraseOrder) -> Result<u64, StoreError> {
+        Ok(1)
+    }
+    fn maintain(&self, _: UnixNanos, _: u64) -> Result<Condition, StoreError> {
+        Ok(Condition { reserve_frames: 32 })
+    }
     fn vkey(&self) -> String {
         "test+00000000+AAAA".into()
     }

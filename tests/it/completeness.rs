@@ -112,7 +112,7 @@ fn frame(requests: &[Request]) -> Json {
     engine.witness(&alert, now);
     let frozen = engine.take_effects().into_iter().find_map(|effect| match effect {
         Effect::Freeze(frame) => Some(Json::Object(frame.body.clone())),
-        Effect::Notice(_) => None,
+        Effect::Record(_) | Effect::Notice(_) => None,
     });
     frozen.expect("a frame of the foreign alert")
 }

@@ -53,6 +53,7 @@ impl Sim {
         for effect in self.engine.take_effects() {
             match effect {
                 Effect::Freeze(frame) => self.frames.push(frame),
+                Effect::Record(_) => {}
                 Effect::Notice(notice) => self.notices.push(notice),
             }
         }

@@ -5,11 +5,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use freezeframe::config::Evidence;
+use freezeframe::config::{Config, Evidence};
 use freezeframe::core::time::UnixNanos;
-use freezeframe::engine::store::{FrameBytes, Store, StoreError};
+use freezeframe::engine::store::{EraseOrder, FrameBytes, Store, StoreError};
 use freezeframe::evidence::{Level, Log, Outcome, os_entropy, verify};
 use serde_json::{Map, json};
 use tempfile::TempDir;
@@ -20,8 +19,7 @@ const CHILD: &str = "FREEZEFRAME_TEST_APPEND_TO";
 const KILLS: u32 = 20;
 
 fn open(dir: &Path) -> Log {
-    let evidence =
-        Evidence { origin: "example.com/test".into(), key_file: None, commit_timeout: Duration::from_secs(5) };
+    let evidence = Evidence { origin: "example.com/test".into(), ..Config::default().evidence };
     Log::open(dir, &evidence, UnixNanos(1_795_313_940_000_000_000), os_entropy()).unwrap()
 }
 
@@ -149,8 +147,8 @@ fn a_full_disk_still_takes_frames() {
     });
     let (number, error) = refused.unwrap();
     assert!(matches!(error, StoreError::Retry(_)), "{error}");
-    // Two segments of 8 MiB at 27 blocks of 4 KiB a frame, less the header and the frame before.
-    assert!(receipts.len() > 140, "{} frames", receipts.len());
+    // Two segments of 8 MiB at 35 blocks of 4 KiB a frame, less the header and the frame before; at least 32 are promised.
+    assert!(receipts.len() > 110, "{} frames", receipts.len());
     assert_eq!(log.size(), receipts.len() as u64);
     let found = verify(&dir, &vkey, None);
     assert_eq!(found.outcome, Outcome::Incomplete, "derived files could not be written: {found}");
@@ -184,10 +182,31 @@ fn verify_sh(bundle: &[u8], vkey: &str, replace: Option<(&str, &[u8])>) -> (Opti
     tar::Archive::new(bundle).unpack(dir.path()).unwrap();
     if let Some((name, contents)) = replace {
         std::fs::write(dir.path().join(name), contents).unwrap();
+        // Whoever alters a file can make the sums right again.
+        let sums = "find . -type f ! -name SHA256SUMS -printf '%P\\n' | xargs sha256sum > SHA256SUMS";
+        assert!(Command::new("bash").args(["-c", sums]).current_dir(dir.path()).status().unwrap().success());
     }
     let output = Command::new("bash").arg(dir.path().join("verify.sh")).arg(vkey).output().unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     (output.status.code(), text)
+}
+
+/// A frame with a variable and samples.
+fn with_parts(id: &str) -> FrameBytes {
+    let mut frame = frame(id, 10);
+    let judge = json!({"state": "captured", "detail": {"text": "caf\u{e9} \"quoted\" \\ \n"}});
+    let prompt = json!({"state": "partial", "detail": {}});
+    frame.body.insert("variables".into(), json!({"judge": judge, "prompt_revision": prompt}));
+    frame.body.insert("samples".into(), json!({"failing": [{"user_query": "who? \u{1f600}"}], "healthy": []}));
+    frame
+}
+
+fn file(bundle: &[u8], name: &str) -> String {
+    let mut archive = tar::Archive::new(bundle);
+    let mut entry = archive.entries().unwrap().map(Result::unwrap).find(|e| e.path().unwrap().ends_with(name)).unwrap();
+    let mut contents = String::new();
+    std::io::Read::read_to_string(&mut entry, &mut contents).unwrap();
+    contents
 }
 
 /// Proves that an auditor with bash, openssl and coreutils alone reaches the same verdicts.
@@ -195,7 +214,7 @@ fn verify_sh(bundle: &[u8], vkey: &str, replace: Option<(&str, &[u8])>) -> (Opti
 fn bundles_verify_without_us() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    (1..=6).for_each(|number| drop(log.append(&frame(&number.to_string(), 10)).unwrap()));
+    (1..=6).for_each(|number| drop(log.append(&with_parts(&number.to_string())).unwrap()));
     let vkey = log.vkey();
     for id in ["1", "4", "6"] {
         let (status, text) = verify_sh(&log.bundle(id).unwrap().unwrap(), &vkey, None);
@@ -203,29 +222,27 @@ fn bundles_verify_without_us() {
         assert!(text.contains(&format!("is number {id} of example.com/test/")), "{text}");
     }
     let bundle = log.bundle("4").unwrap().unwrap();
-    let file = |name: &str| {
-        let mut archive = tar::Archive::new(&bundle[..]);
-        let mut entry =
-            archive.entries().unwrap().map(Result::unwrap).find(|e| e.path().unwrap().ends_with(name)).unwrap();
-        let mut contents = String::new();
-        std::io::Read::read_to_string(&mut entry, &mut contents).unwrap();
-        contents
-    };
-    let (proof, checkpoint) = (file("frame.tlog-proof"), file("checkpoint"));
-    let manifest = file("manifest.json");
+    let file = |name: &str| file(&bundle, name);
+    let (proof, checkpoint, manifest) = (file("frame.tlog-proof"), file("checkpoint"), file("manifest.json"));
     // The spare bits of the last base64 character of the first hash: the same 32 bytes for a careless decoder.
     let hash = proof.lines().nth(2).unwrap();
     let last = hash.as_bytes()[42];
     let spare = format!("{}{}=", &hash[..42], char::from(if last == b'8' { b'9' } else { last + 1 }));
+    let judge = file("disclosures/judge.sd");
     let altered = [
         ("frame.json", file("frame.json").replace("xxx", "xxy")),
+        ("frame.json", file("frame.json").replace("captured\"", "missing\"")),
         ("frame.json", format!("{}\n", file("frame.json"))),
         ("manifest.json", manifest.replace("checkout", "checkouT")),
         ("manifest.json", format!("{manifest}\n")),
         ("frame.tlog-proof", proof.replace("index 4", "index 3")),
         ("frame.tlog-proof", proof.replace(hash, &spare)),
         ("frame.tlog-proof", format!("{proof}\n")),
-        ("checkpoint", checkpoint.replace("\n5\n", "\n6\n")),
+        ("checkpoint", checkpoint.replace("\n7\n", "\n6\n")),
+        ("checkpoint", proof.split_once("\n\n").unwrap().1.to_owned()),
+        ("consistency", String::new()),
+        ("disclosures/judge.sd", format!("{judge}A")),
+        ("disclosures/judge.sd", file("disclosures/prompt_revision.sd")),
     ];
     for (name, contents) in altered {
         let (status, text) = verify_sh(&bundle, &vkey, Some((name, contents.as_bytes())));
@@ -236,4 +253,47 @@ fn bundles_verify_without_us() {
     let renamed = vkey.replace("example.com", "example.org");
     assert_eq!(verify_sh(&bundle, &renamed, None).0, Some(1));
     assert_eq!(verify_sh(&bundle, "nonsense", None).0, Some(1));
+}
+
+/// Proves the same of frames with erased parts, and of keys that handed over to each other.
+#[test]
+fn erasures_and_rotations_verify_without_us() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key, next) = (dir.path().join("1.key"), dir.path().join("2.key"));
+    std::fs::write(&key, [1; 32]).unwrap();
+    std::fs::write(&next, [2; 32]).unwrap();
+    let base = Evidence { origin: "example.com/test".into(), ..Config::default().evidence };
+    let open = |key: &Path, previous: Option<&Path>| {
+        let (key_file, previous_key_file) = (Some(key.to_owned()), previous.map(Path::to_owned));
+        let config = Evidence { key_file, previous_key_file, ..base.clone() };
+        Log::open(&dir.path().join("log"), &config, UnixNanos(1_795_313_940_000_000_000), os_entropy()).unwrap()
+    };
+    let log = open(&key, None);
+    let old = log.vkey();
+    log.append(&with_parts("1")).unwrap();
+    drop(log);
+    drop(open(&next, Some(&key)));
+    let log = open(&next, None);
+    log.append(&with_parts("2")).unwrap();
+    let at = UnixNanos(1_795_313_940_000_000_000);
+    let reason = "asked for: \"ticket 12\" \\ caf\u{e9}".to_owned();
+    let order = EraseOrder { frame_id: "1".into(), parts: vec!["judge".into()], reason, at };
+    log.erase(&order).unwrap();
+    for vkey in [old, log.vkey()] {
+        for id in ["1", "2"] {
+            let bundle = log.bundle(id).unwrap().unwrap();
+            let path = dir.path().join("bundle.tar");
+            std::fs::write(&path, &bundle).unwrap();
+            let ours = verify(&path, &vkey, None);
+            assert_eq!((ours.outcome, ours.level), (Outcome::Verified, Some(Level::L1)), "{ours}");
+            let (status, text) = verify_sh(&bundle, &vkey, None);
+            assert_eq!(status, Some(0), "{id}: {text}");
+            assert_eq!(text.contains("ERASED: judge"), id == "1", "{text}");
+        }
+    }
+    let bundle = log.bundle("1").unwrap().unwrap();
+    let manifest = file(&bundle, "leaves/4.json");
+    let (status, text) =
+        verify_sh(&bundle, &log.vkey(), Some(("leaves/4.json", manifest.replace("12", "13").as_bytes())));
+    assert_eq!(status, Some(1), "{text}");
 }

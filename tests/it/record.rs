@@ -113,7 +113,7 @@ fn frames_know_what_was_declared() {
     engine.witness(&alert, now.plus(config.assembly.root_grace));
     let frame = engine.take_effects().into_iter().find_map(|effect| match effect {
         Effect::Freeze(frame) => Some(frame),
-        Effect::Notice(_) => None,
+        Effect::Record(_) | Effect::Notice(_) => None,
     });
     let variables = &frame.unwrap().body["variables"];
     let value = |variable: &str| variables[variable]["incident"][0]["value"].as_str().map(str::to_owned);

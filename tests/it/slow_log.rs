@@ -9,7 +9,10 @@ use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
 use freezeframe::config::{self, Config, Source};
+use freezeframe::core::manifest::Leaf;
+use freezeframe::core::time::UnixNanos;
 use freezeframe::engine::registry::Registry;
+use freezeframe::engine::store::{Condition, EraseOrder};
 use freezeframe::engine::{self, Engine, FrameBytes, Handle, Receipt, Store, StoreError, clock};
 use freezeframe::notify;
 use freezeframe::otlp::Traces;
@@ -77,6 +80,15 @@ impl Store for SlowLog {
         Ok(None)
     }
 
+    fn record(&self, _: &Leaf) -> Result<u64, StoreError> {
+        Ok(1)
+    }
+    fn erase(&self, _: &EraseOrder) -> Result<u64, StoreError> {
+        Ok(1)
+    }
+    fn maintain(&self, _: UnixNanos, _: u64) -> Result<Condition, StoreError> {
+        Ok(Condition { reserve_frames: 32 })
+    }
     fn vkey(&self) -> String {
         "test+00000000+AAAA".into()
     }

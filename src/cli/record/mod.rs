@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(long = "feature", global = true, value_name = "FEATURE")]
     features: Vec<String>,
     /// A header to send along; may be repeated
-    #[arg(long = "header", global = true, value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(long = "header", global = true, value_name = "NAME=VALUE", value_parser = super::client::pair)]
     headers: Vec<(String, String)>,
     /// Who reports it (service.name)
     #[arg(long, global = true, default_value = "freezeframe-record")]
@@ -77,12 +77,6 @@ impl Args {
             attributes: self.what.attributes(now)?,
         })
     }
-}
-
-/// `NAME=VALUE`
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    if name.is_empty() { Err("expected NAME=VALUE".into()) } else { Ok((name.to_owned(), value.to_owned())) }
 }
 
 /// A point in time.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use serde_json::json;
 
-use super::{pair, time};
+use super::super::client::pair;
+use super::time;
 use crate::core::declared::Subject;
 use crate::core::time::UnixNanos;
 use crate::toolkit::report::Said;

@@ -3,6 +3,7 @@
 //! A frame is a document: [`Frame::body`] is its one form, the JSON object `freezeframe.frame/v1` less `origin` and
 //! `seq`, which the log adds when it commits the canonical bytes (RFC 8785).
 
+pub mod parts;
 mod variables;
 
 use std::sync::Arc;

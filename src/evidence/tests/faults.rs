@@ -134,7 +134,7 @@ impl Plan {
 }
 
 /// Room for two leaves, so that the second frame needs the next segment.
-const SMALL: u64 = 6 * BLOCK as u64;
+const SMALL: u64 = 7 * BLOCK as u64;
 
 /// A user who wants three frames in a log, over two openings, and does not give up at once. Every receipt is kept.
 struct User<'a> {

@@ -1,10 +1,14 @@
-//! Verifying a bundle: one frame, its leaf, its proof.
+//! Verifying a bundle: one frame, its leaf, its parts, its proof, and the leaves that bear on it.
 
-use super::super::{bundle, recovery};
+use super::super::bundle::{self, Bundle};
+use super::super::recovery::{self, Leaves};
+use super::super::wal::{Location, Slot};
 use super::{Level, Outcome, Verification};
+use crate::core::disclosure::commitment;
+use crate::core::frame::parts::Erased;
 use crate::core::manifest::{Leaf, Manifest};
-use crate::core::merkle::{Hash, leaf_hash, node_hash, verify_inclusion};
-use crate::core::note::{Checkpoint, VerifierKey};
+use crate::core::merkle::{Hash, leaf_hash, node_hash, verify_consistency, verify_inclusion};
+use crate::core::note::{Checkpoint, VerifierKey, hash_from_base64};
 use crate::core::proof::TlogProof;
 
 /// A tar is whole blocks of this size, bytes.
@@ -16,60 +20,173 @@ impl Verification {
         match check_bundle(bytes) {
             Ok(bundle) => {
                 self.level = Some(Level::L0);
-                self.check("frame, manifest, audit path and archive fit together, byte for byte");
-                match key.open_checkpoint(&bundle.note) {
-                    Ok(checkpoint) if checkpoint == bundle.checkpoint => {
-                        self.level = Some(Level::L1);
-                        self.frames = 1;
-                        self.checkpoint = Some(checkpoint.line());
-                        self.check(format!("leaf {} is signed by {}", checkpoint.size - 1, key.name()));
-                        let known = [(checkpoint.size - 1, bundle.previous_root), (checkpoint.size, checkpoint.root)];
-                        self.remembered(remembered, |size| {
-                            known.iter().find(|known| known.0 == size).map(|known| known.1)
-                        });
-                    }
-                    Ok(_) => self.find(Outcome::Altered, "the checkpoint is of another tree"),
-                    Err(error) => self.find(Outcome::Altered, error.to_string()),
-                }
+                self.check("frame, parts, manifest, proofs and archive fit together, byte for byte");
+                self.signed_bundle(&bundle, key, remembered);
             }
             Err(what) if bytes.is_empty() || !bytes.len().is_multiple_of(TAR_BLOCK) => {
                 self.find(Outcome::Incomplete, format!("the archive is cut off: {what}"));
             }
             Err(what) => self.find(Outcome::Altered, what),
         }
-        self.note("leaves before and after this one: that takes the log's directory");
+        self.note("leaves before and after those in the bundle: that takes the log's directory");
     }
+
+    fn signed_bundle(&mut self, bundle: &CheckedBundle, key: &VerifierKey, remembered: Option<&Checkpoint>) {
+        let mut trusted = vec![key.clone()];
+        for rotation in &bundle.rotations {
+            if trusted.iter().any(|key| signs(key, &rotation.note, &rotation.checkpoint))
+                && signs(&rotation.key, &rotation.note, &rotation.checkpoint)
+            {
+                trusted.push(rotation.key.clone());
+            }
+        }
+        // Whoever signed the later checkpoint signed the earlier one with it: it extends it.
+        let by = |note: &str, checkpoint| trusted.iter().any(|key| signs(key, note, checkpoint));
+        let (now, then) = (by(&bundle.now.1, &bundle.now.0), by(&bundle.then.1, &bundle.then.0));
+        if !now && !then {
+            let error = key.open_checkpoint(&bundle.now.1).err();
+            let what = error.map_or_else(|| "the checkpoint is of another tree".to_owned(), |error| error.to_string());
+            return self.find(Outcome::Altered, what);
+        }
+        if !now {
+            let what = "the newest checkpoint is not signed by the key you gave, nor by one it handed over to";
+            self.find(Outcome::Incomplete, what);
+        }
+        let size = bundle.then.0.size;
+        self.level = Some(Level::L1);
+        self.frames = 1;
+        self.checkpoint = Some(bundle.now.0.line());
+        self.check(format!("leaf {} is signed by {}", size - 1, key.name()));
+        for (part, erased) in &bundle.erased {
+            let Erased { seq, at, reason } = erased;
+            let what = format!("{part}: ERASED by leaf {seq} at {at} ({reason}); committed as {}", bundle.sd(part));
+            self.check(what.clone());
+            self.note(what);
+        }
+        let known =
+            [(size - 1, bundle.previous_root), (size, bundle.then.0.root), (bundle.now.0.size, bundle.now.0.root)];
+        self.remembered(remembered, |size| known.iter().find(|known| known.0 == size).map(|known| known.1));
+    }
+}
+
+fn signs(key: &VerifierKey, note: &str, checkpoint: &Checkpoint) -> bool {
+    key.open_checkpoint(note).is_ok_and(|signed| signed == *checkpoint)
 }
 
 /// A bundle whose parts fit together.
 struct CheckedBundle {
-    note: String,
-    checkpoint: Checkpoint,
+    manifest: Manifest,
+    /// The tree whose last leaf is the frame's, with its note.
+    then: (Checkpoint, String),
+    /// The same tree or a later one.
+    now: (Checkpoint, String),
     previous_root: Hash,
+    erased: Vec<(String, Erased)>,
+    rotations: Vec<Rotation>,
+}
+
+struct Rotation {
+    key: VerifierKey,
+    checkpoint: Checkpoint,
+    note: String,
+}
+
+impl CheckedBundle {
+    fn sd(&self, name: &str) -> &str {
+        self.manifest.leaf.parts().iter().find(|part| part.name == name).map_or("", |part| &part.sd)
+    }
 }
 
 fn check_bundle(bytes: &[u8]) -> Result<CheckedBundle, String> {
     let bundle = bundle::read(bytes)?;
     let manifest = Manifest::parse(&bundle.manifest).map_err(|error| format!("manifest.json: {error}"))?;
-    recovery::check_frame(&bundle.frame, &manifest)?;
-    let Leaf::Frame(leaf) = &manifest.leaf else { return Err("the leaf is no frame".to_owned()) };
-    let proof = TlogProof::parse(&bundle.proof).map_err(|error| error.to_string())?;
-    if proof.checkpoint != bundle.checkpoint {
-        return Err("checkpoint is not the proof's".to_owned());
-    }
-    let text = proof.checkpoint.split_once("\n\n").ok_or("checkpoint: not a note")?.0;
-    let checkpoint = Checkpoint::parse(&format!("{text}\n")).map_err(|error| error.to_string())?;
+    let Leaf::Frame(_) = &manifest.leaf else { return Err("the leaf is no frame".to_owned()) };
     let size = manifest.seq.checked_add(1).ok_or("the leaf's number is too large")?;
-    if (proof.index, checkpoint.size, &checkpoint.origin) != (manifest.seq, size, &manifest.origin) {
-        return Err("proof and manifest are of different leaves".to_owned());
-    }
-    if !verify_inclusion(&leaf_hash(&bundle.manifest), proof.index, size, &proof.path, &checkpoint.root) {
-        return Err("the audit path does not lead to the checkpoint's root".to_owned());
+    let (proof, then) = included(&manifest, &bundle.manifest, &bundle.proof)?;
+    if then.size != size {
+        return Err("the proof is not the leaf's receipt".to_owned());
     }
     // The siblings of the last leaf are the roots of the complete subtrees of the tree before it.
     let before = proof.path.iter().copied().reduce(|right, left| node_hash(&left, &right));
-    if before != Some(leaf.previous_root) {
-        return Err("the manifest follows another tree".to_owned());
+    let previous_root = before.filter(|before| manifest.previous_root == Some(*before));
+    let previous_root = previous_root.ok_or("the manifest follows another tree")?;
+    let now = text_of(&bundle.checkpoint)?;
+    let consistency: Option<Vec<Hash>> = bundle.consistency.lines().map(hash_from_base64).collect();
+    let consistency = consistency.filter(|path| path.len() <= 64).ok_or("consistency: malformed")?;
+    if now.origin != then.origin || !verify_consistency(size, &then.root, now.size, &now.root, &consistency) {
+        return Err("the checkpoint does not extend the receipt's".to_owned());
     }
-    Ok(CheckedBundle { note: bundle.checkpoint, checkpoint, previous_root: leaf.previous_root })
+    let (leaves, rotations) = others(&bundle, &manifest)?;
+    let erased = parts(&bundle, &manifest, &leaves)?;
+    let (then, now) = ((then, proof.checkpoint), (now, bundle.checkpoint));
+    Ok(CheckedBundle { manifest, then, now, previous_root, erased, rotations })
+}
+
+/// Checks that a leaf is included in the tree of its proof's checkpoint.
+fn included(manifest: &Manifest, bytes: &[u8], proof: &str) -> Result<(TlogProof, Checkpoint), String> {
+    let proof = TlogProof::parse(proof).map_err(|error| error.to_string())?;
+    let checkpoint = text_of(&proof.checkpoint)?;
+    if (proof.index, &checkpoint.origin) != (manifest.seq, &manifest.origin) {
+        return Err("proof and manifest are of different leaves".to_owned());
+    }
+    if !verify_inclusion(&leaf_hash(bytes), proof.index, checkpoint.size, &proof.path, &checkpoint.root) {
+        return Err("the audit path does not lead to the checkpoint's root".to_owned());
+    }
+    Ok((proof, checkpoint))
+}
+
+fn text_of(note: &str) -> Result<Checkpoint, String> {
+    let text = note.split_once("\n\n").ok_or("checkpoint: not a note")?.0;
+    Checkpoint::parse(&format!("{text}\n")).map_err(|error| error.to_string())
+}
+
+/// Checks the leaves that bear on the frame: what they erased, and which keys they put in charge.
+fn others(bundle: &Bundle, frame: &Manifest) -> Result<(Leaves, Vec<Rotation>), String> {
+    let (mut leaves, mut rotations) = (Leaves::default(), Vec::new());
+    for other in &bundle.leaves {
+        let name = format!("leaves/{}", other.seq);
+        let manifest = Manifest::parse(&other.manifest).map_err(|error| format!("{name}: {error}"))?;
+        if (manifest.seq, &manifest.origin) != (other.seq, &frame.origin) {
+            return Err(format!("{name} is another leaf"));
+        }
+        let (proof, checkpoint) = included(&manifest, &other.manifest, &other.proof)?;
+        match &manifest.leaf {
+            Leaf::KeyRotate { vkey, .. } if checkpoint.size == other.seq + 1 => {
+                let key = VerifierKey::parse(vkey).map_err(|error| format!("{name}: {error}"))?;
+                rotations.push(Rotation { key, checkpoint, note: proof.checkpoint });
+            }
+            Leaf::Erasure(erasure) if erasure.frame == frame.seq && proof.checkpoint == bundle.checkpoint => {
+                leaves.push(Location { segment: 0, offset: 0, length: 0 }, &manifest);
+            }
+            _ => return Err(format!("{name} does not bear on the frame")),
+        }
+    }
+    Ok((leaves, rotations))
+}
+
+/// Checks the parts against their commitments and the frame against its parts; returns what was erased.
+fn parts(bundle: &Bundle, manifest: &Manifest, leaves: &Leaves) -> Result<Vec<(String, Erased)>, String> {
+    let mut disclosures = bundle.disclosures.iter().peekable();
+    let (mut slots, mut gone) = (Vec::new(), Vec::new());
+    for part in manifest.leaf.parts() {
+        match disclosures.next_if(|(name, _)| *name == part.name) {
+            Some((name, text)) if commitment(text.as_bytes()) == part.sd && text.len() as u64 == part.bytes => {
+                slots.push(Slot::Open(text));
+                if leaves.erased(manifest.seq, name).is_some() {
+                    return Err(format!("{name} was erased, and is here"));
+                }
+            }
+            Some((name, _)) => return Err(format!("{name} is not what was committed (SHA-256 differs)")),
+            None => {
+                slots.push(Slot::Blank);
+                let erased = leaves.erased(manifest.seq, &part.name);
+                gone.push((part.name.clone(), erased.ok_or_else(|| format!("{} is missing", part.name))?));
+            }
+        }
+    }
+    if let Some((name, _)) = disclosures.next() {
+        return Err(format!("{name} is not a part of the frame"));
+    }
+    let frame = recovery::check_frame(manifest, &slots, |part| leaves.erased(manifest.seq, part))?;
+    if frame == bundle.frame { Ok(gone) } else { Err("frame.json is not what its parts make".to_owned()) }
 }

@@ -3,18 +3,21 @@
 use std::path::Path;
 
 use super::super::durable::TEMPORARY;
+use super::super::head::{self, Memory};
 use super::super::log::entries;
-use super::super::recovery::{self, Scan, ScanError, Visit};
-use super::super::tiles::{self, Tile};
+use super::super::recovery::{self, Scan, ScanError};
+use super::super::tiles::Tile;
 use super::super::wal::{self, FILE_BYTES_MAX};
-use super::super::{files_below, head, read_at_most};
-use super::{LINES_MAX, Level, Outcome, Verification};
+use super::super::{files_below, read_at_most};
+use super::{Level, Outcome, Verification};
+use crate::core::frame::parts::Erased;
 use crate::core::manifest::{Leaf, Manifest};
 use crate::core::merkle::leaf_hash;
 use crate::core::note::{Checkpoint, VerifierKey};
 
 /// What belongs into a log's directory.
-const KNOWN: [&str; 9] = ["LOCK", "id.json", "keys", "wal", "head", "frames", "tile", "checkpoint", "quarantine"];
+const KNOWN: [&str; 10] =
+    ["LOCK", "id.json", "keys", "wal", "head", "pruned", "tile", "checkpoint", "quarantine", "superseded"];
 
 impl Verification {
     /// Verifies a directory.
@@ -26,43 +29,44 @@ impl Verification {
         if let Err(what) = check_genesis(dir, key) {
             return self.find(Outcome::Altered, format!("id.json: {what}"));
         }
-        let slots = match head::read(dir, key) {
+        let slots = match head::read(dir) {
             Ok(slots) => slots,
             Err(error) => return self.find(Outcome::Altered, format!("head: {error}")),
         };
-        let Some(head) = slots.latest else {
+        if slots.memories.is_empty() {
             return self.find(Outcome::Altered, slots.findings.join("; "));
-        };
+        }
         for finding in slots.findings {
             self.find(Outcome::Incomplete, format!("{finding} (the other slot is good; opening the log repairs this)"));
         }
-        let mut derived = Vec::new();
-        let published = recovery::published(dir, key);
-        let acknowledged = published.as_ref().map_or(head.size, |published| published.size.max(head.size));
-        let scanned = recovery::scan(dir, key, acknowledged, &mut |leaf| compare_frame(dir, leaf, &mut derived));
-        let scan = match scanned {
+        let published = recovery::published(dir);
+        let memories: Vec<Memory> = slots.memories.into_iter().chain(published.clone()).collect();
+        let acknowledged = memories.iter().map(|memory| memory.checkpoint.size).max().unwrap_or(0);
+        let scan = match recovery::scan(dir, key.name(), acknowledged) {
             Ok(scan) => scan,
             Err(ScanError::Damaged(what)) => return self.find(Outcome::Altered, what),
             Err(ScanError::Io(error)) => return self.find(Outcome::Altered, format!("wal: {error}")),
         };
-        derived.into_iter().for_each(|(outcome, what)| self.find(outcome, what));
-        let size = scan.tree.size();
-        self.frames = size.saturating_sub(1);
-        self.against_memory(&scan, "head", &head);
-        if let Some(published) = &published {
-            self.against_memory(&scan, "`checkpoint`", published);
+        if !scan.chain.has(key) {
+            let what = format!("this log is signed by {}, not by the key you gave", scan.chain.current());
+            return self.find(Outcome::Altered, what);
         }
+        let size = scan.tree.size();
+        memories.iter().for_each(|memory| self.against_memory(&scan, memory));
         self.torn(&scan);
+        self.parts(&scan);
         if self.outcome >= Outcome::Altered {
             return;
         }
-        self.derived_files(dir, published.as_ref(), &scan);
+        self.derived_files(dir, published.as_ref().map(|memory| &memory.checkpoint), &scan);
         self.level = Some(Level::L1);
+        self.frames = scan.leaves.frames.iter().filter(|(seq, _)| *seq >= scan.leaves.kept_from).count() as u64;
         let root = scan.tree.root_at(size).unwrap_or_default();
         self.checkpoint = Some(Checkpoint { origin: key.name().to_owned(), size, root }.line());
+        let (frames, first) = (self.frames, scan.leaves.first);
+        let checkpoints = size - first;
         self.check(format!(
-            "{} frames: bytes, manifests, tree and {size} checkpoints signed by {}",
-            size - 1,
+            "{frames} frames: parts, manifests, tree and {checkpoints} checkpoints signed by {}",
             key.name()
         ));
         self.remembered(remembered.filter(|remembered| remembered.size <= size), |at| scan.tree.root_at(at));
@@ -70,21 +74,64 @@ impl Verification {
             let what = format!("rolled back: {} leaves were remembered, {size} are here", remembered.size);
             self.find(Outcome::Rollback, what);
         }
-        if dir.join("quarantine").exists() {
-            self.note("quarantine/: bytes that were never acknowledged");
+        for (name, what) in [
+            ("quarantine", "bytes that were never acknowledged"),
+            ("superseded", "logs that could not be continued; verify each by itself"),
+        ] {
+            if dir.join(name).exists() {
+                self.note(format!("{name}/: {what}"));
+            }
         }
     }
 
-    fn against_memory(&mut self, scan: &Scan, name: &str, memory: &Checkpoint) {
-        match scan.tree.root_at(memory.size) {
-            Some(root) if root == memory.root => {}
-            Some(_) => self.find(Outcome::Rollback, format!("fork: the {name} signs another tree at {}", memory.size)),
+    fn against_memory(&mut self, scan: &Scan, memory: &Memory) {
+        let Memory { name, checkpoint, note } = memory;
+        if let Err(error) = scan.chain.open_checkpoint(note) {
+            return self.find(Outcome::Altered, format!("{name}: {error}"));
+        }
+        match scan.tree.root_at(checkpoint.size) {
+            Some(root) if root == checkpoint.root => {}
+            None if checkpoint.size < scan.leaves.first => {}
+            Some(_) => {
+                self.find(Outcome::Rollback, format!("fork: the {name} signs another tree at {}", checkpoint.size));
+            }
             None => {
                 let torn = scan.segments.iter().any(|segment| segment.torn);
                 let outcome = if torn { Outcome::Altered } else { Outcome::Rollback };
                 let size = scan.tree.size();
-                self.find(outcome, format!("the {name} has signed {} leaves, {size} are readable", memory.size));
+                self.find(outcome, format!("the {name} has signed {} leaves, {size} are readable", checkpoint.size));
             }
+        }
+    }
+
+    /// Parts that are gone, and whether a leaf says so; and the other way around.
+    fn parts(&mut self, scan: &Scan) {
+        for what in scan.damaged_parts() {
+            self.find(Outcome::Altered, format!("{what} is not what was committed, and no leaf erased it"));
+        }
+        for (seq, parts) in &scan.leaves.erased {
+            for (part, Erased { seq: leaf, at, reason }) in parts {
+                let gone = scan.gone.get(seq).and_then(|gone| gone.iter().find(|(name, _)| name == part));
+                match gone {
+                    _ if *seq < scan.leaves.kept_from => {}
+                    Some((_, true)) => {
+                        self.note(format!("{part} of leaf {seq}: ERASED by leaf {leaf} at {at} ({reason})"))
+                    }
+                    Some(_) | None => {
+                        let what =
+                            format!("{part} of leaf {seq} is erased on record, and not gone (opening the log does it)");
+                        self.find(Outcome::Incomplete, what);
+                    }
+                }
+            }
+        }
+        if let Some(Erased { seq, at, reason }) = &scan.leaves.prune {
+            let below = scan.leaves.kept_from;
+            self.note(format!("frames before leaf {below}: pruned by leaf {seq} at {at} ({reason})"));
+        }
+        let (first, kept_from) = (scan.leaves.first, scan.leaves.kept_from);
+        if first > kept_from {
+            self.find(Outcome::Altered, format!("leaves before {first} are missing, and no leaf pruned them"));
         }
     }
 
@@ -100,28 +147,31 @@ impl Verification {
 
     /// Compares tiles, checkpoint and genesis with the leaves, and refuses files that are not the log's.
     fn derived_files(&mut self, dir: &Path, published: Option<&Checkpoint>, scan: &Scan) {
-        self.compare(dir, "id.json", scan.tree.subtree(0, 0), leaf_hash);
+        if scan.leaves.first == 0 {
+            self.compare(dir, "id.json", scan.tree.subtree(0, 0), leaf_hash);
+        }
         self.published_checkpoint(dir, published, scan.tree.size());
         let on_disk = files_below(dir, "tile").unwrap_or_default();
-        for tile in Tile::all(scan.tree.size()) {
+        let first = scan.leaves.first;
+        let is_pruned = |tile: Tile| tile.level.is_none_or(|level| level == 0) && tile.entries().start < first;
+        for tile in Tile::all(scan.tree.size()).into_iter().filter(|tile| !is_pruned(*tile)) {
             if !on_disk.contains(&tile.to_string()) {
                 self.find(Outcome::Incomplete, format!("{tile} is missing (opening the log rebuilds it)"));
             }
         }
         for path in on_disk {
             let tile = Tile::parse(&path).filter(|tile| tile.exists_at(scan.tree.size()));
-            let expected = tile.and_then(|tile| match tile.hashes(&scan.tree) {
-                Some(hashes) => Some(hashes),
-                None => entries(dir, tile, scan.locations.get(tile.range())?).ok(),
+            let expected = tile.and_then(|tile| match tile.level {
+                Some(_) => tile.hashes(&scan.tree),
+                None => entries(dir, tile, &scan.leaves).ok().flatten(),
             });
-            self.compare(dir, &path, expected, <[u8]>::to_vec);
-        }
-        for path in files_below(dir, "frames").unwrap_or_default() {
-            if !is_frame_file(dir, &path, scan.tree.size()) {
-                self.strange(&path);
+            if tile.is_some_and(is_pruned) {
+                self.note(format!("{path}: leaves of it are pruned"));
+            } else {
+                self.compare(dir, &path, expected, <[u8]>::to_vec);
             }
         }
-        self.check("tiles, frames and checkpoint files are those of the log");
+        self.check("tiles and checkpoint are those of the log");
         self.other_files(dir);
     }
 
@@ -171,37 +221,7 @@ fn check_genesis(dir: &Path, key: &VerifierKey) -> Result<(), String> {
     let bytes = read_at_most(&dir.join("id.json"), FILE_BYTES_MAX).map_err(|error| error.to_string())?;
     let manifest = Manifest::parse(&bytes).map_err(|error| error.to_string())?;
     match manifest.leaf {
-        Leaf::Genesis { vkey, .. } if manifest.origin == key.name() && vkey == key.to_string() => Ok(()),
-        _ => Err(format!("this is the log {} with another key than you gave", manifest.origin)),
+        Leaf::Genesis { .. } if manifest.origin == key.name() => Ok(()),
+        _ => Err(format!("this is the log {}, the key is of {}", manifest.origin, key.name())),
     }
-}
-
-/// Compares a frame's directory with the leaf.
-fn compare_frame(dir: &Path, leaf: &Visit<'_>, findings: &mut Vec<(Outcome, String)>) {
-    if leaf.seq == 0 {
-        return;
-    }
-    let proof = tiles::proof(leaf.tree, leaf.seq, leaf.note).to_string();
-    let directory = tiles::frame_directory(dir, leaf.seq);
-    for (name, expected) in tiles::frame_files(leaf.frame, leaf.manifest, &proof) {
-        let finding = match read_at_most(&directory.join(name), FILE_BYTES_MAX) {
-            Ok(found) if found == expected => continue,
-            Ok(_) => (Outcome::Altered, format!("{name} of leaf {} is not what the log says", leaf.seq)),
-            Err(error) => (Outcome::Incomplete, format!("{name} of leaf {}: {error}", leaf.seq)),
-        };
-        if findings.len() <= LINES_MAX {
-            findings.push(finding);
-        }
-    }
-}
-
-fn is_frame_file(dir: &Path, path: &str, size: u64) -> bool {
-    let parts: Vec<&str> = path.split('/').collect();
-    let [_, thousands, ones, name] = parts[..] else { return false };
-    let seq =
-        thousands.parse().ok().zip(ones.parse().ok()).map(|(thousands, ones): (u64, u64)| thousands * 1000 + ones);
-    let known = ["frame.json", "manifest.json", "frame.tlog-proof"].contains(&name);
-    seq.is_some_and(|seq| {
-        (1..size).contains(&seq) && known && tiles::frame_directory(dir, seq).join(name) == dir.join(path)
-    })
 }
