@@ -10,23 +10,25 @@ use std::path::Path;
 use std::process::Command;
 
 use corpus::{Case, Expected, World};
+use freezeframe::engine::clock;
 
 /// Set by `tests/verifiers/run`: the directory to write to, the number of cases, the seed, separated by spaces.
 const ORDER: &str = "FREEZEFRAME_VERIFIERS";
 
-/// Writes `cases`, a case a line, and the verdicts `ours` and `crates`, a verdict a line.
-fn write_corpus(dir: &Path, world: &World, cases: usize, seed: u64) -> Vec<Case> {
-    let corpus = corpus::corpus(world, cases, seed);
-    let (mut lines, mut ours, mut crates) = (String::new(), String::new(), String::new());
-    for (number, case) in corpus.iter().enumerate() {
-        writeln!(lines, "{number} {case}").unwrap();
-        writeln!(ours, "{number} {}", word(judges::ours(case))).unwrap();
-        writeln!(crates, "{number} {}", word(judges::crates(case))).unwrap();
+/// Writes `cases`, a case a line, the verdicts `ours` and `crates`, a verdict a line, and the `times` these two took.
+fn write_corpus(dir: &Path, cases: usize, seed: u64) {
+    let corpus = corpus::corpus(&World::new(), cases, seed);
+    let numbered = |write: &dyn Fn(&Case) -> String| -> String {
+        corpus.iter().enumerate().map(|(number, case)| format!("{number} {}\n", write(case))).collect()
+    };
+    std::fs::write(dir.join("cases"), numbered(&Case::to_string)).unwrap();
+    let mut times = String::new();
+    for (name, judge) in [("ours", judges::ours as fn(&Case) -> bool), ("crates", judges::crates)] {
+        let started = clock::now();
+        std::fs::write(dir.join(name), numbered(&|case| word(judge(case)).to_owned())).unwrap();
+        writeln!(times, "{name} {}", clock::now().0.abs_diff(started.0) / 1_000_000).unwrap();
     }
-    for (name, text) in [("cases", lines), ("ours", ours), ("crates", crates)] {
-        std::fs::write(dir.join(name), text).unwrap();
-    }
-    corpus
+    std::fs::write(dir.join("times"), times).unwrap();
 }
 
 fn word(is_accepted: bool) -> &'static str {
@@ -40,7 +42,7 @@ fn writes_the_corpus() {
     let Ok(order) = std::env::var(ORDER) else { return };
     let parts: Vec<&str> = order.rsplitn(3, ' ').collect();
     let [seed, cases, dir] = parts[..] else { panic!("{ORDER}='DIRECTORY CASES SEED', not {order:?}") };
-    write_corpus(Path::new(dir), &World::new(), cases.parse().unwrap(), seed.parse().unwrap());
+    write_corpus(Path::new(dir), cases.parse().unwrap(), seed.parse().unwrap());
 }
 
 /// Proves that two thousand cases, half of them forged, get the verdict they deserve from us and from independent
@@ -65,7 +67,7 @@ fn crates_agree_on_two_thousand_cases() {
 #[test]
 fn bash_with_openssl_agrees_on_forty_cases() {
     let dir = tempfile::tempdir().unwrap();
-    write_corpus(dir.path(), &World::new(), 40, 2);
+    write_corpus(dir.path(), 40, 2);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verifiers/verify.sh");
     let output = Command::new("bash").arg(script).arg(dir.path().join("cases")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -25,9 +25,10 @@ END {
     class = order[i]
     printf "%-28s %7d %9d %9d\n", class, cases[class], accepted[class], cases[class] - accepted[class]
   }
-  printf "\n%-28s %7s %9s %9s\n", "verifier", "", "accepted", "rejected"
+  while ((getline answer < (dir "/times")) > 0) { split(answer, part, " "); seconds[part[1]] = part[2] / 1000 }
+  printf "\n%-28s %7s %9s %9s\n", "verifier", "seconds", "accepted", "rejected"
   for (i = 1; i <= count; i++)
-    printf "%-28s %7s %9d %9d\n", judge[i], "", total[judge[i], "accept"], total[judge[i], "reject"]
+    printf "%-28s %7.1f %9d %9d\n", judge[i], seconds[judge[i]], total[judge[i], "accept"], total[judge[i], "reject"]
   printf "\n%d cases (%d checkpoints, %d inclusion, %d consistency), %d disagreements\n", NR, kinds["checkpoint"], \
     kinds["inclusion"], kinds["consistency"], differ
   exit differ > 0 || NR == 0

@@ -4,16 +4,34 @@
 set -uo pipefail
 export LC_ALL=C
 work=$(mktemp -d)
+declare -A sextet=([=]=0)
+alphabet=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/
+for ((i = 0; i < 64; i++)); do sextet[${alphabet:i:1}]=$i; done
 trap 'rm -r -- "$work"' EXIT
 
 refuse() { exit 1; }
-sha256() { local sum; sum=$(sha256sum) && printf '%s' "${sum%% *}"; }
-hex_of() { od -An -v -tx1 "$@" | tr -d ' \n'; }
+# As few processes as can be, because there are thousands of cases: the results are in $sum and $hex.
+sha256_of() { sum=$(sha256sum < "$1") && sum=${sum%% *}; }
+hex_of() { hex=$(od -An -v -tx1 "$1") && hex=${hex//[ $'\n']/}; }
+# Canonical base64 only, which the caller has made sure of.
+decode() {
+  local i j group value
+  hex=''
+  for ((i = 0; i < ${#1}; i += 4)); do
+    group=${1:i:4} value=0
+    for ((j = 0; j < 4; j++)); do value=$((value << 6 | ${sextet[${group:j:1}]})); done
+    printf -v group '%06x' "$value"
+    hex+=$group
+  done
+  [[ $1 != *= ]] || hex=${hex%??}
+  [[ $1 != *== ]] || hex=${hex%??}
+}
 bytes() {
   local escaped='' i
   for ((i = 0; i < ${#1}; i += 2)); do escaped+="\\x${1:i:2}"; done
   printf '%b' "$escaped"
 }
+node_of() { bytes "01$1$2" > "$work/node" && sha256_of "$work/node"; }
 
 # Base64 as it is written: no spare bit set (RFC 4648, 3.5).
 b64='[A-Za-z0-9+/]' b64_4='[AEIMQUYcgkosw048]' b64_2='[AQgw]'
@@ -32,7 +50,8 @@ small+='|c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03[7f]a)$'
 
 # $text becomes the whole of a file of text, last newlines included.
 read_text() {
-  [[ $(hex_of "$1") =~ $utf8 ]] || refuse
+  hex_of "$1"
+  [[ $hex =~ $utf8 ]] || refuse
   IFS= read -r -d '' text < "$1" || true
 }
 
@@ -41,17 +60,22 @@ at_most() { [ ${#1} -lt ${#2} ] || { [ ${#1} -eq ${#2} ] && [[ ! $1 > $2 ]]; }; 
 read_key() {
   read_text "$work/vkey"
   [[ ${text%$'\n'} =~ $vkey_form ]] || refuse
-  name=${BASH_REMATCH[1]} id=${BASH_REMATCH[2]} key=$(printf '%s' "${BASH_REMATCH[3]}" | base64 -d | hex_of)
+  name=${BASH_REMATCH[1]} id=${BASH_REMATCH[2]}
+  decode "${BASH_REMATCH[3]}"
+  key=$hex
   [[ ! $name =~ $no_name && ${key:0:2} == 01 && ! ${key:2} =~ $small ]] || refuse
-  [ "$({ printf '%s\n' "$name"; bytes "$key"; } | sha256 | cut -c 1-8)" = "$id" ] || refuse
+  { printf '%s\n' "$name"; bytes "$key"; } > "$work/key"
+  sha256_of "$work/key"
+  [ "${sum:0:8}" = "$id" ] || refuse
 }
 
 # Opens the signed checkpoint in $1: $size and $root.
 checkpoint() {
-  local dash=$'\xe2\x80\x94 ' signed=$1 line lines cosigner encoded blob signature='' origin rest
-  [[ ${#signed} -le 65536 && $signed == *$'\n\n'*$'\n' ]] || refuse
-  text=${signed%$'\n\n'*}
-  mapfile -t lines <<< "${signed:${#text}+2:${#signed}-${#text}-3}"
+  local dash=$'\xe2\x80\x94 ' signed=$1 line lines cosigner encoded signature='' origin rest
+  [[ ${#signed} -le 65536 && $signed == *$'\n\n'* ]] || refuse
+  text=${signed%$'\n\n'*} rest=${signed##*$'\n\n'}
+  [[ $rest == *$'\n' ]] || refuse
+  mapfile -t lines <<< "${rest%$'\n'}"
   [ ${#lines[@]} -le 16 ] || refuse
   for line in "${lines[@]}"; do
     [[ $line == "$dash"*' '* ]] || refuse
@@ -59,10 +83,10 @@ checkpoint() {
     [[ -n $cosigner && ! $cosigner =~ $no_name && $encoded =~ $canonical ]] || refuse
     [ ${#encoded} -ge 8 ] && [[ $encoded != ??????== ]] || refuse
     [ "$cosigner" = "$name" ] || continue
-    blob=$(printf '%s' "$encoded" | base64 -d | hex_of)
-    [ "${blob:0:8}" = "$id" ] || continue
-    [ -z "$signature" ] && [ ${#blob} -eq 136 ] || refuse
-    signature=${blob:8}
+    decode "$encoded"
+    [ "${hex:0:8}" = "$id" ] || continue
+    [ -z "$signature" ] && [ ${#hex} -eq 136 ] || refuse
+    signature=${hex:8}
   done
   [ -n "$signature" ] && [[ ! ${signature:0:64} =~ $small ]] || refuse
   mapfile -t lines <<< "$text"
@@ -74,7 +98,8 @@ checkpoint() {
   bytes "302a300506032b6570032100${key:2}" > "$work/key.der"
   openssl pkeyutl -verify -pubin -inkey "$work/key.der" -keyform DER -rawin -in "$work/text" \
     -sigfile "$work/signature" > /dev/null 2>&1 || refuse
-  root=$(printf '%s' "${lines[2]}" | base64 -d | hex_of)
+  decode "${lines[2]}"
+  root=$hex
 }
 
 # RFC 9162, 2.1.3.2 and 2.1.4.2: climbs from $node below $last along $path; $hash is the new root, $old_hash the old.
@@ -83,11 +108,11 @@ climb() {
   for sibling in "${path[@]}"; do
     [ "$last" -ne 0 ] || refuse
     if [ $((node & 1)) -eq 1 ] || [ "$node" -eq "$last" ]; then
-      [ -z "$old_hash" ] || old_hash=$(bytes "01$sibling$old_hash" | sha256)
-      hash=$(bytes "01$sibling$hash" | sha256)
+      [ -z "$old_hash" ] || { node_of "$sibling" "$old_hash" && old_hash=$sum; }
+      node_of "$sibling" "$hash" && hash=$sum
       while [ $((node & 1)) -eq 0 ] && [ "$node" -ne 0 ]; do node=$((node >> 1)) last=$((last >> 1)); done
     else
-      hash=$(bytes "01$hash$sibling" | sha256)
+      node_of "$hash" "$sibling" && hash=$sum
     fi
     node=$((node >> 1)) last=$((last >> 1))
   done
@@ -96,7 +121,9 @@ climb() {
 
 included() {
   [ "$number" -lt "$size" ] || refuse
-  node=$number last=$((size - 1)) old_hash='' hash=$({ printf '\x00'; cat "$work/about"; } | sha256)
+  { printf '\x00'; cat "$work/about"; } > "$work/leaf"
+  sha256_of "$work/leaf"
+  node=$number last=$((size - 1)) old_hash='' hash=$sum
   climb
 }
 
@@ -107,7 +134,7 @@ consistent() {
   [ "$size" = "$number" ] && at_most "$number" "$new_size" || refuse
   old_root=$root root=$new_root
   if [ "$number" = "$new_size" ] || [ "$number" = 0 ]; then
-    [ "$number" = "$new_size" ] || root=$(printf '' | sha256)
+    [ "$number" = "$new_size" ] || { sha256_of /dev/null && root=$sum; }
     [ ${#path[@]} -eq 0 ] && [ "$old_root" = "$root" ] || refuse
     return
   fi
@@ -121,7 +148,7 @@ consistent() {
 }
 
 judge() {
-  local line number head text name id key size root node last hash old_hash path=()
+  local line number head text hex sum name id key size root node last hash old_hash path=()
   read_key
   read_text "$work/document"
   [ "$1" != checkpoint ] || { checkpoint "$text"; return; }
@@ -141,14 +168,15 @@ judge() {
   [[ $number =~ $decimal_form ]] && at_most "$number" 9223372036854775807 && [ ${#head[@]} -le 64 ] || refuse
   for line in "${head[@]}"; do
     [[ $line =~ $hash_form ]] || refuse
+    decode "$line"
+    path+=("$hex")
   done
-  [ ${#head[@]} -eq 0 ] || mapfile -t path < <(printf '%s\n' "${head[@]}" | base64 -d | od -An -v -tx1 -w32 | tr -d ' ')
   if [ "$1" = inclusion ]; then included; else consistent; fi
 }
 
 while read -r number _ _ kind vkey document about; do
   for field in vkey document about; do
-    printf '%s' "${!field#-}" | base64 -d > "$work/$field"
+    base64 -d <<< "${!field#-}" > "$work/$field"
   done
   if (judge "$kind"); then echo "$number accept"; else echo "$number reject"; fi
 done < "$1"

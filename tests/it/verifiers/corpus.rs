@@ -1,4 +1,5 @@
-//! The cases that every verifier judges: proofs and checkpoints of three logs, half of them valid, half [forged](super::forge).
+//! The cases that every verifier judges: proofs and checkpoints of three logs, half of them valid, half forged (see
+//! [`forge`]).
 //!
 //! A case is three byte strings: the verifier key, the document, and what the document is about.
 //!
@@ -6,7 +7,9 @@
 //! |---|---|---|
 //! | `checkpoint` | signed checkpoint | nothing |
 //! | `inclusion` | tlog-proof | the leaf |
-//! | `consistency` | `old N`, the path, an empty line, a signed checkpoint (the body of C2SP tlog-witness's `add-checkpoint`) | the older signed checkpoint |
+//! | `consistency` | `old N`, the path, an empty line, a signed checkpoint | the older signed checkpoint |
+//!
+//! The document of the last kind is the body of C2SP tlog-witness's `add-checkpoint`.
 //!
 //! The corpus is text, a case a line: `id class expected kind key document about`, the last three in base64 or `-` when
 //! empty. The same seed gives the same corpus.
@@ -157,7 +160,11 @@ impl World {
         Self {
             fork: Log::new(main.clone(), "fork", 1025),
             main: Log::new(main, "main", LEAVES),
-            foreign: Log::new(Key::new("\u{436}\u{443}\u{440}\u{43d}\u{430}\u{43b}.example/\u{30ed}\u{30b0}", 7), "foreign", LEAVES),
+            foreign: Log::new(
+                Key::new("\u{436}\u{443}\u{440}\u{43d}\u{430}\u{43b}.example/\u{30ed}\u{30b0}", 7),
+                "foreign",
+                LEAVES,
+            ),
         }
     }
 
@@ -270,13 +277,22 @@ impl Recipe {
 /// The corpus: every other case is valid, the rest takes turns at the ways to forge one.
 pub(crate) fn corpus(world: &World, cases: usize, seed: u64) -> Vec<Case> {
     let mut rng = StdRng::seed_from_u64(seed);
-    (0..cases as u64).map(|number| if number % 2 == 0 { valid(world, number / 2, &mut rng) } else { forge::forged(world, number / 2, &mut rng) }).collect()
+    (0..cases as u64)
+        .map(|number| {
+            if number % 2 == 0 {
+                valid(world, number / 2, &mut rng)
+            } else {
+                forge::forged(world, number / 2, &mut rng)
+            }
+        })
+        .collect()
 }
 
 /// The valid case of this number. 5,140 of them are every size from 1 to 1,025 and around 65,536 five times: three proofs
 /// of inclusion, a proof of consistency and a checkpoint.
 fn valid(world: &World, number: u64, rng: &mut StdRng) -> Case {
-    let (round, size) = (number / 1028, number % 1028 + 1);
+    // Prime to the number of sizes, so that the first few cases are a mixture already.
+    let (round, size) = (number / 1028, number * 411 % 1028 + 1);
     let size = if size > 1025 { size - 1026 + LEAVES - 2 } else { size };
     let kind = match (number + round) % 5 {
         0..3 => Kind::Inclusion,

@@ -1,5 +1,5 @@
-//! The ways to forge or damage a case: [`FORGERIES`] change a part of a document that is otherwise well made, often signing
-//! again with the right key so that nothing but the rule in question can refuse it; [`DAMAGE`] changes bytes anywhere.
+//! The ways to forge or damage a case: [`FORGERIES`] change a part of a document that is otherwise well made, often
+//! signing again with the right key so that nothing but the rule in question can refuse it; [`DAMAGE`] changes bytes anywhere.
 
 use freezeframe::core::merkle::{Hash, empty_root, leaf_hash};
 use freezeframe::core::note::base64;
@@ -116,7 +116,7 @@ const FORGERIES: [Forgery; 54] = [
     ("signature-by-other-key", Reject, ALL, |it, _, _| { it.key = Key::new(&it.key.name, 99); it.sign_again(); }),
     ("signature-with-stolen-id", Reject, ALL, |it, _, _| it.lines[it.own] = Key::new(&it.key.name, 99).sign(&it.text, it.key.id())),
     ("signature-of-colliding-key", Reject, ALL, |it, _, _| it.lines[it.own] = colliding(it)),
-    ("signature-twice", Reject, ALL, |it, _, rng| { let line = if rng.random() { colliding(it) } else { it.lines[it.own].clone() }; it.insert_line(&line, rng); }),
+    ("signature-twice", Reject, ALL, two_signatures),
     ("signature-identity", Reject, POINT, identity_r),
     ("signatures-16", Accept, ALL, |it, _, rng| it.cosign(16 - it.lines.len(), rng)),
     ("signatures-17", Reject, ALL, |it, _, rng| it.cosign(17 - it.lines.len(), rng)),
@@ -125,10 +125,10 @@ const FORGERIES: [Forgery; 54] = [
 
 #[rustfmt::skip]
 const DAMAGE: [Damage; 28] = [
-    ("bit-flip", flip),
-    ("bit-flip", flip),
-    ("bit-flip", flip),
-    ("bit-flip", flip),
+    ("bit-flip", |it, rng| flip(it, rng)),
+    ("bit-flip", |it, rng| flip(it, rng)),
+    ("bit-flip", |it, rng| flip(it, rng)),
+    ("bit-flip", |it, rng| flip(it, rng)),
     ("bit-flips", |it, rng| (0..rng.random_range(2..9)).for_each(|_| flip(it, rng))),
     ("byte-replaced", |it, rng| { let at = rng.random_range(0..it.len()); it[at] = rng.random(); }),
     ("byte-inserted", |it, rng| it.insert(rng.random_range(0..=it.len()), rng.random())),
@@ -136,7 +136,7 @@ const DAMAGE: [Damage; 28] = [
     ("truncated", |it, rng| it.truncate(rng.random_range(0..it.len()))),
     ("truncated", |it, rng| it.truncate(rng.random_range(0..it.len()))),
     ("beheaded", |it, rng| { it.drain(..rng.random_range(1..=it.len())); }),
-    ("lines-swapped", |it, rng| lines(it, |all| { let (a, b) = (rng.random_range(0..all.len()), rng.random_range(0..all.len())); all.swap(a, b); })),
+    ("lines-swapped", swap_lines),
     ("line-dropped", |it, rng| lines(it, |all| { all.remove(rng.random_range(0..all.len())); })),
     ("line-duplicated", |it, rng| lines(it, |all| { let at = rng.random_range(0..all.len()); all.insert(at, all[at].clone()); })),
     ("trailing-bytes", |it, rng| (0..rng.random_range(1..5)).for_each(|_| it.push(rng.random()))),
@@ -151,14 +151,15 @@ const DAMAGE: [Damage; 28] = [
     ("space", |it, rng| replace(it, " ", ["\u{a0}", "\u{2003}", "  ", "\t", "", "\u{3000}"].choose(rng).unwrap())),
     ("base64-unpadded", |it, _| replace(it, "=", "")),
     ("base64-url", |it, _| { replace(it, "/", "_"); replace(it, "+", "-"); }),
-    ("base64-spare-bits", |it, rng| lines(it, |all| { let at = rng.random_range(0..all.len()); all[at] = spare_bits(&String::from_utf8_lossy(&all[at])).into_bytes(); })),
+    ("base64-spare-bits", spare_bits_of_a_line),
     ("utf8-broken", |it, rng| it.insert(rng.random_range(0..=it.len()), *[0x80, 0xc0, 0xed, 0xff].choose(rng).unwrap())),
 ];
 
 /// The forged case of this number.
 pub(crate) fn forged(world: &World, number: u64, rng: &mut StdRng) -> Case {
     let ways = FORGERIES.len() + DAMAGE.len();
-    let way = usize::try_from(number).unwrap() % ways;
+    // Prime to the number of ways, so that the first few cases are a mixture already.
+    let way = usize::try_from(number).unwrap() * 37 % ways;
     let kinds = FORGERIES.get(way).map_or(ALL, |forgery| forgery.2);
     let kind = *kinds.choose(rng).unwrap();
     let log = if rng.random_ratio(1, 4) { &world.foreign } else { &world.main };
@@ -173,7 +174,11 @@ pub(crate) fn forged(world: &World, number: u64, rng: &mut StdRng) -> Case {
         }
         None => damaged(&before, DAMAGE[way - FORGERIES.len()], cosigners > 0, rng),
     };
-    if (&after.vkey, &after.document, &after.about) == (&before.vkey, &before.document, &before.about) { before } else { after }
+    if (&after.vkey, &after.document, &after.about) == (&before.vkey, &before.document, &before.about) {
+        before
+    } else {
+        after
+    }
 }
 
 /// Damages mostly the document, sometimes the key or what the document is about.
@@ -195,7 +200,7 @@ fn damaged(before: &Case, (class, damage): Damage, is_cosigned: bool, rng: &mut 
     case
 }
 
-fn flip(bytes: &mut Vec<u8>, rng: &mut StdRng) {
+fn flip(bytes: &mut [u8], rng: &mut StdRng) {
     let at = rng.random_range(0..bytes.len());
     bytes[at] ^= 1 << rng.random_range(0..8);
 }
@@ -230,6 +235,20 @@ fn spare_bits(text: &str) -> String {
         }
         _ => text.into(),
     }
+}
+
+fn swap_lines(bytes: &mut Vec<u8>, rng: &mut StdRng) {
+    lines(bytes, |all| {
+        let (one, other) = (rng.random_range(0..all.len()), rng.random_range(0..all.len()));
+        all.swap(one, other);
+    });
+}
+
+fn spare_bits_of_a_line(bytes: &mut Vec<u8>, rng: &mut StdRng) {
+    lines(bytes, |all| {
+        let at = rng.random_range(0..all.len());
+        all[at] = spare_bits(&String::from_utf8_lossy(&all[at])).into_bytes();
+    });
 }
 
 fn spell(number: u64, rng: &mut StdRng) -> String {
@@ -300,6 +319,12 @@ fn uppercase_id(vkey: &str) -> String {
 fn colliding(recipe: &Recipe) -> String {
     let key = Key::new(&recipe.key.name, COLLIDING[1]);
     key.sign(&recipe.text, recipe.key.id())
+}
+
+/// A second line with the key's name and id, genuine or not.
+fn two_signatures(it: &mut Recipe, _: &World, rng: &mut StdRng) {
+    let line = if rng.random() { colliding(it) } else { it.lines[it.own].clone() };
+    it.insert_line(&line, rng);
 }
 
 /// Presents an inner node as a leaf: the input of its hash, with the path from there. Only the bytes that tell leaves
