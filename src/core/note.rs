@@ -1,9 +1,10 @@
 //! Signed notes and checkpoints, C2SP `signed-note` v1.0.0 and `tlog-checkpoint` v1.0.0, with Ed25519 (type 0x01).
 //!
 //! A checkpoint here is exactly three lines, `origin`, `size`, `root`: no extension lines and no time, so the same
-//! tree always gives the same bytes. Stricter than the specification in three ways: base64 must be canonical
+//! tree always gives the same bytes. Stricter than the specification in five ways: base64 must be canonical
 //! (decoders that ignore the spare bits of the last character accept notes that were altered), the key's name must be
-//! the origin, and a key that signs twice is refused. Signatures of unknown keys are ignored, as specified.
+//! the origin, a key that signs twice is refused, names hold no control character, and neither key nor signature may
+//! hold a point of small order. Signatures of unknown keys are ignored, as specified.
 
 use std::fmt;
 

@@ -89,6 +89,11 @@ mod tests {
     use super::*;
     use crate::core::merkle::Tree;
     use crate::core::note::Signer;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    /// Mutations tried by default; `PROPTEST_CASES` can only raise it.
+    const MUTATIONS: u32 = 4000;
 
     fn proof(index: u64) -> (TlogProof, VerifierKey) {
         let signer = Signer::from_seed("example.com/log", &[7; 32]).unwrap();
@@ -134,5 +139,85 @@ mod tests {
         }
         let extra = proof.to_string().replacen("index", "extra QQ==\nindex", 1);
         assert!(TlogProof::parse(&extra).is_err());
+    }
+
+    /// All proofs of a log of 13 leaves, at all its sizes.
+    fn history(name: &str, seed: u8) -> (Vec<(u8, String)>, VerifierKey) {
+        let signer = Signer::from_seed(name, &[seed; 32]).unwrap();
+        let (mut tree, mut proofs) = (Tree::default(), Vec::new());
+        for size in 1..=13_u8 {
+            tree.push(leaf_hash(&[size - 1]));
+            let checkpoint = signer.sign_checkpoint(size.into(), tree.root_at(size.into()).unwrap());
+            proofs.extend((0..size).map(|leaf| {
+                let (index, path) = (leaf.into(), tree.inclusion_proof(leaf.into(), size.into()).unwrap());
+                (leaf, TlogProof { index, path, checkpoint: checkpoint.clone() }.to_string())
+            }));
+        }
+        (proofs, signer.verifier().clone())
+    }
+
+    /// One edit of a text that is made of lines, with lines of another to take from.
+    fn edit(text: &mut Vec<u8>, donor: &str, (kind, at, to, byte): (u8, Index, Index, u8)) {
+        let mut lines: Vec<Vec<u8>> = text.split(|it| *it == b'\n').map(<[u8]>::to_vec).collect();
+        let theirs: Vec<&str> = donor.split('\n').collect();
+        let (line, other) = (at.index(lines.len()), to.index(lines.len()));
+        let byte_at = to.index(lines[line].len() + 1);
+        match kind {
+            0 => lines.swap(line, other),
+            1 => drop(lines.remove(line)),
+            2 => lines.insert(line, lines[other].clone()),
+            3 => lines[line] = theirs[line.min(theirs.len() - 1)].into(),
+            4 => lines[line] = theirs[to.index(theirs.len())].into(),
+            5 => lines.insert(line, theirs[to.index(theirs.len())].into()),
+            6 => lines.truncate(line + 1),
+            7 => lines[line].truncate(byte_at),
+            8 => lines[line].push(byte),
+            9 => lines[line].splice(byte_at..byte_at, [byte]).for_each(drop),
+            10 => lines[line].iter_mut().skip(byte_at).take(1).for_each(|it| *it ^= byte),
+            11 => lines[line].iter_mut().skip(byte_at).take(1).for_each(|it| *it = byte),
+            // The last character before the padding holds the spare bits.
+            12 => lines[line].iter_mut().rev().skip_while(|it| **it == b'=').take(1).for_each(|it| *it = byte),
+            13 => lines[line].make_ascii_uppercase(),
+            14 => lines[line].extend_from_slice(" \r=\u{a0}\u{2014}".as_bytes()),
+            _ => lines.rotate_left(line),
+        }
+        *text = lines.join(&b'\n');
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: ProptestConfig::default().cases.max(MUTATIONS),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// Proves that of all that can be made of genuine proofs, of this log and of another, by a few edits, nothing is
+        /// accepted but what the log itself wrote for that leaf, signature lines of unknown keys aside. A million with
+        /// `PROPTEST_CASES=1000000`.
+        #[test]
+        fn no_mutation_is_accepted(pick: Index, donor: Index, edits in prop::collection::vec(
+            (0..16_u8, any::<Index>(), any::<Index>(), any::<u8>()), 1..5)) {
+            thread_local! {
+                static LOGS: [(Vec<(u8, String)>, VerifierKey); 2] =
+                    [history("example.com/log", 7), history("example.com/other", 8)];
+            }
+            LOGS.with(|[(proofs, key), (others, _)]| {
+                let (leaf, genuine) = &proofs[pick.index(proofs.len())];
+                let donor = donor.index(proofs.len() + others.len());
+                let (_, donor) = proofs.iter().chain(others).nth(donor).expect("an index below the sum");
+                let mut text = genuine.clone().into_bytes();
+                edits.into_iter().for_each(|each| edit(&mut text, donor, each));
+                let read = std::str::from_utf8(&text).ok().and_then(|text| TlogProof::parse(text).ok());
+                let is_accepted = read.is_some_and(|proof| proof.verify(&[*leaf], key).is_ok());
+                let text = String::from_utf8_lossy(&text);
+                let is_known = |line: &str| proofs.iter().any(|(_, proof)| proof.lines().next_back() == Some(line));
+                let lines = text.split('\n').filter(|line| !line.starts_with('\u{2014}') || is_known(line));
+                let known = lines.collect::<Vec<_>>().join("\n");
+                let is_genuine = |text: &str| proofs.iter().any(|(of, proof)| of == leaf && proof == text);
+                prop_assert!(!is_accepted || is_genuine(&known), "accepted: {text}");
+                prop_assert!(is_accepted || !is_genuine(&text), "rejected: {text}");
+                Ok(())
+            })?;
+        }
     }
 }

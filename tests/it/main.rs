@@ -23,4 +23,5 @@ mod scores;
 mod slow_log;
 mod stub;
 mod tidy;
+mod verifiers;
 mod wire;
