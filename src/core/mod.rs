@@ -8,6 +8,7 @@ pub mod attribution;
 pub mod breaker;
 pub mod canonical;
 pub mod completeness;
+pub mod cosignature;
 pub mod declared;
 pub mod detect;
 pub mod diagnosis;

@@ -15,12 +15,14 @@ use thiserror::Error;
 
 use super::merkle::Hash;
 
+/// What a signature line begins with.
+const EM_DASH: char = '\u{2014}';
 /// Signature type of Ed25519 in key ids and verifier keys.
 const ED25519: u8 = 0x01;
 /// Largest note looked at, bytes.
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
-/// Most signature lines looked at; the specification asks for at least 16.
-pub const SIGNATURES_MAX: usize = 16;
+/// Most signature lines looked at: a log and every witness of a large policy. (The specification asks for at least 16.)
+pub const SIGNATURES_MAX: usize = 80;
 
 /// Why a note, a key or a checkpoint is not believed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -73,18 +75,69 @@ pub fn is_key_name(name: &str) -> bool {
     !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
 }
 
-fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
-    let hash = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(key.as_bytes()).finalize();
+/// The id of a key: the first bytes of a hash over name, signature type and key.
+fn key_id(name: &str, kind: u8, key: &VerifyingKey) -> [u8; 4] {
+    let hash = Sha256::new().chain_update(name).chain_update([b'\n', kind]).chain_update(key.as_bytes()).finalize();
     [hash[0], hash[1], hash[2], hash[3]]
 }
 
-/// The public half: `name+keyid+base64(0x01 || key)`, the vkey of signed-note.
+/// A named Ed25519 key of one signature type: `name+keyid+base64(type || key)`, the vkey of signed-note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifierKey {
-    name: String,
-    id: [u8; 4],
-    key: VerifyingKey,
+pub(super) struct NamedKey {
+    kind: u8,
+    pub(super) name: String,
+    pub(super) id: [u8; 4],
+    pub(super) key: VerifyingKey,
 }
+
+impl NamedKey {
+    pub(super) fn new(name: &str, kind: u8, key: VerifyingKey) -> Self {
+        Self { kind, name: name.to_owned(), id: key_id(name, kind, &key), key }
+    }
+
+    pub(super) fn parse(text: &str, kind: u8) -> Result<Self, NoteError> {
+        let malformed = NoteError::Malformed("verifier key");
+        let mut parts = text.strip_suffix('\n').unwrap_or(text).splitn(3, '+');
+        let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(malformed);
+        };
+        let bytes = from_base64(encoded).ok_or_else(|| malformed.clone())?;
+        let Some((found, key)) = bytes.split_first() else { return Err(malformed) };
+        let key: [u8; 32] = key.try_into().map_err(|_| malformed.clone())?;
+        let key = VerifyingKey::from_bytes(&key).map_err(|_| malformed.clone())?;
+        let parsed = Self::new(name, kind, key);
+        let fits = *found == kind && is_key_name(name) && !key.is_weak() && hex(&parsed.id) == id;
+        fits.then_some(parsed).ok_or(malformed)
+    }
+
+    /// The one signature of this key among those of a note.
+    ///
+    /// # Errors
+    /// When there are two.
+    pub(super) fn find<'a>(&self, signatures: &'a [SignatureLine<'_>]) -> Result<Option<&'a [u8]>, NoteError> {
+        let mut own = signatures.iter().filter(|(name, id, _)| *name == self.name && *id == self.id);
+        match (own.next(), own.next()) {
+            (_, Some(_)) => Err(NoteError::Malformed("note: two signatures of one key")),
+            (found, None) => Ok(found.map(|(_, _, signature)| &signature[..])),
+        }
+    }
+
+    /// The line under a note that carries `signature`, newline included.
+    pub(super) fn line(&self, signature: &[u8]) -> String {
+        format!("{EM_DASH} {} {}\n", self.name, base64(&[&self.id[..], signature].concat()))
+    }
+}
+
+impl fmt::Display for NamedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = [&[self.kind][..], self.key.as_bytes()].concat();
+        write!(f, "{}+{}+{}", self.name, hex(&self.id), base64(&key))
+    }
+}
+
+/// The public half of a log's key, signature type 0x01.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifierKey(NamedKey);
 
 impl VerifierKey {
     /// Reads a vkey line; one trailing newline is allowed.
@@ -92,23 +145,19 @@ impl VerifierKey {
     /// # Errors
     /// [`NoteError::Malformed`], also for keys that are no good points of the curve and for wrong key ids.
     pub fn parse(text: &str) -> Result<Self, NoteError> {
-        let malformed = NoteError::Malformed("verifier key");
-        let mut parts = text.strip_suffix('\n').unwrap_or(text).splitn(3, '+');
-        let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(malformed);
-        };
-        let bytes = from_base64(encoded).ok_or_else(|| malformed.clone())?;
-        let Some((&ED25519, key)) = bytes.split_first() else { return Err(malformed) };
-        let key: [u8; 32] = key.try_into().map_err(|_| malformed.clone())?;
-        let key = VerifyingKey::from_bytes(&key).map_err(|_| malformed.clone())?;
-        let parsed = Self { name: name.to_owned(), id: key_id(name, &key), key };
-        (is_key_name(name) && !key.is_weak() && hex(&parsed.id) == id).then_some(parsed).ok_or(malformed)
+        NamedKey::parse(text, ED25519).map(Self)
     }
 
     /// The key's name, which is the log's origin.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
+    }
+
+    /// The 32 bytes of the key, by which keys of different names are known to be one.
+    #[must_use]
+    pub fn key_bytes(&self) -> &[u8; 32] {
+        self.0.key.as_bytes()
     }
 
     /// Checks a note and returns its text, final newline included.
@@ -117,19 +166,10 @@ impl VerifierKey {
     /// See [`NoteError`]; a note with one wrong signature of this key is refused whole.
     pub fn open<'a>(&self, note: &'a str) -> Result<&'a str, NoteError> {
         let (text, signatures) = split_note(note)?;
-        let mut opened = None;
-        for (name, id, signature) in signatures {
-            if name != self.name || id != self.id {
-                continue;
-            }
-            if opened.is_some() {
-                return Err(NoteError::Malformed("note: two signatures of one key"));
-            }
-            let good = Signature::from_slice(&signature)
-                .is_ok_and(|signature| self.key.verify_strict(text.as_bytes(), &signature).is_ok());
-            opened = Some(good.then_some(text).ok_or_else(|| NoteError::BadSignature(self.name.clone()))?);
-        }
-        opened.ok_or_else(|| NoteError::UnknownKey(self.name.clone()))
+        let signature = self.0.find(&signatures)?.ok_or_else(|| NoteError::UnknownKey(self.name().to_owned()))?;
+        let good = Signature::from_slice(signature)
+            .is_ok_and(|signature| self.0.key.verify_strict(text.as_bytes(), &signature).is_ok());
+        good.then_some(text).ok_or_else(|| NoteError::BadSignature(self.name().to_owned()))
     }
 
     /// Checks a signed checkpoint of the log that has this key.
@@ -138,8 +178,8 @@ impl VerifierKey {
     /// See [`NoteError`].
     pub fn open_checkpoint(&self, note: &str) -> Result<Checkpoint, NoteError> {
         let checkpoint = Checkpoint::parse(self.open(note)?)?;
-        if checkpoint.origin != self.name {
-            return Err(NoteError::Origin { found: checkpoint.origin, expected: self.name.clone() });
+        if checkpoint.origin != self.name() {
+            return Err(NoteError::Origin { found: checkpoint.origin, expected: self.name().to_owned() });
         }
         Ok(checkpoint)
     }
@@ -147,9 +187,7 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut key = vec![ED25519];
-        key.extend_from_slice(self.key.as_bytes());
-        write!(f, "{}+{}+{}", self.name, hex(&self.id), base64(&key))
+        self.0.fmt(f)
     }
 }
 
@@ -164,8 +202,7 @@ impl Signer {
     #[must_use]
     pub fn from_seed(name: &str, seed: &[u8; 32]) -> Option<Self> {
         let key = SigningKey::from_bytes(seed);
-        let verifying = key.verifying_key();
-        let public = VerifierKey { name: name.to_owned(), id: key_id(name, &verifying), key: verifying };
+        let public = VerifierKey(NamedKey::new(name, ED25519, key.verifying_key()));
         is_key_name(name).then_some(Self { public, key })
     }
 
@@ -178,10 +215,9 @@ impl Signer {
     /// Signs a checkpoint of this log; the origin is the key's name.
     #[must_use]
     pub fn sign_checkpoint(&self, size: u64, root: Hash) -> String {
-        let text = Checkpoint { origin: self.public.name.clone(), size, root }.to_string();
-        let mut signature = self.public.id.to_vec();
-        signature.extend_from_slice(&self.key.sign(text.as_bytes()).to_bytes());
-        format!("{text}\n\u{2014} {} {}\n", self.public.name, base64(&signature))
+        let text = Checkpoint { origin: self.public.name().to_owned(), size, root }.to_string();
+        let line = self.public.0.line(&self.key.sign(text.as_bytes()).to_bytes());
+        format!("{text}\n{line}")
     }
 }
 
@@ -230,9 +266,13 @@ impl fmt::Display for Checkpoint {
 }
 
 /// Name, key id and signature of one line.
-type SignatureLine<'a> = (&'a str, [u8; 4], Vec<u8>);
+pub type SignatureLine<'a> = (&'a str, [u8; 4], Vec<u8>);
 
-fn split_note(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), NoteError> {
+/// Text, final newline included, and signature lines of a note. Nothing is verified.
+///
+/// # Errors
+/// [`NoteError::Malformed`]
+pub fn split_note(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), NoteError> {
     let malformed = NoteError::Malformed("note");
     if note.len() > NOTE_BYTES_MAX || note.chars().any(|c| c < ' ' && c != '\n') {
         return Err(malformed);
@@ -248,7 +288,7 @@ fn split_note(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), NoteError> {
 }
 
 fn signature_line(line: &str) -> Option<SignatureLine<'_>> {
-    let (name, encoded) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+    let (name, encoded) = line.strip_prefix(EM_DASH)?.strip_prefix(' ')?.split_once(' ')?;
     let bytes = from_base64(encoded)?;
     let (id, signature) = bytes.split_first_chunk::<4>()?;
     (is_key_name(name) && !signature.is_empty()).then(|| (name, *id, signature.to_vec()))
