@@ -26,6 +26,7 @@ pub mod message;
 pub mod meters;
 pub mod note;
 pub mod onset;
+pub mod policy;
 pub mod price;
 pub mod proof;
 pub mod recorder;
