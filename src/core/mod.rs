@@ -42,6 +42,7 @@ pub mod time;
 pub mod trace_record;
 pub mod variable;
 pub mod window;
+pub mod witness;
 
 #[cfg(test)]
 mod wire;

@@ -165,11 +165,23 @@ impl VerifierKey {
     /// # Errors
     /// See [`NoteError`]; a note with one wrong signature of this key is refused whole.
     pub fn open<'a>(&self, note: &'a str) -> Result<&'a str, NoteError> {
+        self.verified(note).map(|(text, _)| text)
+    }
+
+    /// Checks a note and returns the line of this key under it, newline included.
+    ///
+    /// # Errors
+    /// As [`VerifierKey::open`].
+    pub fn line_under(&self, note: &str) -> Result<String, NoteError> {
+        self.verified(note).map(|(_, signature)| self.0.line(&signature))
+    }
+
+    fn verified<'a>(&self, note: &'a str) -> Result<(&'a str, Vec<u8>), NoteError> {
         let (text, signatures) = split_note(note)?;
         let signature = self.0.find(&signatures)?.ok_or_else(|| NoteError::UnknownKey(self.name().to_owned()))?;
         let good = Signature::from_slice(signature)
             .is_ok_and(|signature| self.0.key.verify_strict(text.as_bytes(), &signature).is_ok());
-        good.then_some(text).ok_or_else(|| NoteError::BadSignature(self.name().to_owned()))
+        good.then(|| (text, signature.to_vec())).ok_or_else(|| NoteError::BadSignature(self.name().to_owned()))
     }
 
     /// Checks a signed checkpoint of the log that has this key.
