@@ -40,11 +40,19 @@ pub enum Metric {
     AdminRejections,
     /// Calls without a cost because no price is known, by provider and model.
     UnpricedCalls,
+    /// Requests to the witnesses of the log, by witness and result.
+    WitnessRequests,
+    /// Size of the checkpoint a witness cosigned last, by witness.
+    WitnessSize,
+    /// Witnesses that remember another history of the log, by witness and kind.
+    WitnessContradictions,
+    /// Checkpoints of other logs shown to this sidecar as their witness, by result.
+    WitnessedCheckpoints,
 }
 
 impl Metric {
     /// Every metric, for registration and the reference page.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::Spans,
         Self::LogRecords,
         Self::ReceiverRequests,
@@ -62,6 +70,10 @@ impl Metric {
         Self::WebhookAlerts,
         Self::AdminRejections,
         Self::UnpricedCalls,
+        Self::WitnessRequests,
+        Self::WitnessSize,
+        Self::WitnessContradictions,
+        Self::WitnessedCheckpoints,
     ];
 
     /// The exposed name.
@@ -85,6 +97,10 @@ impl Metric {
             Self::WebhookAlerts => "freezeframe_webhook_alerts_total",
             Self::AdminRejections => "freezeframe_admin_rejections_total",
             Self::UnpricedCalls => "freezeframe_unpriced_calls_total",
+            Self::WitnessRequests => "freezeframe_witness_requests_total",
+            Self::WitnessSize => "freezeframe_witness_size",
+            Self::WitnessContradictions => "freezeframe_witness_contradictions_total",
+            Self::WitnessedCheckpoints => "freezeframe_witnessed_checkpoints_total",
         }
     }
 
@@ -115,6 +131,16 @@ impl Metric {
             Self::UnpricedCalls => {
                 "Model calls without a cost because no price is known, by provider and model (64, then _other)."
             }
+            Self::WitnessRequests => {
+                "Checkpoints shown to a witness, by result (cosigned, conflict, inconsistent, refused, failed)."
+            }
+            Self::WitnessSize => "Leaves of the log in the checkpoint that a witness cosigned last.",
+            Self::WitnessContradictions => {
+                "Times a witness was found to remember another history of the log, by kind (rolled_back, forked)."
+            }
+            Self::WitnessedCheckpoints => {
+                "Checkpoints of other logs shown to this witness, by result (cosigned, conflict, inconsistent, refused, failed)."
+            }
         }
     }
 
@@ -136,7 +162,14 @@ impl Metric {
     /// Whether it is a gauge.
     #[must_use]
     pub fn is_gauge(self) -> bool {
-        matches!(self, Self::ReceiverInFlight | Self::ExporterQueueBytes | Self::AssemblyOpenTraces | Self::LogSize)
+        matches!(
+            self,
+            Self::ReceiverInFlight
+                | Self::ExporterQueueBytes
+                | Self::AssemblyOpenTraces
+                | Self::LogSize
+                | Self::WitnessSize
+        )
     }
 
     /// Adds `n` to the counter with these labels.

@@ -63,15 +63,23 @@ impl Default for Config {
                 is_hashed: false,
                 hmac_key: None,
             },
-            evidence: Evidence {
-                origin: "freezeframe.dev/local".to_owned(),
-                key_file: None,
-                // An fsync takes milliseconds; a page must not wait for a sick disk.
-                commit_timeout: Duration::from_secs(5),
-            },
+            evidence: Evidence::default(),
             telemetry: Telemetry { log_filter: "info".to_owned(), log_json: false, traces_endpoint: None },
             // Inside the 30 s a pod has by default, with room for the application's own shutdown.
             shutdown_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Self {
+            origin: "freezeframe.dev/local".to_owned(),
+            key_file: None,
+            // An fsync takes milliseconds; a page must not wait for a sick disk.
+            commit_timeout: Duration::from_secs(5),
+            witnesses: Vec::new(),
+            witnessed_logs: Vec::new(),
         }
     }
 }

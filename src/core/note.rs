@@ -299,6 +299,18 @@ pub fn split_note(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), NoteErro
     Ok((text, signatures.ok_or(malformed)?))
 }
 
+/// `note` with a signature line (newline included) under it, in place of one of the same key; `None` when either is
+/// malformed or there are too many. Nothing is verified.
+#[must_use]
+pub fn with_signature(note: &str, line: &str) -> Option<String> {
+    let (text, _) = split_note(note).ok()?;
+    let (name, id, _) = signature_line(line.strip_suffix('\n')?)?;
+    let same = |line: &&str| signature_line(line).is_some_and(|(its_name, its_id, _)| (its_name, its_id) == (name, id));
+    let others = note[text.len() + 1..].lines().filter(|line| !same(line)).map(|line| format!("{line}\n"));
+    let signed = format!("{text}\n{}{line}", others.collect::<String>());
+    split_note(&signed).is_ok().then_some(signed)
+}
+
 fn signature_line(line: &str) -> Option<SignatureLine<'_>> {
     let (name, encoded) = line.strip_prefix(EM_DASH)?.strip_prefix(' ')?.split_once(' ')?;
     let bytes = from_base64(encoded)?;
@@ -407,6 +419,25 @@ mod tests {
         let extended = format!("o\n5\n{}\nextension\n", base64(&[1; 32]));
         assert_eq!(Checkpoint::parse(&extended), Err(NoteError::Malformed("checkpoint")));
         assert!(Signer::from_seed("with space", &[7; 32]).is_none());
+    }
+
+    /// Proves that a signature is added once, replaces one of its key alone, and that what is none is not.
+    #[test]
+    fn signatures_are_added_and_replaced() {
+        let note = signer().sign_checkpoint(5, [1; 32]);
+        let line = |seed: u8, size| {
+            let other = Signer::from_seed("example.com/other", &[seed; 32]).unwrap().sign_checkpoint(size, [1; 32]);
+            other.split_once("\n\n").unwrap().1.to_owned()
+        };
+        let (first, second, newer) = (line(1, 5), line(2, 5), line(1, 6));
+        let signed = with_signature(&note, &first).and_then(|note| with_signature(&note, &second)).unwrap();
+        assert_eq!(signed, format!("{note}{first}{second}"));
+        assert_eq!(with_signature(&signed, &newer).unwrap(), format!("{note}{second}{newer}"));
+        assert!(signer().verifier().open(&signed).is_ok());
+        for line in ["", "\n", first.trim_end(), &format!("{first}{second}"), "\u{2014} example.com/x AA==\n"] {
+            assert_eq!(with_signature(&note, line), None, "{line:?}");
+        }
+        assert_eq!(with_signature(note.trim_end(), &first), None);
     }
 
     /// Proves the base64 rule on the trap itself: `QQ==` is the only spelling of `A`.

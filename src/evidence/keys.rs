@@ -1,7 +1,7 @@
 //! The log's key: where its seed comes from, and where a verifier must not take the public half from.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::durable::Disk;
 use super::read_at_most;
@@ -23,7 +23,12 @@ pub(super) fn seed(disk: &Disk, dir: &Path, key_file: Option<&Path>, fresh: Opti
     if let Some(path) = key_file {
         return read_seed(path);
     }
-    let path = key_path(dir);
+    seed_at(disk, dir, "log.key", fresh)
+}
+
+/// The 32-byte seed in `keys/<name>`, which is made when `fresh` bytes are given and it is not there yet.
+pub(super) fn seed_at(disk: &Disk, dir: &Path, name: &str, fresh: Option<[u8; 32]>) -> io::Result<[u8; 32]> {
+    let path = dir.join("keys").join(name);
     match (read_seed(&path), fresh) {
         (Err(error), Some(seed)) if error.kind() == io::ErrorKind::NotFound => {
             disk.create_directory(&dir.join("keys"))?;
@@ -33,10 +38,6 @@ pub(super) fn seed(disk: &Disk, dir: &Path, key_file: Option<&Path>, fresh: Opti
         }
         (read, _) => read,
     }
-}
-
-fn key_path(dir: &Path) -> PathBuf {
-    dir.join("keys").join("log.key")
 }
 
 fn restrict(directory: &Path) -> io::Result<()> {

@@ -14,13 +14,16 @@ use super::start::{self, OpenError};
 use super::tiles::Tile;
 use super::wal::{self, Location, SEGMENT_BYTES};
 use super::writer::Writer;
-use super::{bundle, head, recovery, tiles};
+use super::{bundle, head, read_at_most, recovery, tiles};
 use crate::config::Evidence;
 use crate::core::manifest::{Leaf, Manifest};
-use crate::core::merkle::Tree;
-use crate::core::note::Checkpoint;
+use crate::core::merkle::{Hash, Tree};
+use crate::core::note::{Checkpoint, NOTE_BYTES_MAX, VerifierKey, split_note, with_signature};
 use crate::core::time::UnixNanos;
+use crate::core::witness::Contradiction;
 use crate::engine::store::{FrameBytes, Receipt, Store, StoreError};
+use crate::engine::witness::{Contradicted, Witnessed};
+use crate::metrics::Metric;
 
 /// What readers see: everything acknowledged.
 #[derive(Debug)]
@@ -40,6 +43,9 @@ pub struct Log {
     vkey: String,
     writer: Mutex<Writer>,
     index: RwLock<Index>,
+    disk: Disk,
+    /// The newest checkpoint with cosignatures under it.
+    cosigned: Mutex<Option<String>>,
     _lock: File,
 }
 
@@ -89,10 +95,13 @@ impl Log {
         let states = std::mem::take(&mut scan.segments);
         let note = scan.note.take().ok_or_else(|| start::damaged(dir, "there are no leaves".to_owned()))?;
         let index = Index { tree: scan.tree, locations: scan.locations, ids: scan.ids, note };
+        let disk = options.disk.clone();
+        let cosigned = Mutex::new(read_cosigned(dir, &key, &index.tree));
         let mut writer = Writer::recover(dir, signer, entropy, options, &index, &states).map_err(failed)?;
         let index = RwLock::new(index);
         writer.finish_recovery(unfinished, &states, &index).map_err(failed)?;
-        Ok(Self { dir: dir.to_owned(), vkey: key.to_string(), writer: Mutex::new(writer), index, _lock: lock })
+        let (vkey, writer) = (key.to_string(), Mutex::new(writer));
+        Ok(Self { dir: dir.to_owned(), vkey, writer, index, disk, cosigned, _lock: lock })
     }
 
     fn index(&self) -> std::sync::RwLockReadGuard<'_, Index> {
@@ -175,6 +184,9 @@ impl Store for Log {
         if path == "checkpoint" {
             return Ok(Some(self.index().note.clone().into()));
         }
+        if path == "cosigned" {
+            return Ok(self.cosigned.lock().unwrap_or_else(PoisonError::into_inner).clone().map(Bytes::from));
+        }
         let Some(tile) = Tile::parse(path).filter(|tile| tile.exists_at(self.index().tree.size())) else {
             return Ok(None);
         };
@@ -192,4 +204,56 @@ impl Store for Log {
     fn size(&self) -> u64 {
         self.index().tree.size().saturating_sub(1)
     }
+}
+
+impl Witnessed for Log {
+    fn vkey(&self) -> String {
+        self.vkey.clone()
+    }
+
+    fn checkpoint(&self) -> String {
+        self.index().note.clone()
+    }
+
+    fn consistency_proof(&self, old_size: u64, size: u64) -> Option<Vec<Hash>> {
+        self.index().tree.consistency_proof(old_size, size)
+    }
+
+    fn root_at(&self, size: u64) -> Option<Hash> {
+        self.index().tree.root_at(size)
+    }
+
+    fn cosigned(&self, checkpoint: &str, line: &str) {
+        let mut newest = self.cosigned.lock().unwrap_or_else(PoisonError::into_inner);
+        let size =
+            |note: &str| split_note(note).ok().and_then(|(text, _)| Checkpoint::parse(text).ok()).map(|it| it.size);
+        let under = match newest.as_deref() {
+            Some(note) if size(note) > size(checkpoint) => return,
+            Some(note) if size(note) == size(checkpoint) => note,
+            _ => checkpoint,
+        };
+        let Some(note) = with_signature(under, line) else { return };
+        if let Err(error) = self.disk.replace(&self.dir.join("cosigned"), note.as_bytes()) {
+            tracing::warn!(%error, "the cosigned checkpoint is kept in memory only");
+        }
+        *newest = Some(note);
+    }
+
+    fn contradicted(&self, contradicted: &Contradicted) {
+        let Contradicted { witness, what, proof } = contradicted;
+        let proof = proof.as_deref();
+        let (kind, size) = match what {
+            Contradiction::RolledBack { size } => ("rolled_back", size),
+            Contradiction::Forked { size } => ("forked", size),
+        };
+        Metric::WitnessContradictions.add(&[("witness", witness), ("kind", kind)], 1);
+        tracing::error!(witness, kind, size, proof, "a witness remembers another history of this log");
+    }
+}
+
+/// The cosigned checkpoint on disk, if it is one of this log as it is.
+fn read_cosigned(dir: &Path, key: &VerifierKey, tree: &Tree) -> Option<String> {
+    let note = String::from_utf8(read_at_most(&dir.join("cosigned"), NOTE_BYTES_MAX as u64).ok()?).ok()?;
+    let checkpoint = key.open_checkpoint(&note).ok()?;
+    (tree.root_at(checkpoint.size) == Some(checkpoint.root)).then_some(note)
 }

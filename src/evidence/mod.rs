@@ -12,6 +12,8 @@
 //! frames/000/617/   frame.json  manifest.json  frame.tlog-proof      \
 //! tile/             C2SP tlog-tiles                                   > derived, rebuilt at start when they differ
 //! checkpoint        the last checkpoint                              /
+//! cosigned          the newest checkpoint that a witness cosigned, with the cosignatures
+//! peers/            what is remembered of other logs as their witness
 //! quarantine/       what recovery set aside; never deleted
 //! ```
 //!
@@ -23,7 +25,7 @@
 //! What makes editing evident is that somebody else remembers a checkpoint: whoever has the key and the disk can
 //! rewrite both. Alerts therefore carry the checkpoint of their frame, and [`verify()`] takes a remembered one.
 //!
-//! Absent so far: witnesses, replicas, key rotation, erasure, pruning (segments are kept for good), and going on
+//! Absent so far: replicas, key rotation, erasure, pruning (segments are kept for good), and going on
 //! under a new origin after damage; a damaged log refuses to sign and says so.
 
 mod bundle;
@@ -32,6 +34,7 @@ mod durable;
 mod head;
 mod keys;
 mod log;
+mod peers;
 mod recovery;
 mod start;
 mod tiles;
@@ -41,6 +44,7 @@ mod writer;
 
 pub use keys::{Entropy, os_entropy, own_vkey, read_vkey};
 pub use log::Log;
+pub use peers::Peers;
 pub use start::OpenError;
 pub use verify::{Level, Outcome, Verification, verify};
 

@@ -145,9 +145,9 @@ fn commit_genesis(
 
 /// Removes files that a crash left before they were published.
 pub(super) fn remove_temporary_files(dir: &Path) -> io::Result<()> {
-    let mut paths = vec!["head".to_owned(), "id.json".to_owned(), "checkpoint".to_owned()];
+    let mut paths = ["head", "id.json", "checkpoint", "cosigned"].map(str::to_owned).to_vec();
     paths.iter_mut().for_each(|path| path.push_str(TEMPORARY));
-    for below in ["wal", "frames", "tile"] {
+    for below in ["wal", "frames", "tile", "peers"] {
         paths.extend(files_below(dir, below)?.into_iter().filter(|path| path.ends_with(TEMPORARY)));
     }
     paths.iter().try_for_each(|path| remove(&dir.join(path)))

@@ -5,7 +5,6 @@ pub(super) mod faults;
 mod tamper;
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::{Map, json};
 use tempfile::TempDir;
@@ -29,7 +28,7 @@ fn directory() -> TempDir {
 }
 
 fn config() -> Evidence {
-    Evidence { origin: "example.com/test".into(), key_file: None, commit_timeout: Duration::from_secs(5) }
+    Evidence { origin: "example.com/test".into(), ..Evidence::default() }
 }
 
 /// Deterministic "random" bytes that differ from call to call and from log to log.

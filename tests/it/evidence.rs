@@ -5,7 +5,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use freezeframe::config::Evidence;
 use freezeframe::core::time::UnixNanos;
@@ -20,8 +19,7 @@ const CHILD: &str = "FREEZEFRAME_TEST_APPEND_TO";
 const KILLS: u32 = 20;
 
 fn open(dir: &Path) -> Log {
-    let evidence =
-        Evidence { origin: "example.com/test".into(), key_file: None, commit_timeout: Duration::from_secs(5) };
+    let evidence = Evidence { origin: "example.com/test".into(), ..Evidence::default() };
     Log::open(dir, &evidence, UnixNanos(1_795_313_940_000_000_000), os_entropy()).unwrap()
 }
 

@@ -11,7 +11,7 @@ use super::*;
 
 /// What goes wrong at a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum How {
+pub(in super::super) enum How {
     /// Nothing was done, and the call says so.
     Before,
     /// It was done, and the call says it failed.
@@ -43,7 +43,7 @@ struct Plan {
 pub(in super::super) struct Faults(Arc<Mutex<Plan>>);
 
 impl Faults {
-    fn new(at: usize, how: How, dies: bool) -> Self {
+    pub(in super::super) fn new(at: usize, how: How, dies: bool) -> Self {
         Self(Arc::new(Mutex::new(Plan { coming: vec![(at, how)], dies, ..Plan::default() })))
     }
 

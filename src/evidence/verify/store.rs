@@ -14,7 +14,8 @@ use crate::core::merkle::leaf_hash;
 use crate::core::note::{Checkpoint, VerifierKey};
 
 /// What belongs into a log's directory.
-const KNOWN: [&str; 9] = ["LOCK", "id.json", "keys", "wal", "head", "frames", "tile", "checkpoint", "quarantine"];
+const KNOWN: [&str; 11] =
+    ["LOCK", "id.json", "keys", "wal", "head", "frames", "tile", "checkpoint", "cosigned", "peers", "quarantine"];
 
 impl Verification {
     /// Verifies a directory.
