@@ -104,6 +104,12 @@ impl Log {
         Ok(Self { dir: dir.to_owned(), vkey, writer, index, disk, cosigned, _lock: lock })
     }
 
+    /// The log's origin.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        VerifierKey::parse(&self.vkey).map(|key| key.name().to_owned()).unwrap_or_default()
+    }
+
     fn index(&self) -> std::sync::RwLockReadGuard<'_, Index> {
         // The index is changed by infallible pushes only, so a poisoned lock still guards a whole one.
         self.index.read().unwrap_or_else(PoisonError::into_inner)

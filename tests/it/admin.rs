@@ -24,6 +24,7 @@ use freezeframe::engine::store::{FrameBytes, Receipt, Store, StoreError};
 use freezeframe::engine::view::{
     Alert, AlertState, Breach, Breaker, Feature, FrameState, Incident, Notice, SignalReading, View,
 };
+use freezeframe::engine::witness::Witness;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -51,6 +52,7 @@ pub(crate) struct Options {
     pub(crate) token: Option<&'static str>,
     pub(crate) view: View,
     pub(crate) store: MemoryStore,
+    pub(crate) witness: Option<Arc<dyn Witness>>,
     pub(crate) reload_error: Option<&'static str>,
 }
 
@@ -76,6 +78,7 @@ impl Admin {
         let sources = Sources {
             engine,
             store: Arc::new(options.store),
+            witness: options.witness,
             registry: registry.clone(),
             process_metrics: PrometheusBuilder::new().build_recorder().handle(),
             readiness: readiness.clone(),

@@ -24,3 +24,4 @@ mod slow_log;
 mod stub;
 mod tidy;
 mod wire;
+mod witness;

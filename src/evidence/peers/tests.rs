@@ -90,7 +90,10 @@ fn the_first_fork_is_kept_as_evidence() {
     let opened = [&ours, &request.note].map(|note| theirs().verifier().open_checkpoint(note).unwrap());
     assert_eq!((opened[0].size, opened[1].size), (6, 6));
     assert_eq!((opened[0].root, opened[1].root), (tree.root_at(6).unwrap(), fork.root_at(6).unwrap()));
-    assert!(matches!(peers.add_checkpoint(&body(&tree, 6, 8), NOW), Ok(Reply::Cosigned(_))), "the first history goes on");
+    assert!(
+        matches!(peers.add_checkpoint(&body(&tree, 6, 8), NOW), Ok(Reply::Cosigned(_))),
+        "the first history goes on"
+    );
 }
 
 /// Proves that no cosignature is given for what could not be remembered, at whatever step the disk fails, and that the
@@ -152,7 +155,11 @@ fn a_witness_without_its_memory_is_silent() {
     std::fs::remove_file(&key).unwrap();
     let peers = Peers::open(dir.path(), ORIGIN, &config(), entropy(9)).unwrap().unwrap();
     assert_ne!(peers.vkey(), began, "a lost key is a new witness");
-    assert_eq!(peers.add_checkpoint(&body(&tree, 0, 6), NOW).unwrap(), Reply::Conflict(5), "which remembers all the same");
+    assert_eq!(
+        peers.add_checkpoint(&body(&tree, 0, 6), NOW).unwrap(),
+        Reply::Conflict(5),
+        "which remembers all the same"
+    );
     let nobody = Peers::open(dir.path(), ORIGIN, &Evidence::default(), entropy(1)).unwrap();
     assert!(nobody.is_none());
 }
