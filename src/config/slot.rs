@@ -47,16 +47,6 @@ pub(super) enum Slot<'a> {
     Logs(&'a mut Vec<VerifierKey>),
 }
 
-/// A closed set of words.
-pub(super) trait Word {
-    /// Every word, in order.
-    fn words(&self) -> Vec<&'static str>;
-    /// The word chosen, if any.
-    fn chosen(&self) -> Option<&'static str>;
-    /// Chooses; `false` when there is no such word.
-    fn choose(&mut self, word: &str) -> bool;
-}
-
 /// A value as text, before YAML's quoting.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Shown {
@@ -247,6 +237,16 @@ impl Slot<'_> {
             Self::Logs(_) => format!("a list of at most {WITNESSED_LOGS_MAX} vkeys of logs"),
         }
     }
+}
+
+/// A closed set of words.
+pub(super) trait Word {
+    /// Every word, in order.
+    fn words(&self) -> Vec<&'static str>;
+    /// The word chosen, if any.
+    fn chosen(&self) -> Option<&'static str>;
+    /// Chooses; `false` when there is no such word.
+    fn choose(&mut self, word: &str) -> bool;
 }
 
 fn set<T>(slot: &mut T, value: Option<T>) -> bool {
