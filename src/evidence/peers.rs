@@ -71,7 +71,7 @@ impl Peers {
         }
         let failed = |error| OpenError::Io { path: dir.join("peers"), error };
         disk.create_directory(&dir.join("peers")).map_err(failed)?;
-        if !dir.join("keys").join(KEY_FILE).exists() {
+        if !dir.join("keys").join(KEY_FILE).try_exists().map_err(failed)? {
             let mut seed = [0; 32];
             entropy(&mut seed).map_err(failed)?;
             begin(&disk, dir, origin, seed)?;
@@ -129,22 +129,24 @@ impl Peers {
         self.disk.publish(&path, 0o640, [submission.note.as_bytes(), line.as_bytes()]).map(drop)
     }
 
-    /// Keeps the first of its kind: the note remembered, an empty line, and the request as it came.
+    /// Keeps the first of its kind: the note remembered, an empty line, and the request as it came. Later ones are counted,
+    /// for anybody can send the same again.
     fn keep(&self, name: &str, submission: &Submission, last: Option<String>) -> Reply {
         let Submission { checkpoint, request, .. } = submission;
         let (origin, size) = (&checkpoint.origin, checkpoint.size);
+        let path = memory(&self.dir, origin).join(name);
+        if path.exists() {
+            return Reply::Inconsistent;
+        }
         tracing::error!(
             origin,
             size,
             kept = name,
-            "a log signed a checkpoint that does not extend what it signed before"
+            "a log signed a checkpoint that is not shown to extend its last one"
         );
-        let path = memory(&self.dir, origin).join(name);
-        if !path.exists() {
-            let (last, request) = (last.unwrap_or_default(), request.to_string());
-            if let Err(error) = self.disk.publish(&path, 0o640, [last.as_bytes(), b"\n", request.as_bytes()]) {
-                tracing::error!(path = %path.display(), %error, "the evidence of a fork is not kept");
-            }
+        let (last, request) = (last.unwrap_or_default(), request.to_string());
+        if let Err(error) = self.disk.publish(&path, 0o640, [last.as_bytes(), b"\n", request.as_bytes()]) {
+            tracing::error!(path = %path.display(), %error, "the evidence of a fork is not kept");
         }
         Reply::Inconsistent
     }

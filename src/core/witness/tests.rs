@@ -304,7 +304,7 @@ proptest! {
     /// side forgets, and that it is cosigned as soon as answers arrive.
     #[test]
     fn an_honest_log_is_never_contradicted(
-        steps in prop::collection::vec((1..=LEAVES, 0..4_u8), 1..40), v1_0_0: bool,
+        steps in prop::collection::vec((1..=LEAVES, 0..4_u8), 1..16), v1_0_0: bool,
     ) {
         let tree = history(false);
         let (mut client, mut witness, mut size) = (Client::default(), Witness::default(), 0);

@@ -96,6 +96,40 @@ fn the_first_fork_is_kept_as_evidence() {
     );
 }
 
+/// Proves that requests that come at once are decided one after another: of two histories only one is ever cosigned, and
+/// what is remembered is the last that was.
+#[test]
+fn concurrent_requests_see_one_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let peers = open(dir.path()).unwrap();
+    let histories = [history(0), history(1)];
+    let (histories, peers) = (&histories, &peers);
+    let submit = |tree: &Tree| {
+        let mut cosigned = Vec::new();
+        let mut old_size = 0;
+        for size in 5..=9 {
+            match peers.add_checkpoint(&body(tree, old_size, size), NOW).unwrap() {
+                Reply::Cosigned(_) => {
+                    cosigned.push(tree.root_at(size).unwrap());
+                    old_size = size;
+                }
+                Reply::Conflict(known) => old_size = known.min(size),
+                Reply::Inconsistent => {}
+                Reply::Refused(why) => panic!("{why:?}"),
+            }
+        }
+        cosigned
+    };
+    let cosigned = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || submit(&histories[thread % 2]))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    let of = |tree: &Tree| cosigned.iter().all(|root| (5..=9).any(|size| tree.root_at(size) == Some(*root)));
+    assert!(!cosigned.is_empty() && histories.iter().any(of));
+    let (_, last) = peers.last(THEIRS).unwrap().unwrap();
+    assert!(cosigned.contains(&last.root));
+}
+
 /// Proves that no cosignature is given for what could not be remembered, at whatever step the disk fails, and that the
 /// witness is whole afterwards.
 #[test]
