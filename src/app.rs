@@ -58,12 +58,16 @@ impl App {
             .context("opening the evidence log")?;
         let log = Arc::new(log);
         let origin = log.origin();
-        let witness = Peers::open(&config.data_dir, &origin, &config.evidence, evidence::os_entropy())
-            .context("opening what is remembered of other logs")?;
+        // Own frames are worth more than others' checkpoints: without its memory it is no witness, and goes on.
+        let witness = Peers::open(&config.data_dir, &origin, &config.evidence, evidence::os_entropy());
+        let witness = witness.unwrap_or_else(|error| {
+            tracing::error!(%error, "this sidecar is no witness of other logs until that is mended");
+            None
+        });
         let witnessed: Arc<dyn Witnessed> = log.clone();
         let mut witnesses =
             Witnesses::new(&config.evidence.witnesses, &witnessed).context("building the witness client")?;
-        // Before anything is signed.
+        // Before the engine can have anything signed.
         witnesses.ask_once().await;
         let store: Arc<dyn Store> = log;
         let registry = Arc::new(Registry::new(config.features.max));

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A checkpoint is durable before its cosignature exists for anybody, and decided about under one lock, so whatever fails
-//! the witness never goes back. A key without its memory would: it is refused at start.
+//! the witness never goes back. A key without its memory would: it is not used.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -358,14 +358,15 @@ async fn cosigned(url: &str, size: u64) {
 }
 
 /// Proves the wiring by configuration alone: the binary is a witness, gets cosigned by one, and a copy of its directory
-/// that goes on in a second process is counted as a contradiction and never cosigned.
+/// that goes on in a second process is counted as a contradiction and never cosigned. A witness that lost its memory is none,
+/// and still a sidecar.
 #[tokio::test]
 async fn processes_witness_each_other() {
     let (dir_w, dir_l) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (process, url) = sidecar(dir_l.path(), &json!({}));
     let log = text(&format!("{url}/log/vkey")).await;
     process.terminate().await;
-    let (_witness, witness_url) = sidecar(dir_w.path(), &json!({"witness": {"logs": [log]}}));
+    let (witness, witness_url) = sidecar(dir_w.path(), &json!({"witness": {"logs": [log]}}));
     let vkey = text(&format!("{witness_url}/witness/vkey")).await;
     let evidence = json!({"witnesses": [{"url": witness_url, "vkey": vkey}]});
     let (process, url) = sidecar(dir_l.path(), &evidence);
@@ -376,6 +377,15 @@ async fn processes_witness_each_other() {
     let metrics = text(&format!("{url}/metrics")).await;
     assert!(metrics.contains("freezeframe_witness_size{"), "{metrics}");
     process.terminate().await;
+
+    witness.terminate().await;
+    std::fs::remove_file(dir_w.path().join("data/peers/vkey")).unwrap();
+    let (witness, forgetful) = sidecar(dir_w.path(), &json!({"witness": {"logs": [log]}}));
+    assert!(http::get(&format!("{forgetful}/witness/vkey")).await.unwrap_err().contains("404"), "without its memory");
+    witness.terminate().await;
+    std::fs::write(dir_w.path().join("data/peers/vkey"), &vkey).unwrap();
+    let (_witness, witness_url) = sidecar(dir_w.path(), &json!({"witness": {"logs": [log]}}));
+    let evidence = json!({"witnesses": [{"url": witness_url, "vkey": vkey}]});
 
     let (_second, url) = sidecar(copied.path(), &evidence);
     let contradictions = async |kind: &str| {
