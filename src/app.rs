@@ -18,14 +18,16 @@ use tracing::Instrument as _;
 use crate::api::{self, Phase, Readiness, Reload, Sources};
 use crate::config::{self, Config, Source};
 use crate::engine::registry::Registry;
+use crate::engine::witness::{Witness, Witnessed};
 use crate::engine::{self, Engine, Handle, Store, clock};
-use crate::evidence::{self, Log};
+use crate::evidence::{self, Log, Peers};
 use crate::exporter::{self, Exporter};
 use crate::metrics::Metric;
 use crate::notify;
 use crate::otlp::Signal;
 use crate::receiver::{self, Tap};
 use crate::shutdown::Signals;
+use crate::witness::Witnesses;
 
 /// The sidecar, every socket bound, the log verified and the engine running; not yet serving.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub struct App {
     receiver: receiver::Bound,
     api: api::Bound,
     sources: Sources,
+    witnesses: Witnesses,
     exporter: Option<Arc<Exporter>>,
     signals: Signals,
 }
@@ -53,7 +56,20 @@ impl App {
         Metric::ALL.into_iter().for_each(Metric::describe);
         let log = Log::open(&config.data_dir, &config.evidence, clock::now(), evidence::os_entropy())
             .context("opening the evidence log")?;
-        let store: Arc<dyn Store> = Arc::new(log);
+        let log = Arc::new(log);
+        let origin = log.origin();
+        // Own frames are worth more than others' checkpoints: without its memory it is no witness, and goes on.
+        let witness = Peers::open(&config.data_dir, &origin, &config.evidence, evidence::os_entropy());
+        let witness = witness.unwrap_or_else(|error| {
+            tracing::error!(%error, "this sidecar is no witness of other logs until that is mended");
+            None
+        });
+        let witnessed: Arc<dyn Witnessed> = log.clone();
+        let mut witnesses = Witnesses::new(&config.evidence.witnesses, &witnessed, clock::now)
+            .context("building the witness client")?;
+        // Before the engine can have anything signed.
+        witnesses.ask_once().await;
+        let store: Arc<dyn Store> = log;
         let registry = Arc::new(Registry::new(config.features.max));
         let shared = Arc::new(config.clone());
         let mut engine = Engine::new(shared, registry.clone(), rand::rng().next_u64(), clock::now());
@@ -70,13 +86,14 @@ impl App {
             reload: reload(engine.clone(), config.clone(), source),
             engine,
             store,
+            witness: witness.map(|peers| Arc::new(peers) as Arc<dyn Witness>),
             registry,
             process_metrics,
             readiness: Readiness::default(),
             windows: config.windows,
             now: clock::now,
         };
-        Ok(Self { config, receiver, api, sources, exporter: exporter.map(Arc::new), signals })
+        Ok(Self { config, receiver, api, sources, witnesses, exporter: exporter.map(Arc::new), signals })
     }
 
     /// The one line on stdout that says where everything listens.
@@ -99,7 +116,7 @@ impl App {
     /// # Errors
     /// When the drain did not finish in time.
     pub async fn serve(self) -> anyhow::Result<()> {
-        let Self { config, receiver, api, sources, exporter, mut signals } = self;
+        let Self { config, receiver, api, sources, witnesses, exporter, mut signals } = self;
         let [receiving, notifying, serving] = std::array::from_fn(|_| CancellationToken::new());
         let tasks = TaskTracker::new();
         let (engine, readiness) = (sources.engine.clone(), sources.readiness.clone());
@@ -112,6 +129,7 @@ impl App {
             let run = notify::run(settings, runbooks, api.base_url(), client, engine.clone(), clock::now, stop);
             notifier = Some(tasks.spawn(run));
         }
+        let witnesses = tasks.spawn(witnesses.run(notifying.clone().cancelled_owned()));
         tasks.spawn(reload_on(signals.hangup()?, sources.reload.clone()));
         let api = tasks.spawn(api.serve(sources, serving.clone().cancelled_owned()));
         readiness.set(Phase::Ready);
@@ -142,7 +160,10 @@ impl App {
                     tracing::error!(%error, "the last alerts were not pushed");
                 }
             };
-            tokio::join!(exported, notified);
+            let (_, _, cosigned) = tokio::join!(exported, notified, witnesses);
+            if let Err(error) = cosigned {
+                tracing::error!(%error, "the last checkpoint was not shown to the witnesses");
+            }
             serving.cancel();
             api.await.context("finishing API requests in flight")
         };

@@ -1,7 +1,7 @@
 //! Freezeframe: the freeze frame for LLM applications.
 //!
 //! ```text
-//! main -> cli -> app -> { receiver  exporter  api  notify  evidence  telemetry }   edges: sockets, files, signals
+//! main -> cli -> app -> { receiver  exporter  api  notify  witness  evidence  telemetry }   edges: sockets, files, signals
 //!                           \____________\_________\______/
 //!                                        engine                                    one thread, shared registry, the clock
 //!                                          |
@@ -33,3 +33,4 @@ pub mod receiver;
 pub mod shutdown;
 pub mod telemetry;
 pub mod toolkit;
+pub mod witness;

@@ -46,11 +46,19 @@ pub enum Metric {
     AdminRejections,
     /// Calls without a cost because no price is known, by provider and model.
     UnpricedCalls,
+    /// Requests to the witnesses of the log, by witness and result.
+    WitnessRequests,
+    /// Size of the checkpoint a witness cosigned last, by witness.
+    WitnessSize,
+    /// Witnesses that remember another history of the log, by witness and kind.
+    WitnessContradictions,
+    /// Checkpoints of other logs shown to this sidecar as their witness, by result.
+    WitnessedCheckpoints,
 }
 
 impl Metric {
     /// Every metric, for registration and the reference page.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::Spans,
         Self::LogRecords,
         Self::ReceiverRequests,
@@ -71,6 +79,10 @@ impl Metric {
         Self::WebhookAlerts,
         Self::AdminRejections,
         Self::UnpricedCalls,
+        Self::WitnessRequests,
+        Self::WitnessSize,
+        Self::WitnessContradictions,
+        Self::WitnessedCheckpoints,
     ];
 
     /// The exposed name.
@@ -97,6 +109,10 @@ impl Metric {
             Self::WebhookAlerts => "freezeframe_webhook_alerts_total",
             Self::AdminRejections => "freezeframe_admin_rejections_total",
             Self::UnpricedCalls => "freezeframe_unpriced_calls_total",
+            Self::WitnessRequests => "freezeframe_witness_requests_total",
+            Self::WitnessSize => "freezeframe_witness_size",
+            Self::WitnessContradictions => "freezeframe_witness_contradictions_total",
+            Self::WitnessedCheckpoints => "freezeframe_witnessed_checkpoints_total",
         }
     }
 
@@ -134,6 +150,16 @@ impl Metric {
             Self::UnpricedCalls => {
                 "Model calls without a cost because no price is known, by provider and model (64, then _other)."
             }
+            Self::WitnessRequests => {
+                "Checkpoints shown to a witness, by result (cosigned, conflict, inconsistent, refused, failed)."
+            }
+            Self::WitnessSize => "Leaves of the log in the checkpoint that a witness cosigned last.",
+            Self::WitnessContradictions => {
+                "Times a witness was found to remember another history of the log, by kind (rolled_back, forked)."
+            }
+            Self::WitnessedCheckpoints => {
+                "Checkpoints of other logs shown to this witness, by result (cosigned, conflict, inconsistent, refused, failed)."
+            }
         }
     }
 
@@ -163,6 +189,7 @@ impl Metric {
                 | Self::AssemblyOpenTraces
                 | Self::LogSize
                 | Self::LogReserve
+                | Self::WitnessSize
         )
     }
 

@@ -14,6 +14,17 @@ pub(super) async fn checkpoint(State(api): State<Api>) -> Result<impl IntoRespon
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-cache")], bytes))
 }
 
+/// `GET /log/cosigned`: the newest checkpoint that a witness cosigned, with the cosignatures under it.
+pub(super) async fn cosigned(State(api): State<Api>) -> Result<impl IntoResponse, Problem> {
+    let bytes = file(&api, "cosigned".to_owned()).await?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-cache")], bytes))
+}
+
+/// `GET /log/vkey`: for publishing it elsewhere, never for verifying what came from here.
+pub(super) async fn vkey(State(api): State<Api>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{}\n", api.sources.store.vkey()))
+}
+
 /// `GET /log/tile/{*path}`. A tile never changes (tlog-tiles, "Merkle Tree"), so it may be cached for good.
 pub(super) async fn tile(State(api): State<Api>, Path(path): Path<String>) -> Result<impl IntoResponse, Problem> {
     if !is_tile(&path) {

@@ -22,6 +22,7 @@ mod problem;
 mod readings;
 mod router;
 mod webhook;
+mod witness;
 
 use std::future::Future;
 use std::io;
@@ -43,6 +44,7 @@ use crate::config;
 use crate::core::time::UnixNanos;
 use crate::core::window;
 use crate::engine::registry::Registry;
+use crate::engine::witness::Witness;
 use crate::engine::{Handle, Store};
 
 /// What `POST /-/reload` calls: the fields that differ and need a restart; the error is shown to the caller.
@@ -56,6 +58,8 @@ pub struct Sources {
     pub engine: Handle,
     /// The evidence log.
     pub store: Arc<dyn Store>,
+    /// What this sidecar remembers as a witness of other logs, when it is one.
+    pub witness: Option<Arc<dyn Witness>>,
     /// Lifetime meters of every feature.
     pub registry: Arc<Registry>,
     /// The process's own metrics, from [`install_recorder`].

@@ -13,7 +13,9 @@ use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::problem::Problem;
-use super::{Api, auth, body, breakers, events, health, incidents, log, metrics, ofrep, postmortem, readings, webhook};
+use super::{
+    Api, auth, body, breakers, events, health, incidents, log, metrics, ofrep, postmortem, readings, webhook, witness,
+};
 use crate::metrics::Metric;
 
 /// From a request's headers to the head of its answer. Longer than any wait for a frame to be committed.
@@ -26,7 +28,14 @@ type Route = (&'static str, MethodRouter<Api>);
 
 /// What anybody may read.
 fn open() -> Vec<Route> {
-    vec![("/metrics", get(metrics::scrape)), ("/-/healthy", get(health::live)), ("/-/ready", get(health::ready))]
+    vec![
+        ("/metrics", get(metrics::scrape)),
+        ("/-/healthy", get(health::live)),
+        ("/-/ready", get(health::ready)),
+        ("/add-checkpoint", post(witness::add_checkpoint)),
+        ("/{origin}/checkpoint", get(witness::remembered)),
+        ("/witness/vkey", get(witness::vkey)),
+    ]
 }
 
 /// What the token guards.
@@ -51,6 +60,8 @@ fn guarded() -> Vec<Route> {
         ("/api/v1/events", get(events::events)),
         ("/api/v1/openapi.json", get(openapi)),
         ("/log/checkpoint", get(log::checkpoint)),
+        ("/log/cosigned", get(log::cosigned)),
+        ("/log/vkey", get(log::vkey)),
         ("/log/tile/{*path}", get(log::tile)),
         ("/-/reload", post(reload)),
     ]

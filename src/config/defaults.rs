@@ -63,17 +63,25 @@ impl Default for Config {
                 is_hashed: false,
                 hmac_key: None,
             },
-            evidence: Evidence {
-                origin: "freezeframe.dev/local".to_owned(),
-                key_file: None,
-                // An fsync takes milliseconds; a page must not wait for a sick disk.
-                previous_key_file: None,
-                commit_timeout: Duration::from_secs(5),
-                retention: Retention { age: Duration::ZERO, bytes_max: 0, heartbeat: Duration::from_secs(3600) },
-            },
+            evidence: Evidence::default(),
             telemetry: Telemetry { log_filter: "info".to_owned(), log_json: false, traces_endpoint: None },
             // Inside the 30 s a pod has by default, with room for the application's own shutdown.
             shutdown_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Self {
+            origin: "freezeframe.dev/local".to_owned(),
+            key_file: None,
+            // An fsync takes milliseconds; a page must not wait for a sick disk.
+            commit_timeout: Duration::from_secs(5),
+            previous_key_file: None,
+            retention: Retention { age: Duration::ZERO, bytes_max: 0, heartbeat: Duration::from_secs(3600) },
+            witnesses: Vec::new(),
+            witnessed_logs: Vec::new(),
         }
     }
 }

@@ -431,6 +431,16 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
         slot: |draft| Slot::Time(&mut draft.config.evidence.commit_timeout, SECOND / 10..=60 * SECOND),
     },
     Field {
+        path: "evidence.witnesses",
+        meaning: "C2SP witnesses asked to cosign every checkpoint of this log, other sidecars among them: url is the submission prefix (/add-checkpoint is added), vkey the witness's key.",
+        slot: |draft| Slot::Witnesses(&mut draft.config.evidence.witnesses),
+    },
+    Field {
+        path: "evidence.witness.logs",
+        meaning: "Keys of the logs this sidecar is a witness of, one vkey each, named as the log's origin. With any, POST /add-checkpoint is served, without a token.",
+        slot: |draft| Slot::Logs(&mut draft.config.evidence.witnessed_logs),
+    },
+    Field {
         path: "telemetry.log_filter",
         meaning: "What is logged: info, freezeframe=debug, ...",
         slot: |draft| Slot::Text(&mut draft.config.telemetry.log_filter),

@@ -23,6 +23,7 @@ mod reload;
 mod rules;
 mod slot;
 mod units;
+mod witness;
 mod yaml;
 
 pub use error::{ConfigErrors, Place, Problem, Warning};
@@ -32,8 +33,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::cosignature::WitnessKey;
 use crate::core::detect::Rule;
 use crate::core::incident::Class;
+use crate::core::note::VerifierKey;
 use crate::core::price::Table;
 use crate::core::{assembly, breaker, dialect, redact, window};
 
@@ -290,6 +293,10 @@ pub struct Evidence {
     pub commit_timeout: Duration,
     /// What is kept for how long.
     pub retention: Retention,
+    /// Witnesses asked to cosign this log.
+    pub witnesses: Vec<Witness>,
+    /// Keys of the logs this sidecar is a witness of; none, and it is no witness.
+    pub witnessed_logs: Vec<VerifierKey>,
 }
 
 /// How long frames are kept.
@@ -302,6 +309,21 @@ pub struct Retention {
     /// A log that is silent this long says that it is alive.
     pub heartbeat: Duration,
 }
+
+/// A C2SP witness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// Its submission prefix: `/add-checkpoint` is added.
+    pub url: String,
+    /// Its key.
+    pub key: WitnessKey,
+}
+
+/// Witnesses of one log at most.
+pub const WITNESSES_MAX: usize = 16;
+
+/// Logs of one witness at most.
+pub const WITNESSED_LOGS_MAX: usize = 64;
 
 /// Own logs and traces.
 #[derive(Clone, Debug, PartialEq)]

@@ -85,6 +85,7 @@ fn field_table<T>(fields: &[Field<T>], target: &mut T, defaults: bool) -> String
             Shown::Bare(value) | Shown::Text(value) => format!("`{value}`"),
             Shown::List(items) => format!("`[{}]`", items.join(", ")),
             Shown::Pairs(_) | Shown::Lists(_) => "`{}`".to_owned(),
+            Shown::Maps(_) => "`[]`".to_owned(),
         };
         let row = [&format!("`{}`", field.path), slot.kind(), &default, &slot.allowed(), field.meaning].join(" | ");
         text += &format!("| {row} |\n");
@@ -167,6 +168,15 @@ impl Page {
             Shown::Bare(value) => self.text += &format!(" {value}\n"),
             Shown::Text(value) => self.text += &format!(" {}\n", scalar(value)),
             Shown::List(items) if items.is_empty() => self.text += " []\n",
+            Shown::Maps(items) if items.is_empty() => self.text += " []\n",
+            Shown::Maps(items) => {
+                self.text.push('\n');
+                for item in items {
+                    let pairs: Vec<String> =
+                        item.iter().map(|(key, value)| format!("{key}: {}", scalar(value))).collect();
+                    self.text += &format!("{indent}  - {{{}}}\n", pairs.join(", "));
+                }
+            }
             Shown::List(items) => {
                 self.text.push('\n');
                 for item in items {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::error::did_you_mean;
 use super::units::{parse_duration, parse_size, show_duration, show_size};
 use super::yaml::Value;
-use super::{MASK, Secret};
+use super::{MASK, Secret, WITNESSED_LOGS_MAX, WITNESSES_MAX, Witness, witness};
 use crate::core::dialect::Field;
+use crate::core::note::VerifierKey;
 
 /// Where a value lives, with the range it must keep to.
 pub(super) enum Slot<'a> {
@@ -40,16 +41,10 @@ pub(super) enum Slot<'a> {
     SecretPairs(&'a mut Vec<(String, Secret)>),
     /// Attribute keys by the field they set.
     Keys(&'a mut Vec<(Field, String)>),
-}
-
-/// A closed set of words.
-pub(super) trait Word {
-    /// Every word, in order.
-    fn words(&self) -> Vec<&'static str>;
-    /// The word chosen, if any.
-    fn chosen(&self) -> Option<&'static str>;
-    /// Chooses; `false` when there is no such word.
-    fn choose(&mut self, word: &str) -> bool;
+    /// Witnesses by URL and key.
+    Witnesses(&'a mut Vec<Witness>),
+    /// Keys of logs.
+    Logs(&'a mut Vec<VerifierKey>),
 }
 
 /// A value as text, before YAML's quoting.
@@ -61,6 +56,7 @@ pub(super) enum Shown {
     List(Vec<String>),
     Pairs(Vec<(String, String)>),
     Lists(Vec<(String, Vec<String>)>),
+    Maps(Vec<Vec<(&'static str, String)>>),
 }
 
 /// Why a value was refused, and what would be allowed.
@@ -110,6 +106,8 @@ impl Slot<'_> {
                 set(*slot, pairs(value).map(|pairs| pairs.into_iter().map(|(key, text)| (key, Secret(text))).collect()))
             }
             Self::Keys(slot) => set(*slot, keys(value)),
+            Self::Witnesses(slot) => set(*slot, witness::witnesses(value).ok()),
+            Self::Logs(slot) => set(*slot, witness::logs(value).ok()),
         };
         let found = || if secret { MASK.to_owned() } else { value.describe() };
         if done { Ok(()) } else { Err(Refusal { found: found(), allowed: self.allowed(), hint: self.hint(value) }) }
@@ -133,6 +131,8 @@ impl Slot<'_> {
                     None => format!("there is no field {name:?}"),
                 })
             }
+            (Self::Witnesses(_), _) => witness::witnesses(value).err(),
+            (Self::Logs(_), _) => witness::logs(value).err(),
             (Self::Time(..), Value::Number(number)) => Some(format!("add a unit, as {number}s")),
             (Self::Text(_) | Self::MaybeText(_) | Self::Secret(_), Value::Number(_) | Value::Flag(_)) => {
                 Some("put it in quotes".to_owned())
@@ -172,6 +172,12 @@ impl Slot<'_> {
                 let keys = |list: &[(Field, String)]| list.iter().map(|(_, key)| key.clone()).collect();
                 Shown::Lists(lists.map(|list| (list[0].0.as_str().to_owned(), keys(list))).collect())
             }
+            Self::Witnesses(slot) => Shown::Maps(
+                slot.iter()
+                    .map(|one| vec![("url", without_userinfo(&one.url)), ("vkey", one.key.to_string())])
+                    .collect(),
+            ),
+            Self::Logs(slot) => Shown::List(slot.iter().map(ToString::to_string).collect()),
         }
     }
 
@@ -194,6 +200,8 @@ impl Slot<'_> {
             Self::Pairs(_) => "map",
             Self::SecretPairs(_) => "map of secrets",
             Self::Keys(_) => "map of lists",
+            Self::Witnesses(_) => "list of maps",
+            Self::Logs(_) => "list of keys",
         }
     }
 
@@ -225,8 +233,20 @@ impl Slot<'_> {
             Self::Urls(_) => "a list of URLs, http://host:port or https://host:port".to_owned(),
             Self::Pairs(_) | Self::SecretPairs(_) => "name: string pairs".to_owned(),
             Self::Keys(_) => "names of fields, each with a list of attribute keys".to_owned(),
+            Self::Witnesses(_) => format!("at most {WITNESSES_MAX} entries {{url: URL, vkey: VKEY}}"),
+            Self::Logs(_) => format!("a list of at most {WITNESSED_LOGS_MAX} vkeys of logs"),
         }
     }
+}
+
+/// A closed set of words.
+pub(super) trait Word {
+    /// Every word, in order.
+    fn words(&self) -> Vec<&'static str>;
+    /// The word chosen, if any.
+    fn chosen(&self) -> Option<&'static str>;
+    /// Chooses; `false` when there is no such word.
+    fn choose(&mut self, word: &str) -> bool;
 }
 
 fn set<T>(slot: &mut T, value: Option<T>) -> bool {
@@ -326,7 +346,7 @@ fn is_address(text: &str) -> bool {
     host_fits && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }
 
-fn is_url(text: &str) -> bool {
+pub(super) fn is_url(text: &str) -> bool {
     text.parse::<http::Uri>().is_ok_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
     })

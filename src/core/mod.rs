@@ -8,6 +8,7 @@ pub mod attribution;
 pub mod breaker;
 pub mod canonical;
 pub mod completeness;
+pub mod cosignature;
 pub mod declared;
 pub mod detect;
 pub mod diagnosis;
@@ -26,6 +27,7 @@ pub mod message;
 pub mod meters;
 pub mod note;
 pub mod onset;
+pub mod policy;
 pub mod price;
 pub mod proof;
 pub mod recorder;
@@ -41,6 +43,7 @@ pub mod time;
 pub mod trace_record;
 pub mod variable;
 pub mod window;
+pub mod witness;
 
 #[cfg(test)]
 mod wire;

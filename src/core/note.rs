@@ -16,12 +16,14 @@ use thiserror::Error;
 
 use super::merkle::Hash;
 
+/// What a signature line begins with.
+const EM_DASH: char = '\u{2014}';
 /// Signature type of Ed25519 in key ids and verifier keys.
 const ED25519: u8 = 0x01;
 /// Largest note looked at, bytes.
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
-/// Most signature lines looked at; the specification asks for at least 16.
-pub const SIGNATURES_MAX: usize = 16;
+/// Most signature lines looked at: a log and every witness of a large policy. (The specification asks for at least 16.)
+pub const SIGNATURES_MAX: usize = 80;
 
 /// Why a note, a key or a checkpoint is not believed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -74,18 +76,69 @@ pub fn is_key_name(name: &str) -> bool {
     !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
 }
 
-fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
-    let hash = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(key.as_bytes()).finalize();
+/// The id of a key: the first bytes of a hash over name, signature type and key.
+fn key_id(name: &str, kind: u8, key: &VerifyingKey) -> [u8; 4] {
+    let hash = Sha256::new().chain_update(name).chain_update([b'\n', kind]).chain_update(key.as_bytes()).finalize();
     [hash[0], hash[1], hash[2], hash[3]]
 }
 
-/// The public half: `name+keyid+base64(0x01 || key)`, the vkey of signed-note.
+/// A named Ed25519 key of one signature type: `name+keyid+base64(type || key)`, the vkey of signed-note.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifierKey {
-    name: String,
-    id: [u8; 4],
-    key: VerifyingKey,
+pub(super) struct NamedKey {
+    kind: u8,
+    pub(super) name: String,
+    pub(super) id: [u8; 4],
+    pub(super) key: VerifyingKey,
 }
+
+impl NamedKey {
+    pub(super) fn new(name: &str, kind: u8, key: VerifyingKey) -> Self {
+        Self { kind, name: name.to_owned(), id: key_id(name, kind, &key), key }
+    }
+
+    pub(super) fn parse(text: &str, kind: u8) -> Result<Self, NoteError> {
+        let malformed = NoteError::Malformed("verifier key");
+        let mut parts = text.strip_suffix('\n').unwrap_or(text).splitn(3, '+');
+        let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(malformed);
+        };
+        let bytes = from_base64(encoded).ok_or_else(|| malformed.clone())?;
+        let Some((found, key)) = bytes.split_first() else { return Err(malformed) };
+        let key: [u8; 32] = key.try_into().map_err(|_| malformed.clone())?;
+        let key = VerifyingKey::from_bytes(&key).map_err(|_| malformed.clone())?;
+        let parsed = Self::new(name, kind, key);
+        let fits = *found == kind && is_key_name(name) && !key.is_weak() && hex(&parsed.id) == id;
+        fits.then_some(parsed).ok_or(malformed)
+    }
+
+    /// The one signature of this key among those of a note.
+    ///
+    /// # Errors
+    /// When there are two.
+    pub(super) fn find<'a>(&self, signatures: &'a [SignatureLine<'_>]) -> Result<Option<&'a [u8]>, NoteError> {
+        let mut own = signatures.iter().filter(|(name, id, _)| *name == self.name && *id == self.id);
+        match (own.next(), own.next()) {
+            (_, Some(_)) => Err(NoteError::Malformed("note: two signatures of one key")),
+            (found, None) => Ok(found.map(|(_, _, signature)| &signature[..])),
+        }
+    }
+
+    /// The line under a note that carries `signature`, newline included.
+    pub(super) fn line(&self, signature: &[u8]) -> String {
+        format!("{EM_DASH} {} {}\n", self.name, base64(&[&self.id[..], signature].concat()))
+    }
+}
+
+impl fmt::Display for NamedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = [&[self.kind][..], self.key.as_bytes()].concat();
+        write!(f, "{}+{}+{}", self.name, hex(&self.id), base64(&key))
+    }
+}
+
+/// The public half of a log's key, signature type 0x01.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifierKey(NamedKey);
 
 impl VerifierKey {
     /// Reads a vkey line; one trailing newline is allowed.
@@ -93,23 +146,19 @@ impl VerifierKey {
     /// # Errors
     /// [`NoteError::Malformed`], also for keys that are no good points of the curve and for wrong key ids.
     pub fn parse(text: &str) -> Result<Self, NoteError> {
-        let malformed = NoteError::Malformed("verifier key");
-        let mut parts = text.strip_suffix('\n').unwrap_or(text).splitn(3, '+');
-        let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(malformed);
-        };
-        let bytes = from_base64(encoded).ok_or_else(|| malformed.clone())?;
-        let Some((&ED25519, key)) = bytes.split_first() else { return Err(malformed) };
-        let key: [u8; 32] = key.try_into().map_err(|_| malformed.clone())?;
-        let key = VerifyingKey::from_bytes(&key).map_err(|_| malformed.clone())?;
-        let parsed = Self { name: name.to_owned(), id: key_id(name, &key), key };
-        (is_key_name(name) && !key.is_weak() && hex(&parsed.id) == id).then_some(parsed).ok_or(malformed)
+        NamedKey::parse(text, ED25519).map(Self)
     }
 
     /// The key's name, which is the log's origin.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
+    }
+
+    /// The 32 bytes of the key, by which keys of different names are known to be one.
+    #[must_use]
+    pub fn key_bytes(&self) -> &[u8; 32] {
+        self.0.key.as_bytes()
     }
 
     /// Checks a note and returns its text, final newline included.
@@ -117,20 +166,23 @@ impl VerifierKey {
     /// # Errors
     /// See [`NoteError`]; a note with one wrong signature of this key is refused whole.
     pub fn open<'a>(&self, note: &'a str) -> Result<&'a str, NoteError> {
+        self.verified(note).map(|(text, _)| text)
+    }
+
+    /// Checks a note and returns the line of this key under it, newline included.
+    ///
+    /// # Errors
+    /// As [`VerifierKey::open`].
+    pub fn line_under(&self, note: &str) -> Result<String, NoteError> {
+        self.verified(note).map(|(_, signature)| self.0.line(&signature))
+    }
+
+    fn verified<'a>(&self, note: &'a str) -> Result<(&'a str, Vec<u8>), NoteError> {
         let (text, signatures) = split_note(note)?;
-        let mut opened = None;
-        for (name, id, signature) in signatures {
-            if name != self.name || id != self.id {
-                continue;
-            }
-            if opened.is_some() {
-                return Err(NoteError::Malformed("note: two signatures of one key"));
-            }
-            let good = Signature::from_slice(&signature)
-                .is_ok_and(|signature| self.key.verify_strict(text.as_bytes(), &signature).is_ok());
-            opened = Some(good.then_some(text).ok_or_else(|| NoteError::BadSignature(self.name.clone()))?);
-        }
-        opened.ok_or_else(|| NoteError::UnknownKey(self.name.clone()))
+        let signature = self.0.find(&signatures)?.ok_or_else(|| NoteError::UnknownKey(self.name().to_owned()))?;
+        let good = Signature::from_slice(signature)
+            .is_ok_and(|signature| self.0.key.verify_strict(text.as_bytes(), &signature).is_ok());
+        good.then(|| (text, signature.to_vec())).ok_or_else(|| NoteError::BadSignature(self.name().to_owned()))
     }
 
     /// Checks a signed checkpoint of the log that has this key.
@@ -139,8 +191,8 @@ impl VerifierKey {
     /// See [`NoteError`].
     pub fn open_checkpoint(&self, note: &str) -> Result<Checkpoint, NoteError> {
         let checkpoint = Checkpoint::parse(self.open(note)?)?;
-        if checkpoint.origin != self.name {
-            return Err(NoteError::Origin { found: checkpoint.origin, expected: self.name.clone() });
+        if checkpoint.origin != self.name() {
+            return Err(NoteError::Origin { found: checkpoint.origin, expected: self.name().to_owned() });
         }
         Ok(checkpoint)
     }
@@ -148,9 +200,7 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut key = vec![ED25519];
-        key.extend_from_slice(self.key.as_bytes());
-        write!(f, "{}+{}+{}", self.name, hex(&self.id), base64(&key))
+        self.0.fmt(f)
     }
 }
 
@@ -165,8 +215,7 @@ impl Signer {
     #[must_use]
     pub fn from_seed(name: &str, seed: &[u8; 32]) -> Option<Self> {
         let key = SigningKey::from_bytes(seed);
-        let verifying = key.verifying_key();
-        let public = VerifierKey { name: name.to_owned(), id: key_id(name, &verifying), key: verifying };
+        let public = VerifierKey(NamedKey::new(name, ED25519, key.verifying_key()));
         is_key_name(name).then_some(Self { public, key })
     }
 
@@ -179,16 +228,14 @@ impl Signer {
     /// Signs a checkpoint of this log; the origin is the key's name.
     #[must_use]
     pub fn sign_checkpoint(&self, size: u64, root: Hash) -> String {
-        let text = Checkpoint { origin: self.public.name.clone(), size, root }.to_string();
+        let text = Checkpoint { origin: self.public.name().to_owned(), size, root }.to_string();
         format!("{text}\n{}", self.sign(&text))
     }
 
     /// The signature line for a text.
     #[must_use]
     pub fn sign(&self, text: &str) -> String {
-        let mut signature = self.public.id.to_vec();
-        signature.extend_from_slice(&self.key.sign(text.as_bytes()).to_bytes());
-        format!("\u{2014} {} {}\n", self.public.name, base64(&signature))
+        self.public.0.line(&self.key.sign(text.as_bytes()).to_bytes())
     }
 }
 
@@ -237,9 +284,13 @@ impl fmt::Display for Checkpoint {
 }
 
 /// Name, key id and signature of one line.
-type SignatureLine<'a> = (&'a str, [u8; 4], Vec<u8>);
+pub type SignatureLine<'a> = (&'a str, [u8; 4], Vec<u8>);
 
-fn split_note(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), NoteError> {
+/// Text, final newline included, and signature lines of a note. Nothing is verified.
+///
+/// # Errors
+/// [`NoteError::Malformed`]
+pub fn split_note(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), NoteError> {
     let malformed = NoteError::Malformed("note");
     if note.len() > NOTE_BYTES_MAX || note.chars().any(|c| c < ' ' && c != '\n') {
         return Err(malformed);
@@ -254,8 +305,20 @@ fn split_note(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), NoteError> {
     Ok((text, signatures.ok_or(malformed)?))
 }
 
+/// `note` with a signature line (newline included) under it, in place of one of the same key; `None` when either is
+/// malformed or there are too many. Nothing is verified.
+#[must_use]
+pub fn with_signature(note: &str, line: &str) -> Option<String> {
+    let (text, _) = split_note(note).ok()?;
+    let (name, id, _) = signature_line(line.strip_suffix('\n')?)?;
+    let same = |line: &&str| signature_line(line).is_some_and(|(its_name, its_id, _)| (its_name, its_id) == (name, id));
+    let others = note[text.len() + 1..].lines().filter(|line| !same(line)).map(|line| format!("{line}\n"));
+    let signed = format!("{text}\n{}{line}", others.collect::<String>());
+    split_note(&signed).is_ok().then_some(signed)
+}
+
 fn signature_line(line: &str) -> Option<SignatureLine<'_>> {
-    let (name, encoded) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+    let (name, encoded) = line.strip_prefix(EM_DASH)?.strip_prefix(' ')?.split_once(' ')?;
     let bytes = from_base64(encoded)?;
     let (id, signature) = bytes.split_first_chunk::<4>()?;
     (is_key_name(name) && !signature.is_empty()).then(|| (name, *id, signature.to_vec()))
@@ -362,6 +425,25 @@ mod tests {
         let extended = format!("o\n5\n{}\nextension\n", base64(&[1; 32]));
         assert_eq!(Checkpoint::parse(&extended), Err(NoteError::Malformed("checkpoint")));
         assert!(Signer::from_seed("with space", &[7; 32]).is_none());
+    }
+
+    /// Proves that a signature is added once, replaces one of its key alone, and that what is none is not.
+    #[test]
+    fn signatures_are_added_and_replaced() {
+        let note = signer().sign_checkpoint(5, [1; 32]);
+        let line = |seed: u8, size| {
+            let other = Signer::from_seed("example.com/other", &[seed; 32]).unwrap().sign_checkpoint(size, [1; 32]);
+            other.split_once("\n\n").unwrap().1.to_owned()
+        };
+        let (first, second, newer) = (line(1, 5), line(2, 5), line(1, 6));
+        let signed = with_signature(&note, &first).and_then(|note| with_signature(&note, &second)).unwrap();
+        assert_eq!(signed, format!("{note}{first}{second}"));
+        assert_eq!(with_signature(&signed, &newer).unwrap(), format!("{note}{second}{newer}"));
+        assert!(signer().verifier().open(&signed).is_ok());
+        for line in ["", "\n", first.trim_end(), &format!("{first}{second}"), "\u{2014} example.com/x AA==\n"] {
+            assert_eq!(with_signature(&note, line), None, "{line:?}");
+        }
+        assert_eq!(with_signature(note.trim_end(), &first), None);
     }
 
     /// Proves the base64 rule on the trap itself: `QQ==` is the only spelling of `A`.

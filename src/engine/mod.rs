@@ -19,6 +19,7 @@ pub mod registry;
 mod run;
 pub mod store;
 pub mod view;
+pub mod witness;
 mod writer;
 
 pub use cost::Pricing;

@@ -47,9 +47,20 @@ pub(super) struct OtherLeaf {
 }
 
 /// Makes the bundle of a frame.
-pub(super) fn make(dir: &Path, index: &Index, found: &wal::Found<'_>, frame: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) fn make(
+    dir: &Path,
+    index: &Index,
+    cosigned: Option<String>,
+    found: &wal::Found<'_>,
+    frame: &[u8],
+) -> io::Result<Vec<u8>> {
     let seq = found.manifest.seq;
-    let (checkpoint, size) = (index.note.clone(), index.tree.size());
+    let bearing = index.leaves.bearing_on(seq);
+    let newest = bearing.last().copied().unwrap_or(0).max(seq);
+    let size_of = |note: &String| note.lines().nth(1).and_then(|size| size.parse::<u64>().ok());
+    // One that witnesses cosigned, if it covers everything that bears on the frame.
+    let cosigned = cosigned.and_then(|note| size_of(&note).filter(|size| *size > newest).map(|size| (note, size)));
+    let (checkpoint, size) = cosigned.unwrap_or_else(|| (index.note.clone(), index.tree.size()));
     let unknown = || io::Error::other("the tree does not know its past");
     let consistency = index.tree.consistency_proof(seq + 1, size).ok_or_else(unknown)?;
     let parts = found.manifest.leaf.parts().iter().zip(&found.slots);
@@ -66,7 +77,7 @@ pub(super) fn make(dir: &Path, index: &Index, found: &wal::Found<'_>, frame: &[u
         consistency: consistency.iter().map(|hash| format!("{}\n", base64(hash))).collect(),
         leaves: Vec::new(),
     };
-    for other in index.leaves.bearing_on(seq).into_iter().take(LEAVES_MAX) {
+    for other in bearing.into_iter().take(LEAVES_MAX) {
         let Some(location) = index.leaves.location(other) else { continue };
         let bytes = wal::read(dir, location)?;
         let found = wal::found(&bytes, other)?;

@@ -125,6 +125,12 @@ impl Disk {
             offset += part as u64;
         }
         self.step(&Step::Sync { file: &file }, || file.sync_all())?;
+        self.remove(path)
+    }
+
+    /// Removes a file durably.
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
         self.step(&Step::Other, || std::fs::remove_file(path))?;
         let directory = path.parent().unwrap_or(Path::new("."));
         self.step(&Step::Other, || File::open(directory)?.sync_all())

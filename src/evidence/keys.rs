@@ -42,6 +42,7 @@ impl Seeds {
             return Ok(Self { current: read_seed(path)?, previous });
         }
         put_next_in_place(disk, dir)?;
+        disk.wipe(&key_path(dir, "retired"))?;
         let previous = match read_seed(&key_path(dir, "previous")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             seed => Some(seed?),
@@ -135,9 +136,30 @@ pub(super) fn forget_previous(disk: &Disk, dir: &Path) -> io::Result<bool> {
     let path = key_path(dir, "previous");
     let is_there = path.exists();
     if is_there {
-        disk.wipe(&path)?;
+        // Half overwritten it would be another key.
+        disk.rename(&path, &key_path(dir, "retired"))?;
+        disk.wipe(&key_path(dir, "retired"))?;
     }
     Ok(is_there)
+}
+
+/// The seed in `keys/<name>`, which is made when `fresh` bytes are given and it is not there yet.
+pub(super) fn seed_at(
+    disk: &Disk,
+    dir: &Path,
+    name: &str,
+    fresh: Option<[u8; SEED_BYTES]>,
+) -> io::Result<[u8; SEED_BYTES]> {
+    match (read_seed(&key_path(dir, name)), fresh) {
+        (Err(error), Some(seed)) if error.kind() == io::ErrorKind::NotFound => {
+            let mut given: Entropy = Box::new(move |bytes| {
+                bytes.copy_from_slice(&seed);
+                Ok(())
+            });
+            make(disk, dir, name, &mut given)
+        }
+        (read, _) => read,
+    }
 }
 
 fn put_next_in_place(disk: &Disk, dir: &Path) -> io::Result<()> {

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use super::durable::Disk;
 use super::keys::{Entropy, Fit, Signers};
 use super::recovery::{Leaves, Scan};
-use super::start::{self, OpenError, Reading};
+use super::start::{self, Broken, OpenError, Reading};
 use super::succession::Succession;
 use super::tiles::Tile;
 use super::wal::{self, SEGMENT_BYTES};
 use super::writer::{Left, Writer};
-use super::{bundle, recovery, sha256_hex, tiles};
+use super::{bundle, recovery, sha256_hex, tiles, witnessed};
 use crate::config::Evidence;
 use crate::core::frame::parts::Erased;
 use crate::core::manifest::Leaf;
@@ -28,6 +28,7 @@ use crate::metrics::Metric;
 /// What readers see: everything acknowledged.
 #[derive(Debug)]
 pub(super) struct Index {
+    pub(super) origin: String,
     pub(super) tree: Tree,
     pub(super) leaves: Leaves,
     /// The last signed checkpoint.
@@ -41,11 +42,15 @@ pub struct Log {
     dir: PathBuf,
     writer: Mutex<Writer>,
     index: RwLock<Index>,
+    /// The newest checkpoint with cosignatures under it.
+    pub(super) cosigned: Mutex<Option<String>>,
+    config: Evidence,
+    pub(super) options: Options,
     _lock: File,
 }
 
 /// What tests change.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Options {
     pub(super) disk: Disk,
     pub(super) segment_bytes: u64,
@@ -81,12 +86,47 @@ impl Log {
         options.disk.create_directory(dir).map_err(failed)?;
         let lock = start::lock(dir)?;
         let (writer, index) = go_on(dir, config, now, entropy, options)?;
-        Ok(Self { dir: dir.to_owned(), writer: Mutex::new(writer), index, _lock: lock })
+        let cosigned = Mutex::new(witnessed::read_cosigned(dir, &read(&index)));
+        let (dir, config, options) = (dir.to_owned(), config.clone(), options.clone());
+        Ok(Self { dir, writer: Mutex::new(writer), index, cosigned, config, options, _lock: lock })
+    }
+
+    /// Leaves the log as it is and begins another one, because somebody remembers another history of it.
+    pub(super) fn supersede(&self, broken: Broken, now: UnixNanos) -> Result<(), OpenError> {
+        let failed = |error| OpenError::Io { path: self.dir.clone(), error };
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // From here on nothing is signed under the old origin, whatever fails.
+        let entropy = writer.stop(format!("{}: {}", broken.kind.as_str(), broken.what));
+        Metric::LogIncidents.add(&[("kind", broken.kind.as_str())], 1);
+        drop(Succession::begin(&self.options.disk, &self.dir, broken).map_err(failed)?);
+        let (fresh, index) = go_on(&self.dir, &self.config, now, entropy, &self.options)?;
+        *writer = fresh;
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) =
+            index.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.cosigned.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    /// The log's origin.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.index().origin.clone()
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The log's size and root.
+    pub(super) fn newest_checkpoint(&self) -> Checkpoint {
+        let index = self.index();
+        let size = index.tree.size();
+        Checkpoint { origin: index.origin.clone(), size, root: index.tree.root_at(size).unwrap_or_default() }
     }
 
     pub(super) fn index(&self) -> std::sync::RwLockReadGuard<'_, Index> {
         // The index is changed by infallible pushes only, so a poisoned lock still guards a whole one.
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
+        read(&self.index)
     }
 
     fn writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
@@ -225,7 +265,8 @@ fn open_whole(
     let damaged = scan.damaged_parts();
     let left = Left { unfinished: scan.unfinished.take(), states: std::mem::take(&mut scan.segments), damaged, fit };
     let note = scan.note.take().unwrap_or_default();
-    let index = Index { tree: scan.tree, leaves: scan.leaves, note };
+    let origin = signers.origin().to_owned();
+    let index = Index { origin, tree: scan.tree, leaves: scan.leaves, note };
     let retention = config.retention.clone();
     let mut writer = Writer::open(dir, signers, scan.chain, entropy, options, retention, &index, &left, now)?;
     let index = RwLock::new(index);
@@ -244,6 +285,10 @@ pub(super) fn entries(dir: &Path, tile: Tile, leaves: &Leaves) -> io::Result<Opt
         tiles::push_entry(&mut contents, wal::found(&bytes, seq)?.bytes);
     }
     Ok(Some(contents))
+}
+
+fn read(index: &RwLock<Index>) -> std::sync::RwLockReadGuard<'_, Index> {
+    index.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn unreadable_now(error: io::Error) -> StoreError {
@@ -280,7 +325,8 @@ impl Store for Log {
         let Some(bytes) = self.entry(seq)? else { return Ok(None) };
         let found = wal::found(&bytes, seq).map_err(unreadable_now)?;
         let frame = self.frame_bytes(&found)?;
-        let bundle = bundle::make(&self.dir, &self.index(), &found, &frame).map_err(unreadable_now)?;
+        let cosigned = self.cosigned.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bundle = bundle::make(&self.dir, &self.index(), cosigned, &found, &frame).map_err(unreadable_now)?;
         Ok(Some(bundle.into()))
     }
 
@@ -297,6 +343,9 @@ impl Store for Log {
     fn log_file(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         if path == "checkpoint" {
             return Ok(Some(self.index().note.clone().into()));
+        }
+        if path == "cosigned" {
+            return Ok(self.cosigned.lock().unwrap_or_else(PoisonError::into_inner).clone().map(Bytes::from));
         }
         let index = self.index();
         let Some(tile) = Tile::parse(path).filter(|tile| tile.exists_at(index.tree.size())) else {

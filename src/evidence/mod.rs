@@ -12,6 +12,8 @@
 //! pruned            hashes of the leaves before the first segment, once retention has removed some
 //! tile/             C2SP tlog-tiles      \
 //! checkpoint        the last checkpoint  / derived, rebuilt at start when they differ
+//! cosigned          the newest checkpoint that a witness cosigned, with the cosignatures
+//! peers/            what is remembered of other logs as their witness
 //! quarantine/       what recovery set aside: bytes that were never acknowledged
 //! superseded/1/     a log that could not be continued, as it was; the one here says why in its second leaf
 //! successor         there while one log takes the place of another
@@ -37,16 +39,19 @@ mod durable;
 mod head;
 mod keys;
 mod log;
+mod peers;
 mod recovery;
 mod start;
 mod succession;
 mod tiles;
 mod verify;
 mod wal;
+mod witnessed;
 mod writer;
 
 pub use keys::{Entropy, os_entropy, own_vkey, read_vkey};
 pub use log::Log;
+pub use peers::Peers;
 pub use start::OpenError;
 pub use verify::{Level, Outcome, Verification, verify};
 

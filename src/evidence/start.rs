@@ -146,7 +146,7 @@ fn commit_first(
 pub(super) fn remove_temporary_files(dir: &Path) -> io::Result<()> {
     let mut paths = ["head", "id.json", "checkpoint", "pruned", "cosigned"].map(str::to_owned).to_vec();
     paths.iter_mut().for_each(|path| path.push_str(TEMPORARY));
-    for below in ["wal", "tile"] {
+    for below in ["wal", "tile", "peers"] {
         paths.extend(files_below(dir, below)?.into_iter().filter(|path| path.ends_with(TEMPORARY)));
     }
     paths.iter().try_for_each(|path| remove(&dir.join(path)))

@@ -69,7 +69,7 @@ impl Succession {
 
     /// Ends it, once the new log is there.
     pub(super) fn end(self, disk: &Disk, dir: &Path) -> io::Result<()> {
-        disk.wipe(&path(dir))
+        disk.remove(&path(dir))
     }
 
     fn write(&self, disk: &Disk, dir: &Path) -> io::Result<()> {

@@ -29,7 +29,7 @@ fn directory() -> TempDir {
 }
 
 fn config() -> Evidence {
-    Evidence { origin: "example.com/test".into(), ..crate::config::Config::default().evidence }
+    Evidence { origin: "example.com/test".into(), ..Evidence::default() }
 }
 
 /// Deterministic "random" bytes that differ from call to call and from log to log.

@@ -25,6 +25,7 @@ use freezeframe::engine::store::{Condition, EraseOrder, FrameBytes, Receipt, Sto
 use freezeframe::engine::view::{
     Alert, AlertState, Breach, Breaker, Feature, FrameState, Incident, Notice, SignalReading, View,
 };
+use freezeframe::engine::witness::Witness;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -52,6 +53,7 @@ pub(crate) struct Options {
     pub(crate) token: Option<&'static str>,
     pub(crate) view: View,
     pub(crate) store: MemoryStore,
+    pub(crate) witness: Option<Arc<dyn Witness>>,
     pub(crate) reload_error: Option<&'static str>,
 }
 
@@ -77,6 +79,7 @@ impl Admin {
         let sources = Sources {
             engine,
             store: Arc::new(options.store),
+            witness: options.witness,
             registry: registry.clone(),
             process_metrics: PrometheusBuilder::new().build_recorder().handle(),
             readiness: readiness.clone(),

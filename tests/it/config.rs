@@ -6,10 +6,12 @@ use std::path::Path;
 
 use expect_test::{Expect, expect};
 use freezeframe::cli::{Format, print_config::print_config, validate::validate};
-use freezeframe::config::{Config, ConfigErrors, Outside, Source, Warning, load, load_from, reference};
+use freezeframe::config::{self, Config, ConfigErrors, Outside, Source, Warning, load, load_from, reference};
 use freezeframe::core::breaker::Mode;
+use freezeframe::core::cosignature::Cosigner;
 use freezeframe::core::detect::Relative;
 use freezeframe::core::incident::Class;
+use freezeframe::core::note::Signer;
 use proptest::strategy::Strategy as _;
 
 fn env(name: &str) -> Option<String> {
@@ -98,6 +100,38 @@ fn price_files_are_read_and_checked() {
         1 error in config
     "#]],
     );
+}
+
+/// Proves that witnesses and witnessed logs are read and shown alike, and that what is wrong with an entry is said.
+#[test]
+fn witnesses_are_keys_with_addresses() {
+    let log = Signer::from_seed("example.com/log", &[7; 32]).unwrap().verifier().to_string();
+    let witness = Cosigner::from_seed("example.com/w", &[7; 32]).unwrap().verifier().to_string();
+    let text = format!(
+        "evidence:\n  witnesses: [{{url: 'http://w:8889/', vkey: '{witness}'}}]\n  witness: {{logs: ['{log}']}}\n"
+    );
+    let config = valid(&text);
+    assert_eq!((config.evidence.witnesses[0].url.as_str(), config.evidence.witnessed_logs.len()), ("http://w:8889", 1));
+    assert_eq!(valid(&reference::effective(&config)), config);
+    assert_eq!(config.taken_up(&Config::default()).1, ["evidence.witnesses", "evidence.witness.logs"]);
+    let hints = [
+        ("witnesses: {}", "write a list"),
+        ("witnesses: [x]", "entry 1: not a map of url and vkey"),
+        ("witnesses: [{url: 'http://w'}]", "entry 1: a witness has url and vkey, and nothing else"),
+        ("witnesses: [{url: 'http://w', key: x}]", "entry 1: vkey is not that of a witness"),
+        ("witnesses: [{url: w, vkey: W}]", "entry 1: url is no URL"),
+        ("witnesses: [{url: 'http://w', vkey: W}, {url: 'http://v', vkey: W}]", "entry 2: the key of an earlier entry"),
+        ("witnesses: [{url: 'http://w', vkey: L}]", "entry 1: vkey is not that of a witness"),
+        ("witness: {logs: [W]}", "entry 1: not the vkey of a log"),
+        ("witness: {logs: [L, L]}", "entry 2: an earlier entry again"),
+    ];
+    for (section, hint) in hints {
+        let section = section.replace('W', &format!("'{witness}'")).replace('L', &format!("'{log}'"));
+        let errors = load_text(&format!("evidence: {{{section}}}\n")).expect_err(&section).errors;
+        assert!(errors[0].hint.as_deref().is_some_and(|told| told.contains(hint)), "{section}: {errors:?}");
+    }
+    let many = vec![format!("'{log}'"); config::WITNESSED_LOGS_MAX + 1].join(", ");
+    assert!(load_text(&format!("evidence: {{witness: {{logs: [{many}]}}}}")).is_err());
 }
 
 /// Proves what a running process takes up of a new configuration, and that it says what needs a restart.

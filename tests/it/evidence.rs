@@ -19,7 +19,7 @@ const CHILD: &str = "FREEZEFRAME_TEST_APPEND_TO";
 const KILLS: u32 = 20;
 
 fn open(dir: &Path) -> Log {
-    let evidence = Evidence { origin: "example.com/test".into(), ..Config::default().evidence };
+    let evidence = Evidence { origin: "example.com/test".into(), ..Evidence::default() };
     Log::open(dir, &evidence, UnixNanos(1_795_313_940_000_000_000), os_entropy()).unwrap()
 }
 

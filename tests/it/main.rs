@@ -25,3 +25,4 @@ mod stub;
 mod tidy;
 mod verifiers;
 mod wire;
+mod witness;

@@ -11,7 +11,7 @@ use super::*;
 
 /// What goes wrong at a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum How {
+pub(in super::super) enum How {
     /// Nothing was done, and the call says so.
     Before,
     /// It was done, and the call says it failed.
@@ -38,12 +38,17 @@ struct Plan {
     unsynced: Vec<(File, u64, Vec<u8>)>,
 }
 
+/// A disk on which the process dies before step `at`.
+pub(super) fn dying(at: usize) -> Disk {
+    Disk { faults: Faults::new(at, How::Before, true) }
+}
+
 /// The plan of a [`Disk`].
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct Faults(Arc<Mutex<Plan>>);
 
 impl Faults {
-    fn new(at: usize, how: How, dies: bool) -> Self {
+    pub(in super::super) fn new(at: usize, how: How, dies: bool) -> Self {
         Self(Arc::new(Mutex::new(Plan { coming: vec![(at, how)], dies, ..Plan::default() })))
     }
 

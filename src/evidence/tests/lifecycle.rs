@@ -2,8 +2,10 @@
 //! changes nothing of what it comes to.
 
 use super::*;
-use crate::core::manifest::Leaf;
+use crate::core::manifest::{IncidentKind, Leaf};
+use crate::core::witness::Contradiction;
 use crate::engine::store::EraseOrder;
+use crate::engine::witness::{self, Contradicted};
 
 /// A frame with all its parts, each with a text that nothing else has.
 pub(super) fn full(number: u32) -> FrameBytes {
@@ -230,5 +232,59 @@ fn keys_hand_over_to_each_other() {
     let mallory = crate::core::note::Signer::from_seed(new.split('+').next().unwrap(), &[9; 32]).unwrap();
     for path in [dir.path(), &path] {
         assert_eq!(verify(path, &mallory.verifier().to_string(), None).outcome, Outcome::Altered);
+    }
+}
+
+/// Proves that a log that a witness contradicts is never signed again: it is kept as it was, another origin goes on at
+/// once and says why, and the frames that come find their way.
+#[test]
+fn a_contradicted_log_is_succeeded_while_it_runs() {
+    let dir = directory();
+    let log = wide(dir.path());
+    let receipts: Vec<_> = (1..=3).map(|number| log.append(&full(number)).unwrap()).collect();
+    let old = log.vkey();
+    let what = Contradiction::RolledBack { size: 9 };
+    let contradicted = Contradicted { witness: "w.example".into(), what, proof: None, at: NOW };
+    witness::Witnessed::contradicted(&log, &contradicted);
+    let new = log.vkey();
+    assert_ne!(old, new);
+    let Some(Leaf::Incident { kind: IncidentKind::Rollback, what, continues, .. }) = log.leaf(1).unwrap() else {
+        panic!("no incident leaf")
+    };
+    assert!(what.contains("w.example") && what.contains('9'), "{what}");
+    assert_eq!(continues.line(), receipts[2].checkpoint);
+    assert_eq!(log.append(&full(3)).unwrap().seq, 2, "what was in the old log only is taken again");
+    let superseded = dir.path().join("superseded/1");
+    let found = check(&superseded, &old, &receipts[2].checkpoint);
+    assert_eq!((found.outcome, found.frames), (Outcome::Verified, 3), "{found}");
+    drop(log);
+    let log = wide(dir.path());
+    assert_eq!((log.vkey(), log.size()), (new.clone(), 1));
+    assert_eq!(verify(dir.path(), &new, None).outcome, Outcome::Verified);
+}
+
+/// Proves that a succession cut short at any step is carried through at the next opening, and the old log is whole.
+#[test]
+fn a_succession_survives_faults_at_every_step() {
+    for at in 0.. {
+        let (dir, vkey, receipts) = log_with(2);
+        std::fs::remove_file(dir.path().join("head")).unwrap();
+        let disk = faults::dying(at);
+        let cut = open_on(dir.path(), disk.clone(), SEGMENT).is_err();
+        let log = open(dir.path()).unwrap();
+        assert_ne!(log.vkey(), vkey, "step {at}");
+        assert!(matches!(log.leaf(1).unwrap(), Some(Leaf::Incident { kind: IncidentKind::Damage, .. })), "step {at}");
+        log.append(&frame(1)).unwrap();
+        let new = log.vkey();
+        drop(log);
+        assert_eq!(verify(dir.path(), &new, None).outcome, Outcome::Verified, "step {at}");
+        let key = VerifierKey::parse(&vkey).unwrap();
+        let scan = recovery::scan(&dir.path().join("superseded/1"), key.name(), u64::MAX).unwrap();
+        assert_eq!(scan.tree.size(), 3, "step {at}");
+        assert_eq!(sha256_hex(&stored(&dir.path().join("superseded/1"), &scan, 2)), receipts[1].frame_sha256);
+        if !cut {
+            assert!(at > 20, "{at} steps");
+            return;
+        }
     }
 }

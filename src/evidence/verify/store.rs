@@ -16,8 +16,20 @@ use crate::core::merkle::leaf_hash;
 use crate::core::note::{Checkpoint, VerifierKey};
 
 /// What belongs into a log's directory.
-const KNOWN: [&str; 10] =
-    ["LOCK", "id.json", "keys", "wal", "head", "pruned", "tile", "checkpoint", "quarantine", "superseded"];
+const KNOWN: [&str; 12] = [
+    "LOCK",
+    "id.json",
+    "keys",
+    "wal",
+    "head",
+    "pruned",
+    "tile",
+    "checkpoint",
+    "cosigned",
+    "peers",
+    "quarantine",
+    "superseded",
+];
 
 impl Verification {
     /// Verifies a directory.
@@ -203,8 +215,7 @@ impl Verification {
 
     fn other_files(&mut self, dir: &Path) {
         for path in files_below(dir, "wal").unwrap_or_default() {
-            let number = path.strip_prefix("wal/").and_then(|name| name.strip_suffix(".seg")?.parse().ok());
-            if number.is_none_or(|number| dir.join(&path) != wal::segment_path(dir, number)) {
+            if wal::segment_number(dir, &path).is_none() {
                 self.strange(&path);
             }
         }

@@ -162,6 +162,12 @@ pub(super) fn segment_path(dir: &Path, number: u64) -> PathBuf {
     dir.join("wal").join(format!("{number:06}.seg"))
 }
 
+/// Number of the segment at a path relative to the directory.
+pub(super) fn segment_number(dir: &Path, path: &str) -> Option<u64> {
+    let number = path.strip_prefix("wal/")?.strip_suffix(".seg")?.parse().ok()?;
+    (dir.join(path) == segment_path(dir, number)).then_some(number)
+}
+
 /// Length of the smallest segment that an entry fits, bytes.
 pub(super) fn segment_for(entry: usize) -> u64 {
     (BLOCK + entry) as u64

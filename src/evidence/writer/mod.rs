@@ -225,6 +225,12 @@ impl Writer {
         self.segments.refill(&self.disk, &mut self.entropy);
     }
 
+    /// Signs nothing any more, and gives the random source away.
+    pub(super) fn stop(&mut self, why: String) -> Entropy {
+        self.stopped = Some(why);
+        std::mem::replace(&mut self.entropy, Box::new(|_| Err(io::Error::other("the log stopped"))))
+    }
+
     /// See [`super::Log::make_next_key`].
     pub(super) fn make_next_key(&mut self) -> Result<(), StoreError> {
         keys::make_next(&self.disk, &self.dir, &mut self.entropy).map_err(|error| retry("the new key", &error))

@@ -101,12 +101,10 @@ impl Writer {
     /// Removes segments and tiles that nothing refers to any more.
     fn remove_pruned(&mut self, index: &RwLock<Index>) -> io::Result<()> {
         let Some(first) = self.segments.list.front().copied() else { return Ok(()) };
-        for number in (1..first.number).rev() {
-            let path = wal::segment_path(&self.dir, number);
-            if !path.exists() {
-                break;
+        for path in files_below(&self.dir, "wal")? {
+            if wal::segment_number(&self.dir, &path).is_some_and(|number| number < first.number) {
+                self.disk.wipe(&self.dir.join(path))?;
             }
-            self.disk.wipe(&path)?;
         }
         let kept = read(index).leaves.first;
         for path in files_below(&self.dir, "tile")? {

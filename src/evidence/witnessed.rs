@@ -1,0 +1,80 @@
+//! The log as its witnesses see it: what they are shown, the cosignatures they give, and what they say against it.
+
+use std::path::Path;
+use std::sync::PoisonError;
+
+use super::log::{Index, Log};
+use super::read_at_most;
+use super::start::Broken;
+use crate::core::manifest::IncidentKind;
+use crate::core::merkle::Hash;
+use crate::core::note::{Checkpoint, NOTE_BYTES_MAX, split_note, with_signature};
+use crate::core::witness::Contradiction;
+use crate::engine::store::Store;
+use crate::engine::witness::{Contradicted, Witnessed};
+use crate::metrics::Metric;
+
+impl Witnessed for Log {
+    fn vkey(&self) -> String {
+        Store::vkey(self)
+    }
+
+    fn checkpoint(&self) -> String {
+        self.index().note.clone()
+    }
+
+    fn consistency_proof(&self, old_size: u64, size: u64) -> Option<Vec<Hash>> {
+        self.index().tree.consistency_proof(old_size, size)
+    }
+
+    fn root_at(&self, size: u64) -> Option<Hash> {
+        self.index().tree.root_at(size)
+    }
+
+    fn cosigned(&self, checkpoint: &str, line: &str) {
+        let mut newest = self.cosigned.lock().unwrap_or_else(PoisonError::into_inner);
+        let size = |note: &str| parse(note).map(|it| it.size);
+        let under = match newest.as_deref() {
+            Some(note) if size(note) > size(checkpoint) => return,
+            Some(note) if size(note) == size(checkpoint) => note,
+            _ => checkpoint,
+        };
+        let Some(note) = with_signature(under, line) else { return };
+        if let Err(error) = self.options.disk.replace(&self.dir().join(COSIGNED), note.as_bytes()) {
+            tracing::warn!(%error, "the cosigned checkpoint is kept in memory only");
+        }
+        *newest = Some(note);
+    }
+
+    fn contradicted(&self, contradicted: &Contradicted) {
+        let Contradicted { witness, what, proof, at } = contradicted;
+        let (kind, name, size) = match what {
+            Contradiction::RolledBack { size } => (IncidentKind::Rollback, "rolled_back", *size),
+            Contradiction::Forked { size } => (IncidentKind::Fork, "forked", *size),
+        };
+        Metric::WitnessContradictions.add(&[("witness", witness), ("kind", name)], 1);
+        tracing::error!(witness, kind = name, size, proof, "a witness remembers another history of this log");
+        let shown = proof.as_deref().and_then(parse);
+        let how = if shown.is_some() { "with the log's own signature" } else { "twice" };
+        let what = format!("the witness {witness} says, {how}, that it remembers another history of {size} leaves");
+        let broken = Broken { kind, what, newest: shown.unwrap_or_else(|| self.newest_checkpoint()) };
+        if let Err(error) = self.supersede(broken, *at) {
+            tracing::error!(%error, "no other log could be begun; nothing is signed any more");
+        }
+    }
+}
+
+/// File of the newest cosigned checkpoint. Derived: the witnesses give it again.
+const COSIGNED: &str = "cosigned";
+
+fn parse(note: &str) -> Option<Checkpoint> {
+    Checkpoint::parse(split_note(note).ok()?.0).ok()
+}
+
+/// The cosigned checkpoint on disk, if it is one of this log as it is.
+pub(super) fn read_cosigned(dir: &Path, index: &Index) -> Option<String> {
+    let note = String::from_utf8(read_at_most(&dir.join(COSIGNED), NOTE_BYTES_MAX as u64).ok()?).ok()?;
+    let checkpoint = parse(&note)?;
+    let is_ours = checkpoint.origin == index.origin && index.tree.root_at(checkpoint.size) == Some(checkpoint.root);
+    is_ours.then_some(note)
+}
