@@ -8,8 +8,10 @@ use rustls::{ClientConfig, RootCertStore};
 
 /// Bound of the whole exchange.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes read of a reply.
+/// Bytes read of a reply that says what became of a request.
 const REPLY_BYTES_MAX: usize = 64 << 10;
+/// Bytes read of what was asked for.
+const ANSWER_BYTES_MAX: usize = 128 << 20;
 
 /// `NAME=VALUE`
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {
@@ -40,12 +42,35 @@ pub(super) fn new() -> anyhow::Result<reqwest::Client> {
 }
 
 /// The body of a reply, as far as it may be long.
-pub(super) async fn body(mut response: reqwest::Response) -> reqwest::Result<Vec<u8>> {
+pub(super) async fn body(response: reqwest::Response) -> reqwest::Result<Vec<u8>> {
+    body_of(response, REPLY_BYTES_MAX).await
+}
+
+async fn body_of(mut response: reqwest::Response, bytes_max: usize) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
-    while body.len() < REPLY_BYTES_MAX
+    while body.len() < bytes_max
         && let Some(chunk) = response.chunk().await?
     {
-        body.extend_from_slice(&chunk[..chunk.len().min(REPLY_BYTES_MAX - body.len())]);
+        body.extend_from_slice(&chunk[..chunk.len().min(bytes_max - body.len())]);
     }
     Ok(body)
+}
+
+/// Fetches what is at `url`.
+///
+/// # Errors
+/// When it does not answer, or not with success; then with what it says.
+pub(super) fn get(url: &str, pairs: &[(String, String)]) -> anyhow::Result<Vec<u8>> {
+    let headers = headers(pairs)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let response = new()?.get(url).headers(headers).send().await.context("the sidecar does not answer")?;
+        let status = response.status();
+        let body = body_of(response, ANSWER_BYTES_MAX).await.context("the sidecar's answer broke off")?;
+        let detail = || serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default()["detail"].clone();
+        match status.is_success() {
+            true => Ok(body),
+            false => anyhow::bail!("{url} answered {status} {}", detail().as_str().unwrap_or_default()),
+        }
+    })
 }

@@ -8,6 +8,7 @@ mod completeness;
 mod diagnose;
 mod drill;
 mod evidence;
+mod incident;
 mod inspect;
 mod output;
 pub mod print_config;
@@ -57,9 +58,12 @@ enum Command {
     Diagnose(diagnose::Args),
     /// Rehearse an incident, end to end, on the real engine
     Drill(drill::Args),
+    /// List incidents, show their frames, write their bundles
+    #[command(subcommand)]
+    Incident(incident::Args),
     /// Verify a bundle or a store directory offline
     Verify(verify::Args),
-    /// Look at the evidence log
+    /// The evidence log: its key and health, erasure, pruning, rotation of keys
     #[command(subcommand)]
     Evidence(evidence::Args),
 }
@@ -77,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Record(args) => record::run(&args),
         Command::Diagnose(args) => diagnose::run(&args),
         Command::Drill(args) => drill::run(&args),
+        Command::Incident(args) => incident::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Evidence(args) => evidence::run(&args),
     };

@@ -17,9 +17,13 @@ pub(super) struct Args {
     /// File with the log's verifier key, or the key itself; never taken from PATH
     #[arg(long, value_name = "FILE|VKEY")]
     vkey: String,
-    /// A checkpoint that somebody kept: the signed note, a file of it, or `origin size root` as alerts carry it
+    /// Checkpoints that somebody kept, or a file of them: a signed note, or any text with `origin size root` in it, such
+    /// as a pasted alert
     #[arg(long, value_name = "TEXT|FILE")]
     remembered: Option<String>,
+    /// C2SP tlog-policy file: the witnesses that must have cosigned
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -37,7 +41,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(kept) => kept,
         Err(_) => text.clone(),
     });
-    let verification = evidence::verify(&args.path, &vkey, remembered.as_deref());
+    let policy = args.policy.as_ref().map(|file| evidence::read_policy(file, &args.path)).transpose();
+    let policy = policy.map_err(anyhow::Error::msg)?;
+    let verification = evidence::verify_with_policy(&args.path, &vkey, remembered.as_deref(), policy.as_deref());
     match args.format {
         Format::Json => print_json(&serde_json::to_value(&verification).context("rendering the result")?)?,
         Format::Table | Format::Markdown => say(verification.report().trim_end())?,

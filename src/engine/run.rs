@@ -197,14 +197,11 @@ fn log(notice: &Notice) {
             tracing::info!(feature = &**feature, class, mode, from, to, reason, "breaker moved");
         }
         Notice::Frame { incident, .. } => match &incident.frame {
-            FrameState::Committed(receipt) => {
-                let (frame_id, checkpoint) = (&receipt.frame_id, &receipt.checkpoint);
-                tracing::info!(frame_id, feature = &*incident.feature, checkpoint, "frame committed");
-            }
             FrameState::NotCommitted { reason } => {
                 tracing::error!(frame_id = incident.id, feature = &*incident.feature, reason, "frame not committed");
             }
-            FrameState::Committing => {}
+            // The writer tells of it, with the checkpoint.
+            FrameState::Committed(_) | FrameState::Committing => {}
         },
     }
 }

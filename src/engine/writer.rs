@@ -153,11 +153,22 @@ impl Thread {
 
     fn append(&mut self, frame: Arc<FrameBytes>) {
         let span = tracing::info_span!("evidence.append", frame_id = frame.id, feature = frame.feature);
-        let result = span.in_scope(|| self.store.append(&frame));
+        // In the span, so that the checkpoint is in its exported event, too: one more place that remembers it.
+        let result = span.in_scope(|| {
+            let result = self.store.append(&frame);
+            let (frame_id, feature) = (&frame.id, &frame.feature);
+            match &result {
+                Ok(receipt) => {
+                    let (seq, checkpoint) = (receipt.seq, &receipt.checkpoint);
+                    tracing::info!(frame_id, feature, seq, checkpoint, "frame committed");
+                }
+                Err(error) => tracing::error!(frame_id, feature, %error, "a frame was not committed"),
+            }
+            result
+        });
         Metric::Frames.add(&[("result", label(result.as_ref().err()))], 1);
-        match &result {
-            Ok(_) => Metric::LogSize.set(&[], self.store.size()),
-            Err(error) => tracing::error!(frame_id = frame.id, %error, "a frame was not committed"),
+        if result.is_ok() {
+            Metric::LogSize.set(&[], self.store.size());
         }
         let frame_id = frame.id.clone();
         match &result {

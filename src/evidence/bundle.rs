@@ -5,7 +5,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::log::Index;
+use super::reader::Index;
 use super::{sha256_hex, tiles, wal};
 use crate::core::manifest::Leaf;
 use crate::core::note::base64;

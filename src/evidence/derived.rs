@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::durable::Disk;
-use super::log::{Index, entries};
+use super::reader::{Index, entries};
 use super::tiles::Tile;
 use super::{files_below, remove};
 

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 
 use super::durable::Disk;
 use super::read_at_most;
-use super::recovery::{self, Chain};
+use super::reader::Reader;
+use super::recovery::Chain;
 use crate::config::Evidence;
-use crate::core::manifest::Manifest;
 use crate::core::merkle::Hash;
 use crate::core::note::{NOTE_BYTES_MAX, Signer};
+use crate::core::policy::POLICY_BYTES_MAX;
 
 /// A source of random bytes, [`os_entropy`] outside tests.
 pub type Entropy = Box<dyn FnMut(&mut [u8]) -> io::Result<()> + Send>;
@@ -204,11 +205,7 @@ fn read_seed(path: &Path) -> io::Result<[u8; SEED_BYTES]> {
 /// # Errors
 /// When there is no log, or it can't be read.
 pub fn own_vkey(dir: &Path) -> io::Result<String> {
-    let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-    let genesis = Manifest::parse(&std::fs::read(dir.join("id.json"))?);
-    let genesis = genesis.map_err(|error| invalid(format!("id.json: {error}")))?;
-    let scan = recovery::scan(dir, &genesis.origin, u64::MAX).map_err(|error| invalid(error.to_string()))?;
-    Ok(scan.chain.current().to_string())
+    Reader::open(dir).map(|reader| reader.vkey())
 }
 
 /// Reads a vkey for [`super::verify()`] from a file, which must lie outside the evidence: a key that comes with what
@@ -217,14 +214,24 @@ pub fn own_vkey(dir: &Path) -> io::Result<String> {
 /// # Errors
 /// A sentence for the user.
 pub fn read_vkey(file: &Path, evidence: &Path) -> Result<String, String> {
+    let bytes = read_outside(file, evidence, "the verifier key", NOTE_BYTES_MAX)?;
+    String::from_utf8(bytes).map_err(|_| format!("{}: not a verifier key", file.display()))
+}
+
+/// Reads a policy for [`super::verify_with_policy`], likewise.
+///
+/// # Errors
+/// A sentence for the user.
+pub fn read_policy(file: &Path, evidence: &Path) -> Result<Vec<u8>, String> {
+    read_outside(file, evidence, "the policy", POLICY_BYTES_MAX)
+}
+
+fn read_outside(file: &Path, evidence: &Path, what: &str, bytes_max: usize) -> Result<Vec<u8>, String> {
     let failed = |error: io::Error| format!("{}: {error}", file.display());
     let (file_at, evidence_at) = (file.canonicalize().map_err(failed)?, evidence.canonicalize());
     if evidence_at.is_ok_and(|evidence| file_at.starts_with(evidence)) {
-        return Err(format!(
-            "{} lies inside the evidence; take the verifier key from where the log's owner published it",
-            file.display()
-        ));
+        let shown = file.display();
+        return Err(format!("{shown} lies inside the evidence; take {what} from where its owner published it"));
     }
-    let bytes = read_at_most(&file_at, NOTE_BYTES_MAX as u64).map_err(failed)?;
-    String::from_utf8(bytes).map_err(|_| format!("{}: not a verifier key", file.display()))
+    read_at_most(&file_at, bytes_max as u64).map_err(failed)
 }

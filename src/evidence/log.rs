@@ -2,48 +2,33 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 
 use super::durable::Disk;
 use super::keys::{Entropy, Fit, Signers};
-use super::recovery::{Leaves, Scan};
+use super::reader::{Index, Reader};
+use super::recovery::Scan;
 use super::start::{self, Broken, OpenError, Reading};
-use super::succession::Succession;
-use super::tiles::Tile;
-use super::wal::{self, SEGMENT_BYTES};
+use super::succession::{self, Succession};
+use super::wal::SEGMENT_BYTES;
 use super::writer::{Left, Writer};
-use super::{bundle, recovery, sha256_hex, tiles, witnessed};
 use crate::config::Evidence;
-use crate::core::frame::parts::Erased;
 use crate::core::manifest::Leaf;
-use crate::core::merkle::Tree;
-use crate::core::note::Checkpoint;
 use crate::core::time::UnixNanos;
 use crate::engine::store::{Condition, EraseOrder, FrameBytes, Receipt, Store, StoreError};
 use crate::metrics::Metric;
-
-/// What readers see: everything acknowledged.
-#[derive(Debug)]
-pub(super) struct Index {
-    pub(super) origin: String,
-    pub(super) tree: Tree,
-    pub(super) leaves: Leaves,
-    /// The last signed checkpoint.
-    pub(super) note: String,
-}
 
 /// A transparency log of freeze frames in a directory. One process at a time may have it open; appends come one at a
 /// time and block until durable, reads never wait for them.
 #[derive(Debug)]
 pub struct Log {
-    dir: PathBuf,
+    pub(super) reader: Reader,
     writer: Mutex<Writer>,
-    index: RwLock<Index>,
-    /// The newest checkpoint with cosignatures under it.
-    pub(super) cosigned: Mutex<Option<String>>,
+    /// Logs that this one took the place of, oldest first; still read from.
+    superseded: RwLock<Vec<Reader>>,
     config: Evidence,
     pub(super) options: Options,
     _lock: File,
@@ -86,24 +71,24 @@ impl Log {
         options.disk.create_directory(dir).map_err(failed)?;
         let lock = start::lock(dir)?;
         let (writer, index) = go_on(dir, config, now, entropy, options)?;
-        let cosigned = Mutex::new(witnessed::read_cosigned(dir, &read(&index)));
-        let (dir, config, options) = (dir.to_owned(), config.clone(), options.clone());
-        Ok(Self { dir, writer: Mutex::new(writer), index, cosigned, config, options, _lock: lock })
+        let (reader, superseded) = (Reader::new(dir, index), RwLock::new(succession::read_superseded(dir)));
+        let (config, options) = (config.clone(), options.clone());
+        Ok(Self { reader, writer: Mutex::new(writer), superseded, config, options, _lock: lock })
     }
 
     /// Leaves the log as it is and begins another one, because somebody remembers another history of it.
     pub(super) fn supersede(&self, broken: Broken, now: UnixNanos) -> Result<(), OpenError> {
-        let failed = |error| OpenError::Io { path: self.dir.clone(), error };
+        let dir = self.reader.dir();
+        let failed = |error| OpenError::Io { path: dir.to_owned(), error };
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         // From here on nothing is signed under the old origin, whatever fails.
         let entropy = writer.stop(format!("{}: {}", broken.kind.as_str(), broken.what));
         Metric::LogIncidents.add(&[("kind", broken.kind.as_str())], 1);
-        drop(Succession::begin(&self.options.disk, &self.dir, broken).map_err(failed)?);
-        let (fresh, index) = go_on(&self.dir, &self.config, now, entropy, &self.options)?;
+        drop(Succession::begin(&self.options.disk, dir, broken).map_err(failed)?);
+        let (fresh, index) = go_on(dir, &self.config, now, entropy, &self.options)?;
         *writer = fresh;
-        *self.index.write().unwrap_or_else(PoisonError::into_inner) =
-            index.into_inner().unwrap_or_else(PoisonError::into_inner);
-        *self.cosigned.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.superseded.write().unwrap_or_else(PoisonError::into_inner) = succession::read_superseded(dir);
+        self.reader.replace(index.into_inner().unwrap_or_else(PoisonError::into_inner));
         Ok(())
     }
 
@@ -113,20 +98,24 @@ impl Log {
         self.index().origin.clone()
     }
 
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
+    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.reader.index()
     }
 
-    /// The log's size and root.
-    pub(super) fn newest_checkpoint(&self) -> Checkpoint {
-        let index = self.index();
-        let size = index.tree.size();
-        Checkpoint { origin: index.origin.clone(), size, root: index.tree.root_at(size).unwrap_or_default() }
+    /// Asks this log, then those it took the place of, the newest first.
+    fn first_found<T>(&self, ask: impl Fn(&Reader) -> Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+        match ask(&self.reader)? {
+            None => superseded(&self.superseded).iter().rev().find_map(|reader| ask(reader).transpose()).transpose(),
+            found => Ok(found),
+        }
     }
 
-    pub(super) fn index(&self) -> std::sync::RwLockReadGuard<'_, Index> {
-        // The index is changed by infallible pushes only, so a poisoned lock still guards a whole one.
-        read(&self.index)
+    /// What leaf `seq` says; `None` for a leaf that is not here.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn leaf(&self, seq: u64) -> Result<Option<Leaf>, StoreError> {
+        self.reader.leaf(seq)
     }
 
     fn writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
@@ -138,7 +127,7 @@ impl Log {
     /// # Errors
     /// See [`StoreError`].
     pub fn prune(&self, below: u64, reason: &str, now: UnixNanos) -> Result<u64, StoreError> {
-        self.writer()?.prune(below, reason, now, &self.index)
+        self.writer()?.prune(below, reason, now, self.reader.index_lock())
     }
 
     /// First leaf of the frames captured at `time` or later; the log's size when there are none.
@@ -165,48 +154,10 @@ impl Log {
     pub fn forget_previous_key(&self) -> Result<bool, StoreError> {
         self.writer()?.forget_previous_key()
     }
+}
 
-    /// What leaf `seq` says; `None` for a leaf that is not here.
-    ///
-    /// # Errors
-    /// When the log can't be read.
-    pub fn leaf(&self, seq: u64) -> Result<Option<Leaf>, StoreError> {
-        let Some(bytes) = self.entry(seq)? else { return Ok(None) };
-        wal::found(&bytes, seq).map(|found| Some(found.manifest.leaf)).map_err(unreadable_now)
-    }
-
-    /// The bytes of an entry; `None` for a leaf that is not here.
-    fn entry(&self, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(location) = self.index().leaves.location(seq) else { return Ok(None) };
-        wal::read(&self.dir, location).map(Some).map_err(unreadable_now)
-    }
-
-    /// The bytes of the frame in leaf `seq` as they are now.
-    fn frame_bytes(&self, found: &wal::Found<'_>) -> Result<Vec<u8>, StoreError> {
-        let seq = found.manifest.seq;
-        let index = self.index();
-        let damaged = || Erased { seq, at: String::new(), reason: "damaged on disk".to_owned() };
-        let gone = |part: &str| index.leaves.erased(seq, part).or_else(|| Some(damaged()));
-        recovery::check_frame(&found.manifest, &found.slots, gone).map_err(StoreError::Fatal)
-    }
-
-    /// The frame in leaf `seq` with the receipt it was given; `None` for a leaf of another type.
-    fn committed(&self, seq: u64) -> Result<Option<(Receipt, Bytes)>, StoreError> {
-        let Some(bytes) = self.entry(seq)? else { return Ok(None) };
-        let found = wal::found(&bytes, seq).map_err(unreadable_now)?;
-        let Leaf::Frame(leaf) = &found.manifest.leaf else { return Ok(None) };
-        let frame = self.frame_bytes(&found)?;
-        let root = self.index().tree.root_at(seq + 1).unwrap_or_default();
-        let checkpoint = Checkpoint { origin: found.manifest.origin.clone(), size: seq + 1, root }.line();
-        let receipt = Receipt { frame_id: leaf.frame_id.clone(), seq, frame_sha256: sha256_hex(&frame), checkpoint };
-        Ok(Some((receipt, frame.into())))
-    }
-
-    /// Leaf of a frame that is kept.
-    fn seq(&self, id: &str) -> Option<u64> {
-        let index = self.index();
-        index.leaves.ids.get(id).copied().filter(|seq| *seq >= index.leaves.kept_from)
-    }
+fn superseded(readers: &RwLock<Vec<Reader>>) -> RwLockReadGuard<'_, Vec<Reader>> {
+    readers.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads the log, or begins one, and makes it ready for writing.
@@ -265,8 +216,8 @@ fn open_whole(
     let damaged = scan.damaged_parts();
     let left = Left { unfinished: scan.unfinished.take(), states: std::mem::take(&mut scan.segments), damaged, fit };
     let note = scan.note.take().unwrap_or_default();
-    let origin = signers.origin().to_owned();
-    let index = Index { origin, tree: scan.tree, leaves: scan.leaves, note };
+    let (origin, vkey) = (signers.origin().to_owned(), scan.chain.current().to_string());
+    let index = Index { origin, vkey, tree: scan.tree, leaves: scan.leaves, note };
     let retention = config.retention.clone();
     let mut writer = Writer::open(dir, signers, scan.chain, entropy, options, retention, &index, &left, now)?;
     let index = RwLock::new(index);
@@ -274,95 +225,50 @@ fn open_whole(
     Ok((writer, index))
 }
 
-/// Contents of an entries tile; `None` when leaves of it are pruned.
-pub(super) fn entries(dir: &Path, tile: Tile, leaves: &Leaves) -> io::Result<Option<Vec<u8>>> {
-    if tile.entries().start < leaves.first {
-        return Ok(None);
-    }
-    let mut contents = Vec::new();
-    for (seq, location) in leaves.range(tile.entries()) {
-        let bytes = wal::read(dir, location)?;
-        tiles::push_entry(&mut contents, wal::found(&bytes, seq)?.bytes);
-    }
-    Ok(Some(contents))
-}
-
-fn read(index: &RwLock<Index>) -> std::sync::RwLockReadGuard<'_, Index> {
-    index.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn unreadable_now(error: io::Error) -> StoreError {
-    match error.kind() {
-        io::ErrorKind::InvalidData => StoreError::Fatal(error.to_string()),
-        _ => StoreError::Retry(error.to_string()),
-    }
-}
-
 impl Store for Log {
     fn append(&self, frame: &FrameBytes) -> Result<Receipt, StoreError> {
-        self.writer()?.append(frame, &self.index)
+        self.writer()?.append(frame, self.reader.index_lock())
     }
 
     fn record(&self, leaf: &Leaf) -> Result<u64, StoreError> {
-        self.writer()?.record(leaf, &self.index)
+        self.writer()?.record(leaf, self.reader.index_lock())
     }
 
     fn erase(&self, order: &EraseOrder) -> Result<u64, StoreError> {
-        self.writer()?.erase(order, &self.index)
+        self.writer()?.erase(order, self.reader.index_lock())
     }
 
     fn maintain(&self, now: UnixNanos, lost: u64) -> Result<Condition, StoreError> {
-        self.writer()?.maintain(now, lost, &self.index)
+        self.writer()?.maintain(now, lost, self.reader.index_lock())
     }
 
     fn frame(&self, id: &str) -> Result<Option<Bytes>, StoreError> {
-        let Some(seq) = self.seq(id) else { return Ok(None) };
-        Ok(self.committed(seq)?.map(|(_, bytes)| bytes))
+        self.first_found(|reader| reader.frame(id))
     }
 
     fn bundle(&self, id: &str) -> Result<Option<Bytes>, StoreError> {
-        let Some(seq) = self.seq(id) else { return Ok(None) };
-        let Some(bytes) = self.entry(seq)? else { return Ok(None) };
-        let found = wal::found(&bytes, seq).map_err(unreadable_now)?;
-        let frame = self.frame_bytes(&found)?;
-        let cosigned = self.cosigned.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let bundle = bundle::make(&self.dir, &self.index(), cosigned, &found, &frame).map_err(unreadable_now)?;
-        Ok(Some(bundle.into()))
+        self.first_found(|reader| reader.bundle(id))
     }
 
     fn newest(&self, max: usize) -> Result<Vec<(Receipt, Bytes)>, StoreError> {
-        let frames: Vec<u64> = {
-            let index = self.index();
-            let kept = index.leaves.frames.iter().map(|(seq, _)| *seq).filter(|seq| *seq >= index.leaves.kept_from);
-            let kept: Vec<u64> = kept.collect();
-            kept[kept.len().saturating_sub(max)..].to_vec()
-        };
-        frames.into_iter().map(|seq| self.committed(seq)).filter_map(Result::transpose).collect()
+        let mut newest = self.reader.newest(max)?;
+        for reader in superseded(&self.superseded).iter().rev() {
+            let older = reader.newest(max - newest.len())?;
+            newest.splice(0..0, older);
+        }
+        Ok(newest)
     }
 
     fn log_file(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
-        if path == "checkpoint" {
-            return Ok(Some(self.index().note.clone().into()));
-        }
-        if path == "cosigned" {
-            return Ok(self.cosigned.lock().unwrap_or_else(PoisonError::into_inner).clone().map(Bytes::from));
-        }
-        let index = self.index();
-        let Some(tile) = Tile::parse(path).filter(|tile| tile.exists_at(index.tree.size())) else {
-            return Ok(None);
-        };
-        if tile.level.is_some() {
-            return Ok(tile.hashes(&index.tree).map(Bytes::from));
-        }
-        entries(&self.dir, tile, &index.leaves).map(|contents| contents.map(Bytes::from)).map_err(unreadable_now)
+        self.reader.log_file(path)
     }
 
     fn vkey(&self) -> String {
-        self.writer.lock().map(|writer| writer.vkey()).unwrap_or_default()
+        self.reader.index().vkey.clone()
     }
 
     /// Frames committed; leaves of other types are not counted.
     fn size(&self) -> u64 {
-        self.index().leaves.frames_total()
+        self.reader.index().leaves.frames_total()
     }
 }

@@ -40,6 +40,7 @@ mod head;
 mod keys;
 mod log;
 mod peers;
+mod reader;
 mod recovery;
 mod start;
 mod succession;
@@ -49,11 +50,12 @@ mod wal;
 mod witnessed;
 mod writer;
 
-pub use keys::{Entropy, os_entropy, own_vkey, read_vkey};
+pub use keys::{Entropy, os_entropy, own_vkey, read_policy, read_vkey};
 pub use log::Log;
 pub use peers::Peers;
+pub use reader::Reader;
 pub use start::OpenError;
-pub use verify::{Level, Outcome, Verification, verify};
+pub use verify::{Level, Outcome, Verification, verify, verify_with_policy};
 
 #[cfg(test)]
 mod tests;

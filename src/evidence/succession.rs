@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::durable::Disk;
 use super::read_at_most;
+use super::reader::Reader;
 use super::start::Broken;
 use super::wal::FILE_BYTES_MAX;
 use crate::core::manifest::{IncidentKind, canonical, parse_canonical};
@@ -95,6 +96,19 @@ impl Succession {
         let moved = value.get("moved").and_then(Value::as_bool)?;
         Some(Self { broken, number: value["number"].as_u64()?, moved })
     }
+}
+
+/// The logs that were superseded, oldest first; those that can't be read are told and left out.
+pub(super) fn read_superseded(dir: &Path) -> Vec<Reader> {
+    let directories = (1..).map(|number| directory(dir, number)).take_while(|directory| directory.exists());
+    let open = |directory: PathBuf| match Reader::open(&directory) {
+        Ok(reader) => Some(reader),
+        Err(error) => {
+            tracing::warn!(directory = %directory.display(), %error, "frames of a superseded log can't be read");
+            None
+        }
+    };
+    directories.filter_map(open).collect()
 }
 
 /// Directory of the `number`th log that was superseded.

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::durable::Disk;
 use super::log::Options;
+use super::verify::verify_bundle;
 use super::wal::{BLOCK, Kind, Record};
 use super::*;
 use crate::config::Evidence;

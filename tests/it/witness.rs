@@ -361,8 +361,8 @@ async fn cosigned(url: &str, size: u64) {
 }
 
 /// Proves the wiring by configuration alone: the binary is a witness, gets cosigned by one, and a copy of its directory
-/// that goes on in a second process is counted as a contradiction and never cosigned. A witness that lost its memory is none,
-/// and still a sidecar.
+/// that goes on in a second process is counted as a contradiction, never cosigned, and goes on as another log. A witness that
+/// lost its memory is none, and still a sidecar.
 #[tokio::test]
 async fn processes_witness_each_other() {
     let (dir_w, dir_l) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -402,7 +402,13 @@ async fn processes_witness_each_other() {
         .await
     };
     contradictions("rolled_back").await;
+    eventually("another log begins", async || match text(&format!("{url}/log/vkey")).await {
+        now if now == log => Err(now),
+        _ => Ok(()),
+    })
+    .await;
     freeze(&url, "2026-11-22T02:20:00Z").await;
-    contradictions("forked").await;
-    assert!(text(&format!("{url}/log/cosigned")).await.contains("\n1\n"), "what it got before it was a second history");
+    let checkpoint = text(&format!("{url}/log/checkpoint")).await;
+    assert_eq!(checkpoint.split('\n').nth(1), Some("3"), "genesis, incident and the frame: {checkpoint}");
+    assert!(http::get(&format!("{url}/log/cosigned")).await.is_err(), "nobody cosigned the second history");
 }

@@ -2,7 +2,9 @@
 //! changes nothing of what it comes to.
 
 use super::*;
+use crate::core::cosignature::Cosigner;
 use crate::core::manifest::{IncidentKind, Leaf};
+use crate::core::note::split_note;
 use crate::core::witness::Contradiction;
 use crate::engine::store::EraseOrder;
 use crate::engine::witness::{self, Contradicted};
@@ -104,12 +106,8 @@ fn a_part_cannot_go_in_silence() {
     (1..=2).for_each(|number| drop(log.append(&full(number)).unwrap()));
     log.erase(&erase(1, "judge")).unwrap();
     let (whole, erased) = (log.bundle(&frame(2).id).unwrap().unwrap(), log.bundle(&frame(1).id).unwrap().unwrap());
-    let key = VerifierKey::parse(&log.vkey()).unwrap();
-    let outcome = |bundle: &bundle::Bundle| {
-        let mut verification = Verification::new();
-        verification.bundle(&bundle::write(bundle).unwrap(), &key, None);
-        verification.outcome
-    };
+    let vkey = log.vkey();
+    let outcome = |bundle: &bundle::Bundle| verify_bundle(&bundle::write(bundle).unwrap(), &vkey).outcome;
     let (whole, erased) = (bundle::read(&whole).unwrap(), bundle::read(&erased).unwrap());
     assert_eq!((outcome(&whole), outcome(&erased)), (Outcome::Verified, Outcome::Verified));
     for part in 0..whole.disclosures.len() {
@@ -254,6 +252,10 @@ fn a_contradicted_log_is_succeeded_while_it_runs() {
     assert!(what.contains("w.example") && what.contains('9'), "{what}");
     assert_eq!(continues.line(), receipts[2].checkpoint);
     assert_eq!(log.append(&full(3)).unwrap().seq, 2, "what was in the old log only is taken again");
+    assert!(log.frame(&frame(1).id).unwrap().is_some(), "what it holds can still be read");
+    let (_kept, path) = bundled(&log, 1);
+    assert_eq!(verify(&path, &old, None).outcome, Outcome::Verified);
+    assert_eq!(log.newest(100).unwrap().len(), 4);
     let superseded = dir.path().join("superseded/1");
     let found = check(&superseded, &old, &receipts[2].checkpoint);
     assert_eq!((found.outcome, found.frames), (Outcome::Verified, 3), "{found}");
@@ -286,5 +288,74 @@ fn a_succession_survives_faults_at_every_step() {
             assert!(at > 20, "{at} steps");
             return;
         }
+    }
+}
+
+/// Proves that a policy is asked about a bundle and a directory alike: enough of the witnesses it names, or not.
+#[test]
+fn witnesses_of_a_policy_are_asked_for() {
+    let dir = directory();
+    let log = wide(dir.path());
+    (1..=3).for_each(|number| drop(log.append(&full(number)).unwrap()));
+    let cosigners = [1, 2].map(|seed| Cosigner::from_seed(&format!("w{seed}.example"), &[seed; 32]).unwrap());
+    let checkpoint = witness::Witnessed::checkpoint(&log);
+    let text = split_note(&checkpoint).unwrap().0.to_owned();
+    let policy = |quorum: &str| {
+        let witnesses = cosigners.iter().enumerate().map(|(n, it)| format!("witness w{n} {}\n", it.verifier()));
+        let witnesses: String = witnesses.collect();
+        match quorum {
+            "none" => format!("{witnesses}quorum none\n"),
+            threshold => format!("{witnesses}group g {threshold} w0 w1\nquorum g\n"),
+        }
+    };
+    let asked = |path: &Path, quorum: &str| {
+        let found = verify_with_policy(path, &log.vkey(), None, Some(policy(quorum).as_bytes()));
+        (found.outcome, found.level)
+    };
+    let (_kept, bare) = bundled(&log, 2);
+    for path in [dir.path(), &bare] {
+        assert_eq!(asked(path, "any"), (Outcome::Incomplete, Some(Level::L1)), "nobody has cosigned it");
+        assert_eq!(asked(path, "none"), (Outcome::Verified, Some(Level::L1)));
+    }
+    witness::Witnessed::cosigned(&log, &checkpoint, &cosigners[0].cosign(&text, 1_795_313_940));
+    log.append(&full(4)).unwrap();
+    let (_kept, path) = bundled(&log, 2);
+    for path in [dir.path(), &path] {
+        assert_eq!(asked(path, "any"), (Outcome::Verified, Some(Level::L3)));
+        assert_eq!(asked(path, "all"), (Outcome::Incomplete, Some(Level::L1)));
+        assert_eq!(verify(path, &log.vkey(), None).outcome, Outcome::Verified);
+    }
+    let (_kept, late) = bundled(&log, 4);
+    assert_eq!(asked(&late, "any").0, Outcome::Incomplete, "it came after the cosignature");
+    let cosigned = std::fs::read(dir.path().join("cosigned")).unwrap();
+    for bit in (0..cosigned.len() * 8).step_by(7) {
+        let mut flipped = cosigned.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(dir.path().join("cosigned"), flipped).unwrap();
+        assert_eq!(verify(dir.path(), &log.vkey(), None).outcome, Outcome::Altered, "bit {bit}");
+    }
+}
+
+/// Proves that a checkpoint is found in whatever text people keep it in.
+#[test]
+fn pasted_texts_are_remembered() {
+    let (dir, vkey, receipts) = log_with(3);
+    let line = &receipts[1].checkpoint;
+    let pasted = [
+        line.clone(),
+        format!("FIRING: quality (critical)\n  checkpoint: {line}\n  frame_url: http://x/y\n"),
+        format!("{{\"checkpoint\": \"{line}\", \"a\": 1}}"),
+        format!("{line} and {}", receipts[2].checkpoint),
+        line.replace(' ', "\n"),
+    ];
+    for text in pasted {
+        let found = verify(dir.path(), &vkey, Some(&text));
+        assert_eq!((found.outcome, found.level), (Outcome::Verified, Some(Level::L2)), "{text}: {found}");
+    }
+    let forked = line.replace(" 3 ", " 2 ");
+    assert_eq!(verify(dir.path(), &vkey, Some(&format!("{line} {forked}"))).outcome, Outcome::Rollback);
+    let other = line.replace("example.com", "example.org");
+    for text in [other.as_str(), "nothing", "1 2 3"] {
+        assert_eq!(verify(dir.path(), &vkey, Some(text)).outcome, Outcome::Usage, "{text}");
     }
 }

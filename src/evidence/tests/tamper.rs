@@ -82,10 +82,7 @@ fn bundle_of(number: u32) -> (Vec<u8>, String) {
 }
 
 fn check_bundle(bytes: &[u8], vkey: &str) -> Verification {
-    let key = VerifierKey::parse(vkey).unwrap();
-    let mut verification = Verification::new();
-    verification.bundle(bytes, &key, None);
-    verification
+    verify_bundle(bytes, vkey)
 }
 
 /// Proves the same of a bundle: every bit, every cut, every addition.

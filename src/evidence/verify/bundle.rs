@@ -3,7 +3,7 @@
 use super::super::bundle::{self, Bundle};
 use super::super::recovery::{self, Leaves};
 use super::super::wal::{Location, Slot};
-use super::{Level, Outcome, Verification};
+use super::{Level, Outcome, Trust, Verification};
 use crate::core::disclosure::commitment;
 use crate::core::frame::parts::Erased;
 use crate::core::manifest::{Leaf, Manifest};
@@ -16,12 +16,12 @@ const TAR_BLOCK: usize = 512;
 
 impl Verification {
     /// Verifies the bytes of a bundle.
-    pub(in super::super) fn bundle(&mut self, bytes: &[u8], key: &VerifierKey, remembered: Option<&Checkpoint>) {
+    pub(super) fn bundle(&mut self, bytes: &[u8], trust: &Trust) {
         match check_bundle(bytes) {
             Ok(bundle) => {
                 self.level = Some(Level::L0);
                 self.check("frame, parts, manifest, proofs and archive fit together, byte for byte");
-                self.signed_bundle(&bundle, key, remembered);
+                self.signed_bundle(&bundle, trust);
             }
             Err(what) if bytes.is_empty() || !bytes.len().is_multiple_of(TAR_BLOCK) => {
                 self.find(Outcome::Incomplete, format!("the archive is cut off: {what}"));
@@ -31,7 +31,8 @@ impl Verification {
         self.note("leaves before and after those in the bundle: that takes the log's directory");
     }
 
-    fn signed_bundle(&mut self, bundle: &CheckedBundle, key: &VerifierKey, remembered: Option<&Checkpoint>) {
+    fn signed_bundle(&mut self, bundle: &CheckedBundle, trust: &Trust) {
+        let key = &trust.key;
         let mut trusted = vec![key.clone()];
         for rotation in &bundle.rotations {
             if trusted.iter().any(|key| signs(key, &rotation.note, &rotation.checkpoint))
@@ -65,7 +66,8 @@ impl Verification {
         }
         let known =
             [(size - 1, bundle.previous_root), (size, bundle.then.0.root), (bundle.now.0.size, bundle.now.0.root)];
-        self.remembered(remembered, |size| known.iter().find(|known| known.0 == size).map(|known| known.1));
+        self.remembered(&trust.remembered, |size| known.iter().find(|known| known.0 == size).map(|known| known.1));
+        self.witnessed(trust.policy.as_ref(), Some(&bundle.now.1));
     }
 }
 

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use super::super::durable::TEMPORARY;
 use super::super::head::{self, Memory};
-use super::super::log::entries;
+use super::super::reader::entries;
 use super::super::recovery::{self, Scan, ScanError};
 use super::super::tiles::Tile;
 use super::super::wal::{self, FILE_BYTES_MAX};
+use super::super::witnessed::read_cosigned;
 use super::super::{files_below, read_at_most};
-use super::{Level, Outcome, Verification};
+use super::{Level, Outcome, Trust, Verification};
 use crate::core::frame::parts::Erased;
 use crate::core::manifest::{Leaf, Manifest};
 use crate::core::merkle::leaf_hash;
@@ -33,7 +34,8 @@ const KNOWN: [&str; 12] = [
 
 impl Verification {
     /// Verifies a directory.
-    pub(super) fn store(&mut self, dir: &Path, key: &VerifierKey, remembered: Option<&Checkpoint>) {
+    pub(super) fn store(&mut self, dir: &Path, trust: &Trust) {
+        let key = &trust.key;
         if !dir.join("id.json").exists() && !dir.join("wal").exists() {
             let what = "neither id.json nor wal is here: this is no log's directory, nor a bundle, which is one file";
             return self.find(Outcome::Incomplete, what);
@@ -81,14 +83,18 @@ impl Verification {
             "{frames} frames: parts, manifests, tree and {checkpoints} checkpoints signed by {}",
             key.name()
         ));
-        self.remembered(remembered.filter(|remembered| remembered.size <= size), |at| scan.tree.root_at(at));
-        if let Some(remembered) = remembered.filter(|remembered| remembered.size > size) {
+        let (reached, beyond): (Vec<_>, Vec<_>) = trust.remembered.iter().cloned().partition(|it| it.size <= size);
+        self.remembered(&reached, |at| scan.tree.root_at(at));
+        for remembered in beyond {
             let what = format!("rolled back: {} leaves were remembered, {size} are here", remembered.size);
             self.find(Outcome::Rollback, what);
         }
+        let cosigned = self.cosigned(dir, &scan).or_else(|| scan.note.clone());
+        self.witnessed(trust.policy.as_ref(), cosigned.as_deref());
         for (name, what) in [
             ("quarantine", "bytes that were never acknowledged"),
             ("superseded", "logs that could not be continued; verify each by itself"),
+            ("peers", "what is remembered of other logs as their witness"),
         ] {
             if dir.join(name).exists() {
                 self.note(format!("{name}/: {what}"));
@@ -112,6 +118,29 @@ impl Verification {
                 let outcome = if torn { Outcome::Altered } else { Outcome::Rollback };
                 let size = scan.tree.size();
                 self.find(outcome, format!("the {name} has signed {} leaves, {size} are readable", checkpoint.size));
+            }
+        }
+    }
+
+    /// The newest cosigned checkpoint, if there is one and it is of this log.
+    fn cosigned(&mut self, dir: &Path, scan: &Scan) -> Option<String> {
+        let (claimed, note) = match read_cosigned(dir) {
+            Ok(found) => found?,
+            Err(what) => {
+                self.find(Outcome::Altered, format!("cosigned: {what}"));
+                return None;
+            }
+        };
+        let signed = scan.chain.open_checkpoint(&note).ok().filter(|signed| *signed == claimed);
+        match signed.filter(|signed| scan.tree.root_at(signed.size) == Some(signed.root)) {
+            Some(signed) if signed.size < scan.tree.size() => {
+                self.note(format!("cosignatures of leaves from {} on: there are none yet", signed.size));
+                Some(note)
+            }
+            Some(_) => Some(note),
+            None => {
+                self.find(Outcome::Altered, "cosigned is no checkpoint of this log");
+                None
             }
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::RwLock;
 
 use super::super::files_below;
-use super::super::log::Index;
+use super::super::reader::Index;
 use super::super::wal::{self, Location, Segment, Slot};
 use super::{Writer, read, refused, retry};
 use crate::core::frame::parts::{REST, SAMPLES};

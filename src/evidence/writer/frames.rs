@@ -4,7 +4,7 @@ use std::sync::RwLock;
 
 use serde_json::{Map, Value};
 
-use super::super::log::Index;
+use super::super::reader::Index;
 use super::super::recovery::check_frame;
 use super::super::{sha256_hex, wal};
 use super::{Writer, read, refused, retry};

@@ -20,7 +20,7 @@ use super::derived::Derived;
 use super::durable::Disk;
 use super::head::Head;
 use super::keys::{self, Entropy, Signers};
-use super::log::Index;
+use super::reader::Index;
 use super::recovery::Chain;
 use super::wal::{Entry, Location};
 use crate::config::Retention;
@@ -182,6 +182,7 @@ impl Writer {
         published.tree.push(leaf_hash(&pending.bytes));
         published.leaves.push(location, &pending.manifest);
         published.note = pending.note;
+        published.vkey = self.chain.current().to_string();
         self.frontier = pending.next;
         let origin = self.signers.origin().to_owned();
         Ok(Some(Checkpoint { origin, size, root: self.frontier.root() }.line()))
@@ -239,11 +240,6 @@ impl Writer {
     /// See [`super::Log::forget_previous_key`].
     pub(super) fn forget_previous_key(&self) -> Result<bool, StoreError> {
         keys::forget_previous(&self.disk, &self.dir).map_err(|error| retry("the previous key", &error))
-    }
-
-    /// Verifier key of the key in charge.
-    pub(super) fn vkey(&self) -> String {
-        self.chain.current().to_string()
     }
 }
 

@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::{PoisonError, RwLock};
 
-use super::super::log::Index;
+use super::super::reader::Index;
 use super::super::recovery::{Pruned, base_path};
 use super::super::tiles::Tile;
 use super::super::{files_below, wal};

@@ -1,0 +1,163 @@
+//! `freezeframe incident`: the frames of a store directory or of a running sidecar.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::client;
+use super::output::{Format, print_json, print_table, say};
+use crate::evidence::Reader;
+
+/// Frames that `list` shows.
+const LISTED_MAX: usize = 1000;
+
+/// What to do.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(super) enum Args {
+    /// List incidents, newest last
+    List(Where),
+    /// Print the freeze frame of an incident
+    Show(OneArgs),
+    /// Write the auditor's bundle of an incident: its frame, the proof, and how to check them without us
+    Bundle(BundleArgs),
+}
+
+/// Which sidecar, or which log.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Where {
+    /// The data directory; may be in use
+    #[arg(long, default_value = "freezeframe-data", conflicts_with = "url")]
+    dir: PathBuf,
+    /// The admin listener of a running sidecar, instead of --dir
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Header of the request to the sidecar, such as authorization="Bearer ..."; may be repeated
+    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = client::pair, requires = "url")]
+    headers: Vec<(String, String)>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Arguments of `show`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct OneArgs {
+    /// Incident id
+    id: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Arguments of `bundle`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct BundleArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// Where to write it; `-` for standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match args {
+        Args::List(place) => list(place),
+        Args::Show(OneArgs { id, place }) => {
+            let frame = place.get(&format!("{id}/frame"), |log| log.frame(id))?;
+            let frame: Value = serde_json::from_slice(&frame).context("the frame is no JSON")?;
+            print_json(&frame)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Args::Bundle(args) => bundle(args),
+    }
+}
+
+fn list(place: &Where) -> anyhow::Result<ExitCode> {
+    let frames = match &place.url {
+        Some(_) => place.listed()?,
+        None => {
+            let newest = place.log()?.newest(LISTED_MAX)?;
+            let frame = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+            newest.iter().map(|(receipt, bytes)| row(&frame(bytes), &receipt.checkpoint)).collect()
+        }
+    };
+    match place.format {
+        Format::Json => print_json(&frames.into())?,
+        Format::Table | Format::Markdown => {
+            let columns = ["id", "captured_at", "feature", "alert", "class", "severity", "checkpoint"];
+            let cell = |frame: &Value, name: &str| frame[name].as_str().unwrap_or_default().to_owned();
+            let rows = frames.iter().map(|frame| columns.map(|name| cell(frame, name)).to_vec());
+            print_table(place.format, &columns, rows)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(frame: &Value, checkpoint: &str) -> Value {
+    let alert = &frame["alert"];
+    json!({
+        "id": frame["id"],
+        "captured_at": frame["captured_at"],
+        "feature": frame["feature"],
+        "alert": alert["name"],
+        "class": alert["class"],
+        "severity": alert["severity"],
+        "checkpoint": checkpoint,
+    })
+}
+
+fn bundle(args: &BundleArgs) -> anyhow::Result<ExitCode> {
+    let BundleArgs { one: OneArgs { id, place }, output } = args;
+    let bytes = place.get(&format!("{id}/bundle"), |log| log.bundle(id))?;
+    let path = output.clone().unwrap_or_else(|| PathBuf::from(format!("freezeframe-{id}.tar")));
+    if path == Path::new("-") {
+        std::io::stdout().write_all(&bytes)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    std::fs::write(&path, &bytes).with_context(|| format!("writing {}", path.display()))?;
+    match place.format {
+        Format::Json => print_json(&json!({ "id": id, "bundle": path, "bytes": bytes.len() }))?,
+        Format::Table | Format::Markdown => say(path.display())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Where {
+    fn log(&self) -> anyhow::Result<Reader> {
+        Reader::open(&self.dir).with_context(|| format!("reading the log in {}", self.dir.display()))
+    }
+
+    /// Something of an incident, from the sidecar or from the directory.
+    fn get<T: AsRef<[u8]>>(
+        &self,
+        path: &str,
+        read: impl FnOnce(&Reader) -> Result<Option<T>, crate::engine::store::StoreError>,
+    ) -> anyhow::Result<Vec<u8>> {
+        match &self.url {
+            Some(url) => client::get(&format!("{}/api/v1/incidents/{path}", url.trim_end_matches('/')), &self.headers),
+            None => Ok(read(&self.log()?)?.context("the log has no frame of such an incident")?.as_ref().to_vec()),
+        }
+    }
+
+    /// Incidents as the sidecar lists them.
+    fn listed(&self) -> anyhow::Result<Vec<Value>> {
+        let url = self.url.as_deref().unwrap_or_default().trim_end_matches('/');
+        let answer = client::get(&format!("{url}/api/v1/incidents"), &self.headers)?;
+        let answer: Value = serde_json::from_slice(&answer).context("the sidecar's answer is no JSON")?;
+        let incidents = answer["incidents"].as_array().context("the sidecar's answer lists no incidents")?;
+        Ok(incidents.iter().map(listed).collect())
+    }
+}
+
+fn listed(incident: &Value) -> Value {
+    json!({
+        "id": incident["id"],
+        "captured_at": incident["fired_at"],
+        "feature": incident["feature"],
+        "alert": incident["alertname"],
+        "class": incident["class"],
+        "severity": incident["severity"],
+        "checkpoint": incident["frame"]["checkpoint"],
+    })
+}
