@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::durable::Disk;
 use super::reader::{Index, entries};
+use super::files_below;
 use super::tiles::Tile;
-use super::{files_below, remove};
 
 /// The derived files of a log.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Derived {
         for tile in Tile::last(size) {
             self.tile(tile, index)?;
             if let Some(previous) = tile.previous() {
-                remove(&self.dir.join(previous.to_string()))?;
+                self.disk.discard(&self.dir.join(previous.to_string()))?;
             }
         }
         if size == index.tree.size() { self.checkpoint(index) } else { Ok(()) }
@@ -61,7 +61,7 @@ impl Derived {
         wanted.iter().try_for_each(|tile| self.tile(*tile, index))?;
         for path in files_below(&self.dir, "tile")? {
             if !Tile::parse(&path).is_some_and(|tile| wanted.contains(&tile)) {
-                remove(&self.dir.join(path))?;
+                self.disk.discard(&self.dir.join(path))?;
             }
         }
         self.checkpoint(index)

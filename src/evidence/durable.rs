@@ -8,6 +8,8 @@
 //! - [`Disk::rename`] and [`Disk::wipe`]: the same for a file that moves, and for one that goes: it is overwritten first.
 //! - [`Disk::replace`]: the same without any sync, for derived files, which are rebuilt at start.
 //!
+//! - [`Disk::settle`]: before a file is read that another process may have written: what is read is on the device.
+//!
 //! Known hole: reading back is served from the page cache. It catches short and misdirected writes, not a device that
 //! lies; for that there are the hashes, at the next start.
 
@@ -28,15 +30,27 @@ pub(super) struct Disk {
     pub(super) faults: super::tests::faults::Faults,
 }
 
-/// What is about to happen, for the fault table of the tests.
-#[cfg_attr(not(test), expect(dead_code, reason = "read by the fault table of the tests"))]
+/// What is about to happen, for the simulated disks of the tests.
+#[cfg_attr(not(test), expect(dead_code, reason = "read by the simulated disks of the tests"))]
 #[derive(Debug)]
 pub(super) enum Step<'a> {
     /// Bytes go to a file.
     Write { file: &'a File, bytes: &'a [u8], offset: u64 },
     /// What was written to a file becomes durable.
     Sync { file: &'a File },
-    /// Anything else: creating, renaming, reading back.
+    /// An empty file is opened under a name.
+    Create { path: &'a Path },
+    /// A directory gets a name.
+    CreateDirectory { path: &'a Path },
+    /// A file or a directory gets another name.
+    Rename { from: &'a Path, to: &'a Path },
+    /// A file loses its name.
+    Remove { path: &'a Path },
+    /// The names in a directory become durable.
+    SyncDirectory { path: &'a Path },
+    /// What is cached of a file is dropped.
+    Forget { file: &'a File },
+    /// Anything else: reading back.
     Other,
 }
 
@@ -50,6 +64,18 @@ impl Disk {
     #[expect(clippy::disallowed_methods, reason = "the one place")]
     pub(super) fn sync(&self, file: &File) -> io::Result<()> {
         self.step(&Step::Sync { file }, || file.sync_data())
+    }
+
+    /// Makes a file durable and drops what is cached of it. After a failed sync the cache holds what the device never
+    /// got, marked clean, and would show it to the next process, too. (Sunlight's `durable` package names this hole.)
+    /// Where the file system keeps its cache, or has none, nothing is dropped.
+    pub(super) fn settle(&self, path: &Path) -> io::Result<()> {
+        let file = File::open(path)?;
+        self.sync(&file)?;
+        self.step(&Step::Forget { file: &file }, || {
+            drop_cached(&file);
+            Ok(())
+        })
     }
 
     /// Compares what is read with what was written.
@@ -73,8 +99,8 @@ impl Disk {
         let temporary = temporary(path);
         let published = self.publish_from(&temporary, path, mode, parts);
         if published.is_err() {
-            // What it holds is of no use, and on a full disk its blocks are.
-            drop(std::fs::remove_file(&temporary));
+            // What it holds is of no use, on a full disk its blocks are, and it may be what somebody wants erased.
+            drop(self.wipe(&temporary));
         }
         published
     }
@@ -87,10 +113,11 @@ impl Disk {
         mode: u32,
         parts: impl IntoIterator<Item = &'a [u8]>,
     ) -> io::Result<File> {
-        let directory = File::open(path.parent().unwrap_or(Path::new(".")))?;
+        let parent = parent(path);
+        let directory = File::open(parent)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true).mode(mode);
-        let file = self.step(&Step::Other, || options.open(temporary))?;
+        let file = self.step(&Step::Create { path: temporary }, || options.open(temporary))?;
         let mut offset = 0;
         for part in parts {
             self.write_at(&file, part, offset)?;
@@ -98,17 +125,21 @@ impl Disk {
             offset += part.len() as u64;
         }
         self.step(&Step::Sync { file: &file }, || file.sync_all())?;
-        self.step(&Step::Other, || std::fs::rename(temporary, path))?;
-        self.step(&Step::Other, || directory.sync_all())?;
+        self.step(&Step::Rename { from: temporary, to: path }, || std::fs::rename(temporary, path))?;
+        self.step(&Step::SyncDirectory { path: parent }, || directory.sync_all())?;
         Ok(file)
     }
 
     /// Renames a file durably.
-    #[expect(clippy::disallowed_methods, reason = "the one place")]
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.step(&Step::Other, || std::fs::rename(from, to))?;
-        let directories = [from, to].map(|path| path.parent().unwrap_or(Path::new(".")));
-        directories.iter().try_for_each(|directory| self.step(&Step::Other, || File::open(directory)?.sync_all()))
+        self.step(&Step::Rename { from, to }, || std::fs::rename(from, to))?;
+        [from, to].into_iter().try_for_each(|path| self.sync_directory(parent(path)))
+    }
+
+    /// Makes the names in a directory durable.
+    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    pub(super) fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.step(&Step::SyncDirectory { path }, || File::open(path)?.sync_all())
     }
 
     /// Removes a file so that its blocks don't keep what was in it; one that is gone already is fine.
@@ -129,33 +160,40 @@ impl Disk {
     }
 
     /// Removes a file durably.
-    #[expect(clippy::disallowed_methods, reason = "the one place")]
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
-        self.step(&Step::Other, || std::fs::remove_file(path))?;
-        let directory = path.parent().unwrap_or(Path::new("."));
-        self.step(&Step::Other, || File::open(directory)?.sync_all())
+        self.step(&Step::Remove { path }, || std::fs::remove_file(path))?;
+        self.sync_directory(parent(path))
+    }
+
+    /// Removes a file that may already be gone, and that may come back in a power cut.
+    pub(super) fn discard(&self, path: &Path) -> io::Result<()> {
+        match self.step(&Step::Remove { path }, || std::fs::remove_file(path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Writes a derived file, whole or not at all while the machine stays up.
     pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        if let Some(parent) = path.parent() {
-            self.step(&Step::Other, || std::fs::create_dir_all(parent))?;
+        let directory = parent(path);
+        if !directory.is_dir() {
+            self.step(&Step::CreateDirectory { path: directory }, || std::fs::create_dir_all(directory))?;
         }
         let temporary = temporary(path);
-        self.step(&Step::Other, || std::fs::write(&temporary, bytes))?;
-        self.step(&Step::Other, || std::fs::rename(&temporary, path))
+        let file = self.step(&Step::Create { path: &temporary }, || File::create(&temporary))?;
+        self.write_at(&file, bytes, 0)?;
+        self.step(&Step::Rename { from: &temporary, to: path }, || std::fs::rename(&temporary, path))
     }
 
-    /// Creates a directory durably unless it is there.
-    #[expect(clippy::disallowed_methods, reason = "the one place")]
+    /// Creates a directory durably, with those above it. One that is there may be so in the cache only.
     pub(super) fn create_directory(&self, path: &Path) -> io::Result<()> {
-        if path.is_dir() {
-            return Ok(());
+        if !path.is_dir() {
+            if !parent(path).is_dir() {
+                self.create_directory(parent(path))?;
+            }
+            self.step(&Step::CreateDirectory { path }, || std::fs::create_dir(path))?;
         }
-        self.step(&Step::Other, || std::fs::create_dir_all(path))?;
-        // Relative paths of one part have the parent "", which can't be opened.
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        self.step(&Step::Other, || File::open(parent)?.sync_all())
+        self.sync_directory(parent(path))
     }
 
     #[cfg(not(test))]
@@ -168,6 +206,20 @@ impl Disk {
     fn step<T>(&self, step: &Step<'_>, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.faults.apply(step, act)
     }
+}
+
+#[cfg(target_os = "linux")]
+fn drop_cached(file: &File) {
+    // Advice: whether it is followed is not ours to know.
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).ok();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn drop_cached(_file: &File) {}
+
+/// The directory a path is in. Relative paths of one part have the parent "", which can't be opened.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn temporary(path: &Path) -> PathBuf {

@@ -134,13 +134,14 @@ pub(super) fn make_next(disk: &Disk, dir: &Path, entropy: &mut Entropy) -> io::R
 
 /// Ends the time in which two keys sign.
 pub(super) fn forget_previous(disk: &Disk, dir: &Path) -> io::Result<bool> {
-    let path = key_path(dir, "previous");
-    let is_there = path.exists();
-    if is_there {
+    let [previous, retired] = ["previous", "retired"].map(|name| key_path(dir, name));
+    if previous.exists() {
         // Half overwritten it would be another key.
-        disk.rename(&path, &key_path(dir, "retired"))?;
-        disk.wipe(&key_path(dir, "retired"))?;
+        disk.rename(&previous, &retired)?;
     }
+    // Asked again after a failure, it is there though the previous key is not.
+    let is_there = retired.exists();
+    disk.wipe(&retired)?;
     Ok(is_there)
 }
 

@@ -68,7 +68,9 @@ impl Log {
         options: &Options,
     ) -> Result<Self, OpenError> {
         let failed = |error| OpenError::Io { path: dir.to_owned(), error };
-        options.disk.create_directory(dir).map_err(failed)?;
+        if !dir.is_dir() {
+            options.disk.create_directory(dir).map_err(failed)?;
+        }
         let lock = start::lock(dir)?;
         let (writer, index) = go_on(dir, config, now, entropy, options)?;
         let (reader, superseded) = (Reader::new(dir, index), RwLock::new(succession::read_superseded(dir)));
@@ -170,6 +172,7 @@ fn go_on(
 ) -> Result<(Writer, RwLock<Index>), OpenError> {
     let failed = |error| OpenError::Io { path: dir.to_owned(), error };
     let disk = &options.disk;
+    start::settle(dir, disk).map_err(failed)?;
     let mut succession = Succession::pending(dir).map_err(failed)?;
     loop {
         if let Some(under_way) = succession.take() {
@@ -180,7 +183,7 @@ fn go_on(
             moved.end(disk, dir).map_err(failed)?;
         }
         let broken = if dir.join("id.json").exists() {
-            start::remove_temporary_files(dir).map_err(failed)?;
+            start::remove_temporary_files(dir, disk).map_err(failed)?;
             match start::read(dir, config, disk)? {
                 Reading::Broken(broken) => broken,
                 Reading::Whole(scan, signers, fit) => {

@@ -90,14 +90,6 @@ fn files_below(dir: &Path, name: &str) -> io::Result<Vec<String>> {
     Ok(found)
 }
 
-/// Removes a file that may already be gone.
-fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// Reads a file of at most `bytes_max`; larger ones are an error, so that nobody's evidence fills our memory.
 fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();

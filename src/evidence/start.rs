@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::durable::{Disk, TEMPORARY};
+use super::files_below;
 use super::head::{self, Head};
 use super::keys::{Entropy, Fit, Seeds, Signers};
 use super::log::Options;
 use super::recovery::{self, Scan, ScanError};
 use super::wal::{Entry, Segment, segment_for};
-use super::{files_below, remove};
 use crate::config::Evidence;
 use crate::core::manifest::{IncidentKind, Leaf, Manifest};
 use crate::core::merkle::{Tree, leaf_hash};
@@ -142,14 +142,23 @@ fn commit_first(
     Ok(())
 }
 
+/// Makes durable what another process may have left in the page cache, names and contents, so that nothing is read that
+/// a power cut could still take back.
+pub(super) fn settle(dir: &Path, disk: &Disk) -> io::Result<()> {
+    let directories = ["", "wal", "keys", "quarantine", "superseded"].map(|name| dir.join(name));
+    directories.iter().filter(|path| path.is_dir()).try_for_each(|path| disk.sync_directory(path))?;
+    let files = files_below(dir, "wal")?.into_iter().chain(["head".to_owned()]).map(|path| dir.join(path));
+    files.filter(|path| path.exists()).try_for_each(|path| disk.settle(&path))
+}
+
 /// Removes files that a crash left before they were published.
-pub(super) fn remove_temporary_files(dir: &Path) -> io::Result<()> {
-    let mut paths = ["head", "id.json", "checkpoint", "pruned", "cosigned"].map(str::to_owned).to_vec();
+pub(super) fn remove_temporary_files(dir: &Path, disk: &Disk) -> io::Result<()> {
+    let mut paths = ["head", "id.json", "checkpoint", "pruned", "cosigned", "successor"].map(str::to_owned).to_vec();
     paths.iter_mut().for_each(|path| path.push_str(TEMPORARY));
-    for below in ["wal", "tile", "peers"] {
+    for below in ["wal", "tile", "peers", "keys", "quarantine"] {
         paths.extend(files_below(dir, below)?.into_iter().filter(|path| path.ends_with(TEMPORARY)));
     }
-    paths.iter().try_for_each(|path| remove(&dir.join(path)))
+    paths.iter().try_for_each(|path| disk.wipe(&dir.join(path)))
 }
 
 fn set_aside_first_attempt(dir: &Path, disk: &Disk, volume: &str) -> io::Result<()> {

@@ -1,8 +1,10 @@
 //! What the log as a whole promises, tested through its own doors: nothing altered is accepted, nothing acknowledged
 //! is lost, whatever fails and whenever.
 
+mod device;
 pub(super) mod faults;
 mod lifecycle;
+mod power;
 mod tamper;
 
 use std::path::Path;

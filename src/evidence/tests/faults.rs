@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::super::durable::{Disk, Step};
+use super::device::Device;
 use super::*;
 
 /// What goes wrong at a step.
@@ -36,6 +37,8 @@ struct Plan {
     fired: bool,
     /// Writes that were not synced: the file, where, and what was there before.
     unsynced: Vec<(File, u64, Vec<u8>)>,
+    /// Takes the place of all that.
+    device: Option<Device>,
 }
 
 /// A disk on which the process dies before step `at`.
@@ -52,6 +55,16 @@ impl Faults {
         Self(Arc::new(Mutex::new(Plan { coming: vec![(at, how)], dies, ..Plan::default() })))
     }
 
+    /// Not single faults, but a whole device.
+    pub(super) fn of(device: Device) -> Self {
+        Self(Arc::new(Mutex::new(Plan { device: Some(device), ..Plan::default() })))
+    }
+
+    /// Asks the device, or tells it something.
+    pub(super) fn with<T>(&self, ask: impl FnOnce(&mut Device) -> T) -> T {
+        ask(self.plan().device.as_mut().unwrap())
+    }
+
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.0.lock().unwrap()
     }
@@ -59,6 +72,9 @@ impl Faults {
     /// Does a step, or what the plan has in store for it.
     pub(in super::super) fn apply<T>(&self, step: &Step<'_>, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let mut plan = self.plan();
+        if let Some(device) = &mut plan.device {
+            return device.apply(step, act);
+        }
         if plan.dead {
             return Err(io::Error::other("the process is dead"));
         }

@@ -21,7 +21,8 @@ pub(super) fn full(number: u32) -> FrameBytes {
     frame
 }
 
-fn canary(part: &str, number: u32) -> String {
+/// A text that only one part of one frame has.
+pub(super) fn canary(part: &str, number: u32) -> String {
     // Long, so that whatever its place in a base64 text most of it is spelled in one of three ways.
     format!("canary of {part} in frame {number}, which nobody else would say in so many words")
 }
@@ -38,14 +39,20 @@ fn erase(number: u32, part: &str) -> EraseOrder {
     EraseOrder { frame_id, parts, reason: "request 12".into(), at: NOW }
 }
 
-/// Whether a text is anywhere in a directory, plain or in base64 at any alignment.
-fn is_anywhere(dir: &Path, text: &str) -> bool {
+/// A text plain and in base64 at any alignment.
+pub(super) fn needles(text: &str) -> Vec<Vec<u8>> {
     let encode = |bytes: &[u8]| base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, bytes);
     let mut needles = vec![text.as_bytes().to_vec()];
     for skip in 0..3 {
         let whole = &text.as_bytes()[skip..];
         needles.push(encode(&whole[..whole.len() / 3 * 3]).into_bytes());
     }
+    needles
+}
+
+/// Whether a text is anywhere in a directory.
+fn is_anywhere(dir: &Path, text: &str) -> bool {
+    let needles = needles(text);
     let found = |bytes: &[u8]| needles.iter().any(|needle| memchr::memmem::find(bytes, needle).is_some());
     files_below(dir, ".").unwrap().iter().any(|path| found(&std::fs::read(dir.join(path)).unwrap()))
 }

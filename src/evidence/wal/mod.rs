@@ -143,11 +143,11 @@ impl Segment {
     }
 
     fn durably(&mut self, disk: &Disk, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.poisoned = true;
+        let before = std::mem::replace(&mut self.poisoned, true);
         disk.write_at(&self.file, bytes, offset)?;
         disk.sync(&self.file)?;
         disk.read_back(&self.file, bytes, offset)?;
-        self.poisoned = false;
+        self.poisoned = before;
         Ok(())
     }
 }

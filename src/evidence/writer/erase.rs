@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::RwLock;
 
+use super::super::durable::TEMPORARY;
 use super::super::files_below;
 use super::super::reader::Index;
 use super::super::wal::{self, Location, Segment, Slot};
@@ -49,13 +50,16 @@ impl Writer {
     /// Overwrites what leaves say is erased and is still there.
     pub(super) fn blank_erased(&mut self, index: &RwLock<Index>) -> io::Result<()> {
         while let Some(seq) = self.to_blank.first().copied() {
-            self.blank(seq, index)?;
+            // After a failure the cache may show zeroes that the device never got: then they are written again.
+            let again = !self.blanked_in_vain.insert(seq);
+            self.blank(seq, again, index)?;
+            self.blanked_in_vain.remove(&seq);
             self.to_blank.remove(&seq);
         }
         Ok(())
     }
 
-    fn blank(&mut self, seq: u64, index: &RwLock<Index>) -> io::Result<()> {
+    fn blank(&mut self, seq: u64, again: bool, index: &RwLock<Index>) -> io::Result<()> {
         let Some(location) = read(index).leaves.location(seq) else { return Ok(()) };
         let bytes = wal::read(&self.dir, location)?;
         let found = wal::found(&bytes, seq)?;
@@ -63,7 +67,7 @@ impl Writer {
         for (part, slot) in found.manifest.leaf.parts().iter().zip(&found.slots) {
             let padded = wal::padded(part).ok_or_else(|| io::Error::other("a part is too large"))?;
             let erased = read(index).leaves.erased(seq, &part.name).is_some();
-            if erased && *slot != Slot::Blank {
+            if erased && (again || *slot != Slot::Blank) {
                 let length = usize::try_from(part.bytes).map_err(io::Error::other)?;
                 self.blank_record(location.segment, seq, offset, length)?;
             }
@@ -82,11 +86,20 @@ impl Writer {
     /// Destroys bytes that were never acknowledged: a frame that failed here and was committed elsewhere may be among
     /// them.
     fn wipe_leftovers(&mut self) -> io::Result<()> {
-        for path in files_below(&self.dir, "quarantine")?.into_iter().filter(|path| path.ends_with(".torn")) {
+        let is_torn = |path: &str| path.trim_end_matches(TEMPORARY).ends_with(".torn");
+        for path in files_below(&self.dir, "quarantine")?.into_iter().filter(|path| is_torn(path)) {
             self.disk.wipe(&self.dir.join(path))?;
         }
-        for (segment, end) in std::mem::take(&mut self.segments.abandoned) {
-            Segment::reopen(&self.dir, segment)?.clear_from(&self.disk, end)?;
+        let active = &self.segments.active;
+        let poisoned = active.poisoned.then(|| (active.number, active.end()));
+        self.segments.abandoned.extend(poisoned);
+        while let Some((segment, end)) = self.segments.abandoned.last().copied() {
+            match Segment::reopen(&self.dir, segment) {
+                // It was pruned.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                segment => segment?.clear_from(&self.disk, end)?,
+            }
+            self.segments.abandoned.pop();
         }
         Ok(())
     }

@@ -49,6 +49,8 @@ pub(super) struct Writer {
     last_leaf_at: UnixNanos,
     /// Frames with parts that are to be destroyed and may still be there.
     to_blank: std::collections::BTreeSet<u64>,
+    /// Those of them where that was tried and failed.
+    blanked_in_vain: std::collections::BTreeSet<u64>,
     /// Why nothing is written any more.
     stopped: Option<String>,
 }

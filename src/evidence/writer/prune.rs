@@ -110,7 +110,7 @@ impl Writer {
         for path in files_below(&self.dir, "tile")? {
             let is_pruned = |tile: Tile| tile.level.is_none_or(|level| level == 0) && tile.entries().end <= kept;
             if Tile::parse(&path).is_some_and(is_pruned) {
-                super::super::remove(&self.dir.join(path))?;
+                self.disk.discard(&self.dir.join(path))?;
             }
         }
         Ok(())

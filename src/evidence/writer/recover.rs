@@ -63,6 +63,7 @@ impl Writer {
             retention,
             last_leaf_at: now,
             to_blank: BTreeSet::new(),
+            blanked_in_vain: BTreeSet::new(),
             stopped: None,
         })
     }
@@ -115,6 +116,7 @@ impl Writer {
         for state in states.iter().filter(torn).filter(|state| state.number != active) {
             if let Err(error) = self.set_aside(state, state.end) {
                 tracing::warn!(segment = state.number, %error, "torn bytes stay where they are");
+                self.segments.abandoned.push((state.number, state.end));
             }
         }
         Ok(())
