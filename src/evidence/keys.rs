@@ -134,7 +134,7 @@ pub(super) fn make_next(disk: &Disk, dir: &Path, entropy: &mut Entropy) -> io::R
 /// Ends the time in which two keys sign.
 pub(super) fn forget_previous(disk: &Disk, dir: &Path) -> io::Result<bool> {
     let path = key_path(dir, "previous");
-    let is_there = path.exists();
+    let is_there = path.try_exists()?;
     if is_there {
         // Half overwritten it would be another key.
         disk.rename(&path, &key_path(dir, "retired"))?;
@@ -164,11 +164,11 @@ pub(super) fn seed_at(
 
 fn put_next_in_place(disk: &Disk, dir: &Path) -> io::Result<()> {
     let [next, current, previous] = ["next", "log", "previous"].map(|name| key_path(dir, name));
-    if !next.exists() {
+    if !next.try_exists()? {
         return Ok(());
     }
     // Cut short between the two, the next opening does the second.
-    if current.exists() {
+    if current.try_exists()? {
         disk.rename(&current, &previous)?;
     }
     disk.rename(&next, &current)

@@ -41,8 +41,7 @@ impl Writer {
             }
         };
         self.to_blank.insert(frame);
-        let blanked = self.blank_erased(index).and_then(|()| self.wipe_leftovers());
-        blanked.map_err(|error| retry("it is on record, but not all bytes are gone", &error))?;
+        self.blank_erased(index).map_err(|error| retry("it is on record, but not all bytes are gone", &error))?;
         Ok(seq)
     }
 
@@ -65,6 +64,8 @@ impl Writer {
             let erased = read(index).leaves.erased(seq, &part.name).is_some();
             if erased && *slot != Slot::Blank {
                 let length = usize::try_from(part.bytes).map_err(io::Error::other)?;
+                // First, so that what a crash cuts short is seen here at the next opening.
+                self.wipe_leftovers()?;
                 self.blank_record(location.segment, seq, offset, length)?;
             }
             offset += padded as u64;
@@ -82,11 +83,12 @@ impl Writer {
     /// Destroys bytes that were never acknowledged: a frame that failed here and was committed elsewhere may be among
     /// them.
     fn wipe_leftovers(&mut self) -> io::Result<()> {
-        for path in files_below(&self.dir, "quarantine")?.into_iter().filter(|path| path.ends_with(".torn")) {
+        for path in files_below(&self.dir, "quarantine")?.into_iter().filter(|path| path.contains(".torn")) {
             self.disk.wipe(&self.dir.join(path))?;
         }
-        for (segment, end) in std::mem::take(&mut self.segments.abandoned) {
+        while let Some((segment, end)) = self.segments.abandoned.last().copied() {
             Segment::reopen(&self.dir, segment)?.clear_from(&self.disk, end)?;
+            self.segments.abandoned.pop();
         }
         Ok(())
     }
