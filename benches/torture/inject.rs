@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::actor::{FLAG, Promise};
 use super::judge::judge;
 use super::scenario::{Act, Template};
-use super::{Tally, in_memory};
+use super::{Size, Tally, in_memory};
 
 /// System calls on files.
 const CALLS: &str = "openat,write,pwrite64,read,pread64,fsync,fdatasync,rename,unlink,mkdir,ftruncate,chmod,flock,\
@@ -20,7 +20,8 @@ const CHANGES: [&str; 10] =
 /// Those that can't fail in a way that matters.
 const HARMLESS: [&str; 2] = ["close", "lseek"];
 /// What a call is told instead of being made: once, or from then on.
-const ERRORS: [(&str, bool); 5] = [("EIO", false), ("ENOSPC", false), ("EINTR", false), ("EIO", true), ("ENOSPC", true)];
+const ERRORS: [(&str, bool); 5] =
+    [("EIO", false), ("ENOSPC", false), ("EINTR", false), ("EIO", true), ("ENOSPC", true)];
 /// Calls alike in a row, as when a segment is filled with zeroes, beyond which only every sixteenth is told to fail.
 const ALIKE_MAX: usize = 8;
 /// Two cores, and most of the time is spent waiting for tracer and tracee.
@@ -45,15 +46,15 @@ struct Point {
     is_from_then_on: bool,
 }
 
-pub(crate) fn kill(is_test: bool) -> Tally {
-    torture(is_test, 16, |calls| {
+pub(crate) fn kill(size: Size) -> Tally {
+    torture(size.of(12, u64::MAX), |calls| {
         let points = calls.iter().filter(|call| CHANGES.contains(&call.name.as_str()));
         points.map(|call| Point { call: call.clone(), what: "signal=KILL".into(), is_from_then_on: false }).collect()
     })
 }
 
-pub(crate) fn fail(is_test: bool) -> Tally {
-    torture(is_test, 12, |calls| {
+pub(crate) fn fail(size: Size) -> Tally {
+    torture(size.of(8, u64::MAX), |calls| {
         let mut points = Vec::new();
         let mut alike = 0;
         for (n, call) in calls.iter().enumerate() {
@@ -75,8 +76,8 @@ pub(crate) fn fail(is_test: bool) -> Tally {
     })
 }
 
-/// Runs every scenario at the points that are chosen from its system calls, or at so many of them.
-fn torture(is_test: bool, sample: usize, choose: impl Fn(&[Call]) -> Vec<Point>) -> Tally {
+/// Runs every scenario at the points that are chosen from its system calls, or at so many of them, evenly spread.
+fn torture(most: u64, choose: impl Fn(&[Call]) -> Vec<Point>) -> Tally {
     if !Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status().is_ok_and(|it| it.success()) {
         return Tally { skipped: Some("strace is not there, or may not trace".into()), ..Tally::default() };
     }
@@ -91,10 +92,8 @@ fn torture(is_test: bool, sample: usize, choose: impl Fn(&[Call]) -> Vec<Point>)
                 continue;
             }
         };
-        if is_test {
-            let step = points.len().div_ceil(sample).max(1);
-            points = points.into_iter().skip(step / 2).step_by(step).collect();
-        }
+        let step = points.len().div_ceil(usize::try_from(most).unwrap_or(usize::MAX).max(1)).max(1);
+        points = points.into_iter().skip(step / 2).step_by(step).collect();
         let (broken, completed) = run_all(name, act, &template, &points);
         done.push(format!("{name} {}", points.len()));
         tally.cases += points.len() as u64;
@@ -115,7 +114,8 @@ fn run_all(name: &str, act: Act, template: &Template, points: &[Point]) -> (Vec<
                         Ok(has_ended) => drop(completed.fetch_add(usize::from(has_ended), Relaxed)),
                         Err(what) => {
                             let sticky = if point.is_from_then_on { "+" } else { "" };
-                            let at = format!("{name}, {}{sticky} at {} #{}", point.what, point.call.text, point.call.nth);
+                            let at =
+                                format!("{name}, {}{sticky} at {} #{}", point.what, point.call.text, point.call.nth);
                             broken.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{at}: {what}"));
                         }
                     }

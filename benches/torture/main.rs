@@ -1,7 +1,7 @@
 //! Torture of the evidence log from outside: real processes, real system calls, a real disk.
 //!
 //! `cargo bench --bench torture` runs every part to the end, `-- PART...` only those named. Without `--bench`, as
-//! `cargo test` runs it, every part runs for a moment. Exits 1 on a violation and 3 when a part could not be run.
+//! `cargo test` runs it, every part runs for a moment; `--most=N` bounds the points a scenario and the frames. Exits 1 on a violation and 3 when a part could not be run.
 //! Linux only; `kill` and `fail` want strace.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a command that measures time and prints")]
@@ -35,7 +35,24 @@ pub(crate) struct Tally {
     skipped: Option<String>,
 }
 
-type Part = fn(is_test: bool) -> Tally;
+/// How much is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    /// For a moment only.
+    is_test: bool,
+    /// Most points of a scenario, most frames, most restarts.
+    most: Option<u64>,
+}
+
+impl Size {
+    /// So many for a moment, so many as a whole.
+    fn of(self, moment: u64, whole: u64) -> u64 {
+        let all = if self.is_test { moment } else { whole };
+        self.most.map_or(all, |most| most.min(whole))
+    }
+}
+
+type Part = fn(size: Size) -> Tally;
 
 const PARTS: [(&str, Part); 6] = [
     ("kill", inject::kill),
@@ -56,12 +73,14 @@ fn main() {
     let is_test = !arguments.iter().any(|argument| argument == "--bench");
     let named: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
     let is_wanted = |name: &str| named.is_empty() || named.iter().any(|it| *it == name);
+    let most = arguments.iter().find_map(|argument| argument.strip_prefix("--most=")?.parse().ok());
+    let size = Size { is_test, most };
     println!("| part | cases | violations | s | figures |");
     println!("|---|---|---|---|---|");
     let (mut is_broken, mut is_skipped) = (false, false);
     for (name, part) in PARTS.into_iter().filter(|(name, _)| is_wanted(name)) {
         let started = Instant::now();
-        let tally = part(is_test);
+        let tally = part(size);
         let (seconds, broken) = (started.elapsed().as_secs_f64(), tally.violations.len());
         let figures = tally.skipped.as_ref().map_or(tally.figures, |why| format!("skipped: {why}"));
         println!("| {name} | {} | {broken} | {seconds:.1} | {figures} |", tally.cases);

@@ -9,7 +9,7 @@ use freezeframe::engine::store::{Receipt, Store};
 use freezeframe::evidence::{Level, Outcome, verify};
 
 use super::directory::Snapshot;
-use super::{Tally, frames, in_memory};
+use super::{Size, Tally, frames, in_memory};
 
 /// A log, what it signed, and what others remember of it.
 struct Past {
@@ -29,8 +29,8 @@ struct Found {
 }
 
 /// Puts each of the last states back, as a whole and in part. One memory outside finds it, or nothing was lost.
-pub(crate) fn rollback(is_test: bool) -> Tally {
-    let count = if is_test { 12 } else { 100 };
+pub(crate) fn rollback(size: Size) -> Tally {
+    let count = size.of(12, 100);
     let past = past(count);
     let newest = past.states.last().expect("at least one state");
     let (mut tally, mut found) = (Tally::default(), Found::default());
@@ -127,8 +127,8 @@ fn peer(past: &Past, dir: &Path, remembered: &str) -> Result<(), String> {
 }
 
 /// Starts again and again: no incident, no other name, not a leaf more.
-pub(crate) fn restarts(is_test: bool) -> Tally {
-    let count = if is_test { 100 } else { 10_000 };
+pub(crate) fn restarts(size: Size) -> Tally {
+    let count = size.of(100, 10_000);
     let dir = in_memory();
     let log = frames::open(dir.path()).expect("a log");
     (0..3).for_each(|number| drop(log.append(&frames::small(number)).expect("an acknowledgement")));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use freezeframe::engine::store::{Receipt, Store};
 use hdrhistogram::Histogram;
 
-use super::{Tally, frames, on_disk};
+use super::{Size, Tally, frames, on_disk};
 
 /// Most that verifying the whole may take.
 const VERIFY_SECONDS_MAX: f64 = 60.0;
@@ -19,8 +19,8 @@ const VERIFY_MIB_MAX: f64 = 64.0;
 /// Bytes of the bare write an acknowledgement is compared with.
 const BARE_BYTES: usize = 16 * 1024;
 
-pub(crate) fn soak(is_test: bool) -> Tally {
-    let frames: u64 = if is_test { 200 } else { 100_000 };
+pub(crate) fn soak(size: Size) -> Tally {
+    let frames = size.of(100, 100_000);
     let dir = on_disk();
     let mut tally = Tally { cases: frames, ..Tally::default() };
     let bare = bare(&dir.path().join("bare"), frames.min(5_000));
@@ -46,7 +46,7 @@ pub(crate) fn soak(is_test: bool) -> Tally {
         tally.violations.push(format!("verify: {}", verified.text));
     }
     // The short run is of a build that is not optimised.
-    if !is_test && (verified.seconds > VERIFY_SECONDS_MAX || verified.peak_mib > VERIFY_MIB_MAX) {
+    if !size.is_test && (verified.seconds > VERIFY_SECONDS_MAX || verified.peak_mib > VERIFY_MIB_MAX) {
         tally.violations.push(format!("verify misses {VERIFY_SECONDS_MAX} s or {VERIFY_MIB_MAX} MiB"));
     }
     tally.figures = format!(

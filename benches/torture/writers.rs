@@ -9,11 +9,11 @@ use freezeframe::evidence::{Level, Outcome, verify};
 use sha2::{Digest, Sha256};
 
 use super::actor::FLAG;
-use super::{Tally, frames, in_memory};
+use super::{Size, Tally, frames, in_memory};
 
 /// Appends from many threads at once: every index once, none left out, all verified.
-pub(crate) fn writers(is_test: bool) -> Tally {
-    let (threads, appends) = if is_test { (8, 50) } else { (64, 2_000) };
+pub(crate) fn writers(size: Size) -> Tally {
+    let (threads, appends) = (size.of(8, 64), size.of(50, 2_000));
     let dir = in_memory();
     let log = frames::open(dir.path()).expect("a log");
     let receipts = Mutex::new(Vec::new());
@@ -58,6 +58,7 @@ pub(crate) fn writers(is_test: bool) -> Tally {
             tally.violations.push(found.to_string());
         }
     }
-    tally.figures = format!("{threads} threads of {appends} appends; a second process exits {:?}", second.status.code());
+    tally.figures =
+        format!("{threads} threads of {appends} appends; a second process exits {:?}", second.status.code());
     tally
 }
