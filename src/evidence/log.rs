@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -280,11 +281,16 @@ pub(super) fn entries(dir: &Path, tile: Tile, leaves: &Leaves) -> io::Result<Opt
         return Ok(None);
     }
     let mut contents = Vec::new();
-    for (seq, location) in leaves.range(tile.entries()) {
-        let bytes = wal::read(dir, location)?;
-        tiles::push_entry(&mut contents, wal::found(&bytes, seq)?.bytes);
-    }
+    push_entries(&mut contents, dir, tile.entries(), leaves)?;
     Ok(Some(contents))
+}
+
+/// Appends the entries of leaves that lie here to the contents of a tile.
+pub(super) fn push_entries(contents: &mut Vec<u8>, dir: &Path, range: Range<u64>, leaves: &Leaves) -> io::Result<()> {
+    for (seq, location) in leaves.range(range) {
+        tiles::push_entry(contents, &wal::read_manifest(dir, location, seq)?);
+    }
+    Ok(())
 }
 
 fn read(index: &RwLock<Index>) -> std::sync::RwLockReadGuard<'_, Index> {
