@@ -3,11 +3,12 @@
 //! nobody a frame, so it is told and tried again with the next one.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::durable::Disk;
-use super::reader::{Index, entries};
 use super::files_below;
+use super::reader::{Index, entries, push_entries};
 use super::tiles::Tile;
 
 /// The derived files of a log.
@@ -17,12 +18,14 @@ pub(super) struct Derived {
     disk: Disk,
     /// First leaf whose files are not written.
     next: u64,
+    /// The entries tile that grows: the leaves in it, and its contents.
+    growing: (Range<u64>, Vec<u8>),
 }
 
 impl Derived {
     /// Nothing is known to be written yet.
     pub(super) fn new(dir: &Path, disk: Disk) -> Self {
-        Self { dir: dir.to_owned(), disk, next: 0 }
+        Self { dir: dir.to_owned(), disk, next: 0, growing: (0..0, Vec::new()) }
     }
 
     /// Writes the files of new leaves.
@@ -44,10 +47,13 @@ impl Derived {
         }
     }
 
-    fn leaf(&self, seq: u64, index: &Index) -> io::Result<()> {
+    fn leaf(&mut self, seq: u64, index: &Index) -> io::Result<()> {
         let size = seq + 1;
         for tile in Tile::last(size) {
-            self.tile(tile, index)?;
+            match tile.level {
+                None if tile.entries().start >= index.leaves.first => self.grow(tile, index)?,
+                _ => self.tile(tile, index)?,
+            }
             if let Some(previous) = tile.previous() {
                 self.disk.discard(&self.dir.join(previous.to_string()))?;
             }
@@ -74,6 +80,19 @@ impl Derived {
             None => entries(&self.dir, tile, &index.leaves)?,
         };
         contents.map_or(Ok(()), |contents| self.update(&self.dir.join(tile.to_string()), &contents))
+    }
+
+    /// Writes the newest entries tile without reading again what went into the one before.
+    fn grow(&mut self, tile: Tile, index: &Index) -> io::Result<()> {
+        let wanted = tile.entries();
+        let (mut known, mut contents) = std::mem::take(&mut self.growing);
+        if known.start != wanted.start || known.end > wanted.end {
+            (known, contents) = (wanted.start..wanted.start, Vec::new());
+        }
+        push_entries(&mut contents, &self.dir, known.end..wanted.end, &index.leaves)?;
+        let updated = self.update(&self.dir.join(tile.to_string()), &contents);
+        self.growing = (wanted, contents);
+        updated
     }
 
     fn checkpoint(&self, index: &Index) -> io::Result<()> {

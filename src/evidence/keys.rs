@@ -135,7 +135,7 @@ pub(super) fn make_next(disk: &Disk, dir: &Path, entropy: &mut Entropy) -> io::R
 /// Ends the time in which two keys sign.
 pub(super) fn forget_previous(disk: &Disk, dir: &Path) -> io::Result<bool> {
     let [previous, retired] = ["previous", "retired"].map(|name| key_path(dir, name));
-    if previous.exists() {
+    if previous.try_exists()? {
         // Half overwritten it would be another key.
         disk.rename(&previous, &retired)?;
     }
@@ -166,11 +166,11 @@ pub(super) fn seed_at(
 
 fn put_next_in_place(disk: &Disk, dir: &Path) -> io::Result<()> {
     let [next, current, previous] = ["next", "log", "previous"].map(|name| key_path(dir, name));
-    if !next.exists() {
+    if !next.try_exists()? {
         return Ok(());
     }
     // Cut short between the two, the next opening does the second.
-    if current.exists() {
+    if current.try_exists()? {
         disk.rename(&current, &previous)?;
     }
     disk.rename(&next, &current)

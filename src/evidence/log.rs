@@ -177,12 +177,12 @@ fn go_on(
     loop {
         if let Some(under_way) = succession.take() {
             let moved = under_way.move_away(disk, dir).map_err(failed)?;
-            if !dir.join("id.json").exists() {
+            if !dir.join("id.json").try_exists().map_err(failed)? {
                 start::first_start(dir, config, now, &mut entropy, options, Some(&moved.broken))?;
             }
             moved.end(disk, dir).map_err(failed)?;
         }
-        let broken = if dir.join("id.json").exists() {
+        let broken = if dir.join("id.json").try_exists().map_err(failed)? {
             start::remove_temporary_files(dir, disk).map_err(failed)?;
             match start::read(dir, config, disk)? {
                 Reading::Broken(broken) => broken,

@@ -135,7 +135,7 @@ impl Peers {
         let Submission { checkpoint, request, .. } = submission;
         let (origin, size) = (&checkpoint.origin, checkpoint.size);
         let path = memory(&self.dir, origin).join(name);
-        if path.exists() {
+        if path.try_exists().unwrap_or(true) {
             return Reply::Inconsistent;
         }
         tracing::error!(

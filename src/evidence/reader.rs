@@ -1,6 +1,7 @@
 //! Reading a log: frames, bundles, tiles. What is open for writing is read through this, as is what is only looked at.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
@@ -203,11 +204,16 @@ pub(super) fn entries(dir: &Path, tile: Tile, leaves: &Leaves) -> io::Result<Opt
         return Ok(None);
     }
     let mut contents = Vec::new();
-    for (seq, location) in leaves.range(tile.entries()) {
-        let bytes = wal::read(dir, location)?;
-        tiles::push_entry(&mut contents, wal::found(&bytes, seq)?.bytes);
-    }
+    push_entries(&mut contents, dir, tile.entries(), leaves)?;
     Ok(Some(contents))
+}
+
+/// Appends the entries of leaves that lie here to the contents of a tile.
+pub(super) fn push_entries(contents: &mut Vec<u8>, dir: &Path, range: Range<u64>, leaves: &Leaves) -> io::Result<()> {
+    for (seq, location) in leaves.range(range) {
+        tiles::push_entry(contents, &wal::read_manifest(dir, location, seq)?);
+    }
+    Ok(())
 }
 
 fn unreadable_now(error: io::Error) -> StoreError {

@@ -164,7 +164,7 @@ pub(super) fn remove_temporary_files(dir: &Path, disk: &Disk) -> io::Result<()> 
 fn set_aside_first_attempt(dir: &Path, disk: &Disk, volume: &str) -> io::Result<()> {
     let aside = dir.join("quarantine").join(format!("first-start-{volume}"));
     for name in ["wal", "head"] {
-        if dir.join(name).exists() {
+        if dir.join(name).try_exists()? {
             disk.create_directory(&dir.join("quarantine"))?;
             disk.create_directory(&aside)?;
             disk.rename(&dir.join(name), &aside.join(name))?;
@@ -220,7 +220,7 @@ pub(super) fn read(dir: &Path, config: &Evidence, disk: &Disk) -> Result<Reading
     if fit == Fit::None {
         return Err(OpenError::Key(format!("it is not the key this log signs with, {}", scan.chain.current())));
     }
-    match contradiction(dir, &scan, &memories) {
+    match contradiction(dir, &scan, &memories).map_err(failed)? {
         Some((kind, what)) => broken(kind, what),
         None if scan.note.is_none() => broken(IncidentKind::Damage, "there are no leaves".to_owned()),
         None => Ok(Reading::Whole(Box::new(scan), Box::new(signers), fit)),
@@ -238,29 +238,27 @@ pub(super) fn without_identity(dir: &Path) -> io::Result<Option<Broken>> {
 }
 
 /// Compares the leaves with what remembers a checkpoint.
-fn contradiction(dir: &Path, scan: &Scan, memories: &[head::Memory]) -> Option<(IncidentKind, String)> {
+fn contradiction(dir: &Path, scan: &Scan, memories: &[head::Memory]) -> io::Result<Option<(IncidentKind, String)>> {
     let size = scan.tree.size();
     for head::Memory { name, checkpoint, note } in memories {
         if let Err(error) = scan.chain.open_checkpoint(note) {
-            return Some((IncidentKind::Damage, format!("the {name}: {error}")));
+            return Ok(Some((IncidentKind::Damage, format!("the {name}: {error}"))));
         }
         match scan.tree.root_at(checkpoint.size) {
             Some(root) if root == checkpoint.root => {}
             None if checkpoint.size < scan.leaves.first => {}
             Some(_) => {
-                return Some((
-                    IncidentKind::Fork,
-                    format!("the {name} signs another tree at size {}", checkpoint.size),
-                ));
+                let what = format!("the {name} signs another tree at size {}", checkpoint.size);
+                return Ok(Some((IncidentKind::Fork, what)));
             }
             None => {
                 let torn = scan.segments.iter().any(|segment| segment.torn);
                 let kind = if torn { IncidentKind::Damage } else { IncidentKind::Rollback };
-                return Some((kind, format!("the {name} has signed {} leaves, {size} are left", checkpoint.size)));
+                return Ok(Some((kind, format!("the {name} has signed {} leaves, {size} are left", checkpoint.size))));
             }
         }
     }
-    let id = std::fs::read(dir.join("id.json")).unwrap_or_default();
+    let id = std::fs::read(dir.join("id.json"))?;
     let is_genesis = scan.leaves.first > 0 || scan.tree.subtree(0, 0) == Some(leaf_hash(&id));
-    (!is_genesis).then(|| (IncidentKind::Damage, "id.json is not the genesis leaf".to_owned()))
+    Ok((!is_genesis).then(|| (IncidentKind::Damage, "id.json is not the genesis leaf".to_owned())))
 }

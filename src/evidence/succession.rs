@@ -37,7 +37,10 @@ impl Succession {
     pub(super) fn begin(disk: &Disk, dir: &Path, mut broken: Broken) -> io::Result<Self> {
         let end = (0..=WHAT_BYTES_MAX).rev().find(|end| broken.what.is_char_boundary(*end)).unwrap_or(0);
         broken.what.truncate(end.min(broken.what.len()));
-        let number = (1..).find(|number| !directory(dir, *number).exists()).unwrap_or(u64::MAX);
+        let mut number = 1;
+        while directory(dir, number).try_exists()? {
+            number += 1;
+        }
         let begun = Self { broken, number, moved: false };
         begun.write(disk, dir)?;
         Ok(begun)
@@ -59,8 +62,10 @@ impl Succession {
             let to = directory(dir, self.number);
             disk.create_directory(&dir.join("superseded"))?;
             disk.create_directory(&to)?;
-            for name in FILES.into_iter().filter(|name| dir.join(name).exists()) {
-                disk.rename(&dir.join(name), &to.join(name))?;
+            for name in FILES {
+                if dir.join(name).try_exists()? {
+                    disk.rename(&dir.join(name), &to.join(name))?;
+                }
             }
             self.moved = true;
             self.write(disk, dir)?;

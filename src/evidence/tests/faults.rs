@@ -278,3 +278,21 @@ fn a_failed_sync_ends_a_segment() {
     let (record, _) = Record::decode(&next[BLOCK..]).unwrap();
     assert_eq!((record.kind, record.seq), (Kind::Leaf, 2));
 }
+
+/// Proves that a file that can't be looked at is not taken for one that is not there: no other log begins, and no key is
+/// put over another.
+#[test]
+fn what_cannot_be_looked_at_is_not_missing() {
+    let (dir, vkey, receipts) = log_with(1);
+    open(dir.path()).unwrap().make_next_key().unwrap();
+    for name in ["id.json", "keys/log.key", "keys/next.key"] {
+        let (path, kept) = (dir.path().join(name), dir.path().join("kept"));
+        std::fs::rename(&path, &kept).unwrap();
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        assert!(open(dir.path()).is_err(), "{name}");
+        assert!(path.is_symlink() && !dir.path().join("superseded").exists(), "{name}");
+        std::fs::rename(&kept, &path).unwrap();
+    }
+    drop(open(dir.path()).unwrap());
+    assert_kept(dir.path(), &vkey, &receipts);
+}

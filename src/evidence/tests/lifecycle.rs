@@ -105,6 +105,27 @@ fn erased_parts_are_gone_and_proofs_hold() {
     assert_eq!(log.append(&full(5)).unwrap().seq, 6);
 }
 
+/// Proves that what a failing disk left of a frame goes with the frame's parts, also when the erasure was cut short
+/// after it was put on record.
+#[test]
+fn leftovers_are_erased_after_a_crash_too() {
+    for at in 0..40 {
+        let dir = directory();
+        let log = wide(dir.path());
+        log.append(&full(1)).unwrap();
+        drop(log);
+        let prompt = canary("prompt_revision", 1);
+        std::fs::create_dir(dir.path().join("quarantine")).unwrap();
+        std::fs::write(dir.path().join("quarantine/000001-4096-01234567.torn"), &prompt).unwrap();
+        // Opening may be cut short, too.
+        let cut_short = open_on(dir.path(), faults::dying(at), WIDE).map(|log| log.erase(&erase(1, "prompt_revision")));
+        drop(cut_short);
+        let log = wide(dir.path());
+        let is_on_record = matches!(log.leaf(2).unwrap(), Some(Leaf::Erasure(_)));
+        assert_eq!(is_anywhere(dir.path(), &prompt), !is_on_record, "died at step {at}");
+    }
+}
+
 /// Proves that a part can't be taken away without a leaf that says so, nor hidden behind one that speaks of another.
 #[test]
 fn a_part_cannot_go_in_silence() {

@@ -275,7 +275,7 @@ impl Life {
     }
 
     /// Every checkpoint of this log, wherever it lies, is of the one tree there is.
-    fn no_forks(&self, index: &super::super::log::Index) {
+    fn no_forks(&self, index: &super::super::reader::Index) {
         for path in files_below(&self.dir, ".").unwrap() {
             let mut bytes = std::fs::read(self.dir.join(&path)).unwrap();
             bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::record::{Kind, Record, SegmentId, is_zero};
+use super::record::{BLOCK, Kind, Record, SegmentId, is_zero};
 use super::segment_path;
 use crate::core::disclosure::commitment;
 use crate::core::manifest::{Manifest, Part};
@@ -122,6 +122,17 @@ pub(in super::super) fn read(dir: &Path, location: Location) -> io::Result<Vec<u
     let mut bytes = vec![0; location.length];
     File::open(segment_path(dir, location.segment))?.read_exact_at(&mut bytes, location.offset)?;
     Ok(bytes)
+}
+
+/// The manifest of leaf `seq` alone, which mostly fits the first block of the entry; an error when it is damaged.
+pub(in super::super) fn read_manifest(dir: &Path, location: Location, seq: u64) -> io::Result<Vec<u8>> {
+    for length in [location.length.min(BLOCK), location.length] {
+        let bytes = read(dir, Location { length, ..location })?;
+        if let Some((leaf, _)) = Record::decode(&bytes).filter(|(it, _)| (it.kind, it.seq) == (Kind::Leaf, seq)) {
+            return Ok(leaf.payload.to_vec());
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, format!("leaf {seq} is damaged: unreadable")))
 }
 
 /// The entry of leaf `seq` in the bytes that [`read()`] gave; an error when they are damaged.

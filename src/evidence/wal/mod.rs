@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::durable::Disk;
-pub(super) use entry::{Entry, Found, Location, Slot, found, padded, read};
+pub(super) use entry::{Entry, Found, Location, Slot, found, padded, read, read_manifest};
 pub(super) use record::{BLOCK, Kind, Record, SegmentId, ZEROES, is_zero};
 
 /// Size of a segment, bytes; a larger frame gets a larger one.

@@ -42,8 +42,7 @@ impl Writer {
             }
         };
         self.to_blank.insert(frame);
-        let blanked = self.blank_erased(index).and_then(|()| self.wipe_leftovers());
-        blanked.map_err(|error| retry("it is on record, but not all bytes are gone", &error))?;
+        self.blank_erased(index).map_err(|error| retry("it is on record, but not all bytes are gone", &error))?;
         Ok(seq)
     }
 
@@ -69,6 +68,8 @@ impl Writer {
             let erased = read(index).leaves.erased(seq, &part.name).is_some();
             if erased && (again || *slot != Slot::Blank) {
                 let length = usize::try_from(part.bytes).map_err(io::Error::other)?;
+                // First, so that what a crash cuts short is seen here at the next opening.
+                self.wipe_leftovers()?;
                 self.blank_record(location.segment, seq, offset, length)?;
             }
             offset += padded as u64;
