@@ -1,6 +1,7 @@
 //! What the log as a whole promises, tested through its own doors: nothing altered is accepted, nothing acknowledged
 //! is lost, whatever fails and whenever.
 
+mod bundles;
 pub(super) mod faults;
 mod lifecycle;
 mod tamper;

@@ -1,5 +1,6 @@
 //! Verifying a log's directory: every leaf, every signature, both memories, and every derived file.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::super::durable::TEMPORARY;
@@ -13,7 +14,7 @@ use super::{Level, Outcome, Verification};
 use crate::core::frame::parts::Erased;
 use crate::core::manifest::{Leaf, Manifest};
 use crate::core::merkle::leaf_hash;
-use crate::core::note::{Checkpoint, VerifierKey};
+use crate::core::note::{Checkpoint, NOTE_BYTES_MAX, VerifierKey};
 
 /// What belongs into a log's directory.
 const KNOWN: [&str; 12] = [
@@ -184,7 +185,24 @@ impl Verification {
             }
         }
         self.check("tiles and checkpoint are those of the log");
+        self.cosigned(dir, scan);
         self.other_files(dir);
+    }
+
+    /// The checkpoint that witnesses cosigned must be one of the log. What they signed is theirs to prove.
+    fn cosigned(&mut self, dir: &Path, scan: &Scan) {
+        let note = match read_at_most(&dir.join("cosigned"), NOTE_BYTES_MAX as u64) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return,
+            note => note.ok().and_then(|note| String::from_utf8(note).ok()),
+        };
+        let signed = note.and_then(|note| scan.chain.open_checkpoint(&note).ok());
+        let root_at = |size| scan.tree.root_at(size);
+        match signed {
+            Some(signed) if root_at(signed.size) == Some(signed.root) || signed.size < scan.leaves.first => {
+                self.note("cosigned: the signatures of witnesses, which takes their keys");
+            }
+            _ => self.find(Outcome::Altered, "cosigned is no checkpoint of the log"),
+        }
     }
 
     fn compare<T: PartialEq>(&mut self, dir: &Path, name: &str, expected: Option<T>, of: impl Fn(&[u8]) -> T) {
