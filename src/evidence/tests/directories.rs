@@ -64,3 +64,15 @@ fn an_erasure_that_was_not_carried_out_is_told() {
     assert_eq!((found.outcome, found.findings.len()), (Outcome::Incomplete, 1), "{found}");
     assert!(found.findings[0].starts_with("judge of leaf 1"), "{found}");
 }
+
+/// Proves that bytes behind the last leaf are told, though they take nothing from what is proven.
+#[test]
+fn a_torn_tail_is_told() {
+    let (dir, vkey, _) = log_with(2);
+    let segment = OpenOptions::new().write(true).open(wal::segment_path(dir.path(), 1)).unwrap();
+    // The last block is free.
+    segment.write_all_at(&[1], 9 * BLOCK as u64).unwrap();
+    let found = verify(dir.path(), &vkey, None);
+    assert_eq!((found.outcome, found.level), (Outcome::Incomplete, Some(Level::L1)), "{found}");
+    assert!(found.findings[0].starts_with("wal segment 1 at byte"), "{found}");
+}
