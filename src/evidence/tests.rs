@@ -1,7 +1,9 @@
 //! What the log as a whole promises, tested through its own doors: nothing altered is accepted, nothing acknowledged
 //! is lost, whatever fails and whenever.
 
+mod bundles;
 mod device;
+mod directories;
 pub(super) mod faults;
 mod lifecycle;
 mod power;

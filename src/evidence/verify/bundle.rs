@@ -8,7 +8,7 @@ use crate::core::disclosure::commitment;
 use crate::core::frame::parts::Erased;
 use crate::core::manifest::{Leaf, Manifest};
 use crate::core::merkle::{Hash, leaf_hash, node_hash, verify_consistency, verify_inclusion};
-use crate::core::note::{Checkpoint, VerifierKey, hash_from_base64};
+use crate::core::note::{Checkpoint, NoteError, VerifierKey, hash_from_base64};
 use crate::core::proof::TlogProof;
 
 /// A tar is whole blocks of this size, bytes.
@@ -33,25 +33,20 @@ impl Verification {
 
     fn signed_bundle(&mut self, bundle: &CheckedBundle, trust: &Trust) {
         let key = &trust.key;
-        let mut trusted = vec![key.clone()];
-        for rotation in &bundle.rotations {
-            if trusted.iter().any(|key| signs(key, &rotation.note, &rotation.checkpoint))
-                && signs(&rotation.key, &rotation.note, &rotation.checkpoint)
-            {
-                trusted.push(rotation.key.clone());
+        let trusted = match self.trusted(bundle, key) {
+            Ok(trusted) => trusted,
+            Err(error) => return self.find(Outcome::Altered, error.to_string()),
+        };
+        // Whoever signed the newest checkpoint signed the receipt's with it: it extends it. The other way around nothing
+        // would vouch for the leaves that were proven to the newest one.
+        let signed = signed_by(&trusted, &bundle.then.1).and_then(|_| signed_by(&trusted, &bundle.now.1));
+        match signed {
+            Ok(true) => {}
+            Ok(false) => {
+                let what = "the newest checkpoint is not signed by the key you gave, nor by one it handed over to";
+                return self.find(Outcome::Altered, what);
             }
-        }
-        // Whoever signed the later checkpoint signed the earlier one with it: it extends it.
-        let by = |note: &str, checkpoint| trusted.iter().any(|key| signs(key, note, checkpoint));
-        let (now, then) = (by(&bundle.now.1, &bundle.now.0), by(&bundle.then.1, &bundle.then.0));
-        if !now && !then {
-            let error = key.open_checkpoint(&bundle.now.1).err();
-            let what = error.map_or_else(|| "the checkpoint is of another tree".to_owned(), |error| error.to_string());
-            return self.find(Outcome::Altered, what);
-        }
-        if !now {
-            let what = "the newest checkpoint is not signed by the key you gave, nor by one it handed over to";
-            self.find(Outcome::Incomplete, what);
+            Err(error) => return self.find(Outcome::Altered, error.to_string()),
         }
         let size = bundle.then.0.size;
         self.level = Some(Level::L1);
@@ -69,10 +64,32 @@ impl Verification {
         self.remembered(&trust.remembered, |size| known.iter().find(|known| known.0 == size).map(|known| known.1));
         self.witnessed(trust.policy.as_ref(), Some(&bundle.now.1));
     }
+
+    /// The key that was given, and those that it handed over to, one to the next.
+    fn trusted(&mut self, bundle: &CheckedBundle, key: &VerifierKey) -> Result<Vec<VerifierKey>, NoteError> {
+        let mut trusted = vec![key.clone()];
+        for Rotation { seq, key, note } in &bundle.rotations {
+            if !signed_by(&trusted, note)? {
+                self.note(format!(
+                    "leaf {seq}: a handing over between keys that you did not give; nothing rests on it"
+                ));
+            } else if signed_by(std::slice::from_ref(key), note)? {
+                trusted.push(key.clone());
+            } else {
+                return Err(NoteError::UnknownKey(key.name().to_owned()));
+            }
+        }
+        Ok(trusted)
+    }
 }
 
-fn signs(key: &VerifierKey, note: &str, checkpoint: &Checkpoint) -> bool {
-    key.open_checkpoint(note).is_ok_and(|signed| signed == *checkpoint)
+/// Whether one of the keys signed; an error when a signature with the name and id of one of them is wrong.
+fn signed_by(keys: &[VerifierKey], note: &str) -> Result<bool, NoteError> {
+    keys.iter().try_fold(false, |signed, key| match key.open_checkpoint(note) {
+        Ok(_) => Ok(true),
+        Err(NoteError::UnknownKey(_)) => Ok(signed),
+        Err(error) => Err(error),
+    })
 }
 
 /// A bundle whose parts fit together.
@@ -88,8 +105,8 @@ struct CheckedBundle {
 }
 
 struct Rotation {
+    seq: u64,
     key: VerifierKey,
-    checkpoint: Checkpoint,
     note: String,
 }
 
@@ -145,6 +162,9 @@ fn text_of(note: &str) -> Result<Checkpoint, String> {
 /// Checks the leaves that bear on the frame: what they erased, and which keys they put in charge.
 fn others(bundle: &Bundle, frame: &Manifest) -> Result<(Leaves, Vec<Rotation>), String> {
     let (mut leaves, mut rotations) = (Leaves::default(), Vec::new());
+    if !bundle.leaves.is_sorted_by(|one, next| one.seq < next.seq) {
+        return Err("leaves are twice there or out of order".to_owned());
+    }
     for other in &bundle.leaves {
         let name = format!("leaves/{}", other.seq);
         let manifest = Manifest::parse(&other.manifest).map_err(|error| format!("{name}: {error}"))?;
@@ -155,7 +175,7 @@ fn others(bundle: &Bundle, frame: &Manifest) -> Result<(Leaves, Vec<Rotation>), 
         match &manifest.leaf {
             Leaf::KeyRotate { vkey, .. } if checkpoint.size == other.seq + 1 => {
                 let key = VerifierKey::parse(vkey).map_err(|error| format!("{name}: {error}"))?;
-                rotations.push(Rotation { key, checkpoint, note: proof.checkpoint });
+                rotations.push(Rotation { seq: other.seq, key, note: proof.checkpoint });
             }
             Leaf::Erasure(erasure) if erasure.frame == frame.seq && proof.checkpoint == bundle.checkpoint => {
                 leaves.push(Location { segment: 0, offset: 0, length: 0 }, &manifest);
