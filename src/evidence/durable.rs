@@ -180,8 +180,11 @@ impl Disk {
             self.step(&Step::CreateDirectory { path: directory }, || std::fs::create_dir_all(directory))?;
         }
         let temporary = temporary(path);
-        let file = self.step(&Step::Create { path: &temporary }, || File::create(&temporary))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        let file = self.step(&Step::Create { path: &temporary }, || options.open(&temporary))?;
         self.write_at(&file, bytes, 0)?;
+        self.read_back(&file, bytes, 0)?;
         self.step(&Step::Rename { from: &temporary, to: path }, || std::fs::rename(&temporary, path))
     }
 

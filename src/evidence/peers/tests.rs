@@ -143,7 +143,8 @@ fn nothing_is_cosigned_that_is_not_durable() {
 fn is_cosigned_with_a_fault(step: usize, how: How) -> bool {
     let (dir, tree) = (tempfile::tempdir().unwrap(), history(0));
     drop(open(dir.path()).unwrap());
-    let disk = Disk { faults: Faults::new(step, how, false) };
+    // Opening syncs two directories.
+    let disk = Disk { faults: Faults::new(step + 2, how, false) };
     let peers = Peers::open_on(disk, dir.path(), ORIGIN, &config(), entropy(1)).unwrap().unwrap();
     let reply = peers.add_checkpoint(&body(&tree, 0, 5), NOW);
     let again = open(dir.path()).unwrap().add_checkpoint(&body(&tree, 0, 5), NOW).unwrap();
