@@ -47,14 +47,14 @@ struct Point {
 }
 
 pub(crate) fn kill(size: Size) -> Tally {
-    torture(size.of(12, u64::MAX), |calls| {
+    torture(size.of(4, u64::MAX), |calls| {
         let points = calls.iter().filter(|call| CHANGES.contains(&call.name.as_str()));
         points.map(|call| Point { call: call.clone(), what: "signal=KILL".into(), is_from_then_on: false }).collect()
     })
 }
 
 pub(crate) fn fail(size: Size) -> Tally {
-    torture(size.of(8, u64::MAX), |calls| {
+    torture(size.of(3, u64::MAX), |calls| {
         let mut points = Vec::new();
         let mut alike = 0;
         for (n, call) in calls.iter().enumerate() {

@@ -96,6 +96,11 @@ mod tests {
                 freezeframe_frames_total{result="failed"} 1
                 freezeframe_frames_total{result="late"} 0
                 freezeframe_frames_total{result="retried"} 0
+                # HELP freezeframe_log_incidents_total Evidence found damaged, rolled back or forked, by kind.
+                # TYPE freezeframe_log_incidents_total counter
+                freezeframe_log_incidents_total{kind="damage"} 0
+                freezeframe_log_incidents_total{kind="fork"} 0
+                freezeframe_log_incidents_total{kind="rollback"} 0
                 # HELP freezeframe_notifications_total Alerts sent to Alertmanager, by result (sent, partial, rejected, failed).
                 # TYPE freezeframe_notifications_total counter
                 freezeframe_notifications_total{result="failed"} 0
@@ -127,6 +132,11 @@ mod tests {
                 freezeframe_frames_total{result="failed"} 1
                 freezeframe_frames_total{result="late"} 0
                 freezeframe_frames_total{result="retried"} 0
+                # HELP freezeframe_log_incidents Evidence found damaged, rolled back or forked, by kind.
+                # TYPE freezeframe_log_incidents counter
+                freezeframe_log_incidents_total{kind="damage"} 0
+                freezeframe_log_incidents_total{kind="fork"} 0
+                freezeframe_log_incidents_total{kind="rollback"} 0
                 # HELP freezeframe_notifications Alerts sent to Alertmanager, by result (sent, partial, rejected, failed).
                 # TYPE freezeframe_notifications counter
                 freezeframe_notifications_total{result="failed"} 0
