@@ -79,7 +79,7 @@ func checkpoint(signed string, key note.Verifier) (size uint64, root tlog.Hash, 
 		}
 	}
 	text := strings.Split(opened.Text, "\n")
-	if own != 1 || len(lines) > 16 || len(text) != 4 || text[0] != key.Name() {
+	if own != 1 || len(lines) > 80 || len(text) != 4 || text[0] != key.Name() {
 		return
 	}
 	size, isSize := parseDecimal(text[1])

@@ -47,7 +47,7 @@ def checkpoint(signed, key):
     need(len(signed) <= 64 * 1024 and signed.endswith(b"\n"))
     note = parse_note(signed)
     lines = signed.decode().rpartition("\n\n")[2].removesuffix("\n").split("\n")
-    need("" not in lines and len(lines) <= 16 and note.text.count("\n") == 3)
+    need("" not in lines and len(lines) <= 80 and note.text.count("\n") == 3)
     for line in note.signatures:
         need(line.signature and not has_control(line.name))
         is_own = (line.name, line.key_id) == (key.name, key.key_id)

@@ -76,7 +76,7 @@ checkpoint() {
   text=${signed%$'\n\n'*} rest=${signed##*$'\n\n'}
   [[ $rest == *$'\n' ]] || refuse
   mapfile -t lines <<< "${rest%$'\n'}"
-  [ ${#lines[@]} -le 16 ] || refuse
+  [ ${#lines[@]} -le 80 ] || refuse
   for line in "${lines[@]}"; do
     [[ $line == "$dash"*' '* ]] || refuse
     line=${line#"$dash"} cosigner=${line%% *} encoded=${line#* }

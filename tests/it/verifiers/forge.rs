@@ -118,8 +118,8 @@ const FORGERIES: [Forgery; 54] = [
     ("signature-of-colliding-key", Reject, ALL, |it, _, _| it.lines[it.own] = colliding(it)),
     ("signature-twice", Reject, ALL, two_signatures),
     ("signature-identity", Reject, POINT, identity_r),
-    ("signatures-16", Accept, ALL, |it, _, rng| it.cosign(16 - it.lines.len(), rng)),
-    ("signatures-17", Reject, ALL, |it, _, rng| it.cosign(17 - it.lines.len(), rng)),
+    ("signatures-80", Accept, ALL, |it, _, rng| it.cosign(80 - it.lines.len(), rng)),
+    ("signatures-81", Reject, ALL, |it, _, rng| it.cosign(81 - it.lines.len(), rng)),
     ("signature-line-bad", Reject, ALL, |it, _, rng| it.insert_line(BAD_LINES.choose(rng).unwrap(), rng)),
 ];
 

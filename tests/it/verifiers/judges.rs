@@ -90,14 +90,14 @@ fn crates_accept(case: &Case) -> Option<()> {
     (number == old_size && is_prefix).then_some(())
 }
 
-/// Our rules beyond the specification: 16 lines, one by the key, no control characters in names, three lines of text,
+/// Our rules beyond the specification: 80 lines, one by the key, no control characters in names, three lines of text,
 /// the origin is the key's name, and strict Ed25519.
 fn checkpoint(bytes: &str, key: &StandardVerifier) -> Option<(u64, Hash)> {
     let note = Note::from_bytes(bytes.as_bytes()).ok()?;
     let lines = bytes.strip_suffix('\n')?.rsplit_once("\n\n")?.1.split('\n');
     let lines: Vec<_> = lines.map(|line| Signature::from_bytes(line.as_bytes()).ok()).collect::<Option<_>>()?;
     let own = lines.iter().filter(|line| line.name() == key.name() && line.id() == key.key_id());
-    let is_single = own.count() == 1 && lines.len() <= 16;
+    let is_single = own.count() == 1 && lines.len() <= 80;
     let is_named = !lines.iter().any(|line| line.name().contains(char::is_control));
     let (verified, _) = note.verify(&VerifierList::new(vec![Box::new(key.clone())])).ok()?;
     let is_strict = !is_small_order(verified[0].signature().get(..32)?);
