@@ -181,7 +181,7 @@ fn prune(args: &PruneArgs) -> anyhow::Result<ExitCode> {
                 .as_deref()
                 .and_then(UnixNanos::parse)
                 .context("--before: want a time like 2026-11-22T00:00:00Z")?;
-            log.first_since(before)
+            log.captured_before(before)
         }
     };
     let seq = log.prune(below, &args.reason, clock::now())?;

@@ -17,7 +17,7 @@ const LISTED_MAX: usize = 1000;
 /// What to do.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub(super) enum Args {
-    /// List incidents, newest last
+    /// List the newest 1,000 incidents, newest last
     List(Where),
     /// Print the freeze frame of an incident
     Show(OneArgs),

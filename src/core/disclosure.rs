@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::manifest::{ManifestError, canonical, parse_canonical};
+use super::canonical::{self, CanonicalError};
 
 /// Random bytes of a salt. Without them a short text could be guessed from its hash.
 pub const SALT_BYTES: usize = 16;
@@ -24,7 +24,7 @@ pub enum DisclosureError {
     Malformed,
     /// The array is not canonical JSON.
     #[error("disclosure: {0}")]
-    Json(#[from] ManifestError),
+    Json(#[from] CanonicalError),
 }
 
 /// A part of a frame with the salt of its commitment.
@@ -48,9 +48,9 @@ impl Disclosure {
     ///
     /// # Errors
     /// When the value has no canonical form.
-    pub fn encode(&self) -> Result<String, ManifestError> {
+    pub fn encode(&self) -> Result<String, CanonicalError> {
         let array = json!([URL_SAFE_NO_PAD.encode(self.salt), self.name, self.value]);
-        Ok(URL_SAFE_NO_PAD.encode(canonical(&array)?))
+        Ok(URL_SAFE_NO_PAD.encode(canonical::encode(&array)?))
     }
 
     /// Reads the text form and nothing else.
@@ -59,12 +59,11 @@ impl Disclosure {
     /// See [`DisclosureError`].
     pub fn parse(text: &str) -> Result<Self, DisclosureError> {
         let bytes = from_base64url(text).ok_or(DisclosureError::Malformed)?;
-        let Value::Array(array) = parse_canonical(&bytes)? else { return Err(DisclosureError::Malformed) };
-        let [Value::String(salt), Value::String(name), value] = array.as_slice() else {
-            return Err(DisclosureError::Malformed);
-        };
-        let salt = from_base64url(salt).and_then(|salt| salt.try_into().ok()).ok_or(DisclosureError::Malformed)?;
-        Ok(Self { name: name.clone(), value: value.clone(), salt })
+        let Value::Array(array) = canonical::parse(&bytes)? else { return Err(DisclosureError::Malformed) };
+        let array = <[Value; 3]>::try_from(array).map_err(|_| DisclosureError::Malformed)?;
+        let [Value::String(salt), Value::String(name), value] = array else { return Err(DisclosureError::Malformed) };
+        let salt = from_base64url(&salt).and_then(|salt| salt.try_into().ok()).ok_or(DisclosureError::Malformed)?;
+        Ok(Self { name, value, salt })
     }
 }
 

@@ -269,6 +269,14 @@ impl Checkpoint {
         is_key_name(origin).then(|| Self { origin: origin.to_owned(), size, root }).ok_or_else(malformed)
     }
 
+    /// The checkpoint a note says it is. Nothing is verified.
+    ///
+    /// # Errors
+    /// [`NoteError::Malformed`], as for the note and for its text.
+    pub fn of_note(note: &str) -> Result<Self, NoteError> {
+        Self::parse(split_note(note)?.0)
+    }
+
     /// The short form for alerts, `origin size root` on one line.
     #[must_use]
     pub fn line(&self) -> String {

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::reader::Index;
 use super::{sha256_hex, tiles, wal};
 use crate::core::manifest::Leaf;
-use crate::core::note::base64;
+use crate::core::note::{Checkpoint, base64};
 use crate::core::proof::TlogProof;
 
 /// Instructions for people. A later version that changes them keeps this one for old bundles.
@@ -57,9 +57,11 @@ pub(super) fn make(
     let seq = found.manifest.seq;
     let bearing = index.leaves.bearing_on(seq);
     let newest = bearing.last().copied().unwrap_or(0).max(seq);
-    let size_of = |note: &String| note.lines().nth(1).and_then(|size| size.parse::<u64>().ok());
     // One that witnesses cosigned, if it covers everything that bears on the frame.
-    let cosigned = cosigned.and_then(|note| size_of(&note).filter(|size| *size > newest).map(|size| (note, size)));
+    let cosigned = cosigned.and_then(|note| {
+        let size = Checkpoint::of_note(&note).ok()?.size;
+        (size > newest).then_some((note, size))
+    });
     let (checkpoint, size) = cosigned.unwrap_or_else(|| (index.note.clone(), index.tree.size()));
     let unknown = || io::Error::other("the tree does not know its past");
     let consistency = index.tree.consistency_proof(seq + 1, size).ok_or_else(unknown)?;

@@ -57,8 +57,7 @@ pub(super) fn read(dir: &Path) -> io::Result<Slots> {
 fn memory(slot: &[u8]) -> Result<Memory, String> {
     let (record, _) = Record::decode(slot).ok_or("torn or altered")?;
     let note = std::str::from_utf8(record.payload).map_err(|_| "not text")?;
-    let text = note.split_once("\n\n").map_or("", |(text, _)| text);
-    let checkpoint = Checkpoint::parse(&format!("{text}\n")).map_err(|error| error.to_string())?;
+    let checkpoint = Checkpoint::of_note(note).map_err(|error| error.to_string())?;
     let expected = Record { kind: Kind::Head, seq: checkpoint.size, segment: [0; 16], payload: record.payload };
     let memory = Memory { name: NAME, checkpoint, note: note.to_owned() };
     if record == expected { Ok(memory) } else { Err("altered".to_owned()) }

@@ -14,7 +14,7 @@ use super::reader::Reader;
 use super::recovery::Chain;
 use crate::config::Evidence;
 use crate::core::merkle::Hash;
-use crate::core::note::{NOTE_BYTES_MAX, Signer};
+use crate::core::note::{Checkpoint, NOTE_BYTES_MAX, Signer};
 use crate::core::policy::POLICY_BYTES_MAX;
 
 /// A source of random bytes, [`os_entropy`] outside tests.
@@ -104,15 +104,9 @@ impl Signers {
 
     /// Signs a checkpoint with every key at hand.
     pub(super) fn sign_checkpoint(&self, size: u64, root: Hash) -> String {
-        let note = self.current.sign_checkpoint(size, root);
-        match &self.previous {
-            None => note,
-            Some(previous) => {
-                let text = note.split_once("\n\n").map_or("", |(text, _)| text);
-                let line = previous.sign(&format!("{text}\n"));
-                format!("{note}{line}")
-            }
-        }
+        let text = Checkpoint { origin: self.origin().to_owned(), size, root }.to_string();
+        let previous = self.previous.as_ref().map(|previous| previous.sign(&text)).unwrap_or_default();
+        format!("{text}\n{}{previous}", self.current.sign(&text))
     }
 
     /// Whether one of the keys signed a checkpoint.

@@ -132,12 +132,10 @@ impl Log {
         self.writer()?.prune(below, reason, now, self.reader.index_lock())
     }
 
-    /// First leaf of the frames captured at `time` or later; the log's size when there are none.
+    /// The leaf before which every frame was captured before `time`, to prune below; 0 when there is none.
     #[must_use]
-    pub fn first_since(&self, time: UnixNanos) -> u64 {
-        let index = self.index();
-        let old = index.leaves.frames.partition_point(|(_, captured_at)| *captured_at < time);
-        index.leaves.frames.get(old).map_or(index.tree.size(), |(seq, _)| *seq)
+    pub fn captured_before(&self, time: UnixNanos) -> u64 {
+        self.index().leaves.captured_before(time)
     }
 
     /// Makes the key that takes the place of the current one at the next opening.

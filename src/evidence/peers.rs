@@ -22,7 +22,7 @@ use super::keys::{self, Entropy};
 use super::{OpenError, read_at_most, sha256_hex};
 use crate::config;
 use crate::core::cosignature::{Cosigner, WitnessKey};
-use crate::core::note::{Checkpoint, NOTE_BYTES_MAX, VerifierKey, split_note};
+use crate::core::note::{Checkpoint, NOTE_BYTES_MAX, VerifierKey};
 use crate::core::time::UnixNanos;
 use crate::core::witness::{Decision, Submission, admit};
 use crate::engine::store::StoreError;
@@ -95,8 +95,7 @@ impl Peers {
         let damaged =
             || StoreError::Fatal(format!("{}: altered; this witness can't vouch for {origin}", path.display()));
         let note = String::from_utf8(bytes).map_err(|_| damaged())?;
-        let (text, _) = split_note(&note).map_err(|_| damaged())?;
-        let checkpoint = Checkpoint::parse(text).map_err(|_| damaged())?;
+        let checkpoint = Checkpoint::of_note(&note).map_err(|_| damaged())?;
         let ours = || matches!(self.cosigner.verifier().open(&note), Ok(Some(_)));
         let theirs = || self.logs.iter().any(|log| log.open_checkpoint(&note).is_ok());
         let believable = checkpoint.origin == origin && (ours() || theirs());

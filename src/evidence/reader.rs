@@ -111,7 +111,7 @@ impl Reader {
         let index = self.index();
         let damaged = || Erased { seq, at: String::new(), reason: "damaged on disk".to_owned() };
         let gone = |part: &str| index.leaves.erased(seq, part).or_else(|| Some(damaged()));
-        recovery::check_frame(&found.manifest, &found.slots, gone).map_err(StoreError::Fatal)
+        recovery::frame_bytes(&found.manifest, &found.slots, gone).map_err(StoreError::Fatal)
     }
 
     /// The frame in leaf `seq` with the receipt it was given; `None` for a leaf of another type.

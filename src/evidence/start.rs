@@ -193,10 +193,13 @@ pub(super) fn origin(dir: &Path, config: &Evidence) -> io::Result<Result<String,
 /// genesis in `id.json`, and the derived checkpoint file.
 pub(super) fn read(dir: &Path, config: &Evidence, disk: &Disk) -> Result<Reading, OpenError> {
     let failed = |error| OpenError::Io { path: dir.to_owned(), error };
-    let nothing = Checkpoint { origin: String::from("unknown"), size: 0, root: [0; 32] };
+    let nothing = |origin| Checkpoint { origin, size: 0, root: [0; 32] };
     let origin = match origin(dir, config).map_err(failed)? {
         Ok(origin) => origin,
-        Err(what) => return Ok(Reading::Broken(Broken { kind: IncidentKind::Damage, what, newest: nothing })),
+        Err(what) => {
+            let newest = newest_of_head(dir).map_err(failed)?.unwrap_or_else(|| nothing("unknown".to_owned()));
+            return Ok(Reading::Broken(Broken { kind: IncidentKind::Damage, what, newest }));
+        }
     };
     let signers = Seeds::load(disk, dir, config).map_err(|error| OpenError::Key(error.to_string()))?.signers(&origin);
     let signers = signers.ok_or_else(|| OpenError::Key(format!("no key can be of {origin}")))?;
@@ -205,7 +208,7 @@ pub(super) fn read(dir: &Path, config: &Evidence, disk: &Disk) -> Result<Reading
     memories.extend(recovery::published(dir).filter(|memory| signers.opens(&memory.note)));
     memories.retain(|memory| memory.checkpoint.origin == origin);
     memories.sort_by_key(|memory| std::cmp::Reverse(memory.checkpoint.size));
-    let newest = memories.first().map_or(Checkpoint { origin, ..nothing }, |memory| memory.checkpoint.clone());
+    let newest = memories.first().map_or_else(|| nothing(origin), |memory| memory.checkpoint.clone());
     let broken = |kind, what| Ok(Reading::Broken(Broken { kind, what, newest: newest.clone() }));
     if !memories.iter().any(|memory| memory.name == head::NAME) {
         return broken(IncidentKind::Damage, slots.findings.join("; "));
@@ -229,12 +232,16 @@ pub(super) fn read(dir: &Path, config: &Evidence, disk: &Disk) -> Result<Reading
 
 /// A log without its identity: `None` when there never was one, or its first start was cut short.
 pub(super) fn without_identity(dir: &Path) -> io::Result<Option<Broken>> {
-    let newest = head::read(dir)?.memories.into_iter().map(|memory| memory.checkpoint).max_by_key(|it| it.size);
     let broken = |newest: Checkpoint| {
         let what = format!("id.json is missing, but the head knows {} leaves", newest.size);
         Broken { kind: IncidentKind::Damage, what, newest }
     };
-    Ok(newest.filter(|newest| newest.size > FIRST_LEAVES_MAX).map(broken))
+    Ok(newest_of_head(dir)?.filter(|newest| newest.size > FIRST_LEAVES_MAX).map(broken))
+}
+
+/// What the head remembers of a log whose own word for it can't be had. Its signature is not checked.
+fn newest_of_head(dir: &Path) -> io::Result<Option<Checkpoint>> {
+    Ok(head::read(dir)?.memories.into_iter().map(|memory| memory.checkpoint).max_by_key(|it| it.size))
 }
 
 /// Compares the leaves with what remembers a checkpoint.

@@ -14,7 +14,8 @@ use super::read_at_most;
 use super::reader::Reader;
 use super::start::Broken;
 use super::wal::FILE_BYTES_MAX;
-use crate::core::manifest::{IncidentKind, canonical, parse_canonical};
+use crate::core::canonical;
+use crate::core::manifest::IncidentKind;
 use crate::core::note::{Checkpoint, base64, hash_from_base64};
 
 /// What makes up a log, the identity last: as long as that is here, the rest may be.
@@ -89,11 +90,11 @@ impl Succession {
             "number": self.number,
             "moved": self.moved,
         });
-        disk.publish(&path(dir), 0o640, [&canonical(&value).map_err(io::Error::other)?[..]]).map(drop)
+        disk.publish(&path(dir), 0o640, [&canonical::encode(&value).map_err(io::Error::other)?[..]]).map(drop)
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let value = parse_canonical(bytes).ok()?;
+        let value = canonical::parse(bytes).ok()?;
         let text = |name: &str| value[name].as_str().map(str::to_owned);
         let root = hash_from_base64(value["root"].as_str()?)?;
         let newest = Checkpoint { origin: text("origin")?, size: value["size"].as_u64()?, root };

@@ -88,7 +88,7 @@ fn log_with(frames: u32) -> (TempDir, String, Vec<Receipt>) {
 fn stored(dir: &Path, scan: &recovery::Scan, seq: u64) -> Vec<u8> {
     let bytes = wal::read(dir, scan.leaves.location(seq).unwrap()).unwrap();
     let found = wal::found(&bytes, seq).unwrap();
-    recovery::check_frame(&found.manifest, &found.slots, |part| scan.leaves.erased(seq, part)).unwrap()
+    recovery::frame_bytes(&found.manifest, &found.slots, |part| scan.leaves.erased(seq, part)).unwrap()
 }
 
 /// Asserts that the directory verifies, that every receipt's frame is there as promised, and that every signature
@@ -263,12 +263,12 @@ fn vkeys_from_inside_the_evidence_are_refused() {
 fn a_segment_is_read_without_its_tail_of_zeroes() {
     let dir = directory();
     let path = dir.path().join("segment");
-    let length = 300 * 1024;
+    let (length, mut bytes) = (300 * 1024, Vec::new());
     for used in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 64 * 1024, 64 * 1024 + 1, 200 * 1024, length - 1, length] {
         let mut written = vec![0; length];
         written[used / 2..used].fill(7);
         std::fs::write(&path, &written).unwrap();
-        let (bytes, whole) = wal::read_segment(&path).unwrap();
+        let whole = wal::read_segment(&path, &mut bytes).unwrap();
         assert_eq!(whole, length as u64);
         assert_eq!(bytes, written[..bytes.len()], "{used}");
         assert!(written[bytes.len()..].iter().all(|byte| *byte == 0));

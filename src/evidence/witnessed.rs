@@ -11,7 +11,7 @@ use super::start::Broken;
 use super::wal::{FILE_BYTES_MAX, Kind, Record};
 use crate::core::manifest::IncidentKind;
 use crate::core::merkle::Hash;
-use crate::core::note::{Checkpoint, split_note, with_signature};
+use crate::core::note::{Checkpoint, with_signature};
 use crate::core::witness::Contradiction;
 use crate::engine::store::Store;
 use crate::engine::witness::{Contradicted, Witnessed};
@@ -36,7 +36,7 @@ impl Witnessed for Log {
 
     fn cosigned(&self, checkpoint: &str, line: &str) {
         let mut newest = self.reader.cosigned.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = |note: &str| parse(note).map(|it| it.size);
+        let size = |note: &str| Checkpoint::of_note(note).ok().map(|it| it.size);
         let under = match newest.as_deref() {
             Some(note) if size(note) > size(checkpoint) => return,
             Some(note) if size(note) == size(checkpoint) => note,
@@ -57,7 +57,7 @@ impl Witnessed for Log {
         };
         Metric::WitnessContradictions.add(&[("witness", witness), ("kind", name)], 1);
         tracing::error!(witness, kind = name, size, proof, "a witness remembers another history of this log");
-        let shown = proof.as_deref().and_then(parse);
+        let shown = proof.as_deref().and_then(|note| Checkpoint::of_note(note).ok());
         let how = if shown.is_some() { "with the log's own signature" } else { "twice" };
         let what = format!("the witness {witness} says, {how}, that it remembers another history of {size} leaves");
         let broken = Broken { kind, what, newest: shown.unwrap_or_else(|| self.reader.newest_checkpoint()) };
@@ -70,14 +70,10 @@ impl Witnessed for Log {
 /// File of the newest cosigned checkpoint. Derived: the witnesses give it again.
 const COSIGNED: &str = "cosigned";
 
-fn parse(note: &str) -> Option<Checkpoint> {
-    Checkpoint::parse(split_note(note).ok()?.0).ok()
-}
-
 /// A record, so that no bit of it can change unnoticed, though the witnesses' keys are not known here.
 fn encode(note: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let seq = parse(note).map_or(0, |checkpoint| checkpoint.size);
+    let seq = Checkpoint::of_note(note).map_or(0, |checkpoint| checkpoint.size);
     Record { kind: Kind::Head, seq, segment: [0; 16], payload: note.as_bytes() }.encode(&mut bytes);
     bytes
 }
@@ -90,7 +86,7 @@ pub(super) fn read_cosigned(dir: &Path) -> Result<Option<(Checkpoint, String)>, 
     };
     let record = Record::decode(&bytes).filter(|(_, length)| *length == bytes.len()).map(|(record, _)| record);
     let note = record.and_then(|record| String::from_utf8(record.payload.to_vec()).ok());
-    let found = note.and_then(|note| Some((parse(&note)?, note))).filter(|(_, note)| encode(note) == bytes);
+    let found = note.and_then(|note| Some((Checkpoint::of_note(&note).ok()?, note))).filter(|(_, note)| encode(note) == bytes);
     found.map(Some).ok_or("altered")
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::input::{Export, Item, Recording};
 use crate::config::Config;
 use crate::core::breaker;
+use crate::core::canonical;
 use crate::core::incident::Class;
 use crate::core::time::UnixNanos;
 use crate::engine::registry::Registry;
@@ -96,16 +97,14 @@ fn commit(frame: &FrameBytes, frames: usize) -> (Map<String, Json>, Acknowledgem
     let mut body = frame.body.clone();
     body.insert("origin".into(), "backtest".into());
     body.insert("seq".into(), frames.into());
-    let receipt =
-        crate::core::canonical::bytes(&body).map_err(|error| StoreError::Fatal(error.to_string())).map(|bytes| {
-            Receipt {
-                frame_id: frame.id.clone(),
-                seq: frames as u64,
-                frame_sha256: crate::core::canonical::sha256_hex(&bytes),
-                checkpoint: String::new(),
-            }
-        });
-    (body, Acknowledgement { frame_id: frame.id.clone(), result: receipt })
+    let bytes = canonical::encode(&Json::Object(body.clone())).map_err(|error| StoreError::Refused(error.to_string()));
+    let result = bytes.map(|bytes| Receipt {
+        frame_id: frame.id.clone(),
+        seq: frames as u64,
+        frame_sha256: canonical::sha256_hex(&bytes),
+        checkpoint: String::new(),
+    });
+    (body, Acknowledgement { frame_id: frame.id.clone(), result })
 }
 
 /// Everything in the recording in order of time; ties keep the recorded order.

@@ -128,7 +128,7 @@ impl Peer {
     async fn round(&mut self) -> Duration {
         loop {
             let note = self.log.checkpoint();
-            let Some(checkpoint) = checkpoint(&note) else { return self.failed(None) };
+            let Ok(checkpoint) = Checkpoint::of_note(&note) else { return self.failed(None) };
             if checkpoint.origin != self.origin {
                 (self.origin, self.client) = (checkpoint.origin.clone(), Client::default());
             }
@@ -152,7 +152,7 @@ impl Peer {
         let Asked { answer, retry_after } = ask::ask(&self.http, &self.witness, ask.body(proof, note), text).await;
         self.count(answer.as_ref().map_or("failed", ask::label));
         // Read again: what the log has reached meanwhile contradicts nothing.
-        let size = checkpoint(&self.log.checkpoint()).map_or(ask.size, |now| now.size.max(ask.size));
+        let size = Checkpoint::of_note(&self.log.checkpoint()).map_or(ask.size, |now| now.size.max(ask.size));
         let next = match answer {
             Some(answer) => self.client.heard(ask, answer, size),
             None => self.client.failed(),
@@ -183,7 +183,7 @@ impl Peer {
     }
 
     fn is_proof(&self, note: &str) -> bool {
-        let size = checkpoint(&self.log.checkpoint()).map(|now| now.size);
+        let size = Checkpoint::of_note(&self.log.checkpoint()).ok().map(|now| now.size);
         let key = VerifierKey::parse(&self.log.vkey()).ok();
         key.zip(size).is_some_and(|(key, size)| proves(note, &key, size, |size| self.log.root_at(size)))
     }
@@ -197,8 +197,4 @@ impl Peer {
     fn count(&self, result: &str) {
         Metric::WitnessRequests.add(&[("witness", self.name()), ("result", result)], 1);
     }
-}
-
-fn checkpoint(note: &str) -> Option<Checkpoint> {
-    Checkpoint::parse(split_note(note).ok()?.0).ok()
 }

@@ -267,7 +267,7 @@ fn parts(fields: &Fields<'_>) -> Result<Vec<Part>, ManifestError> {
         let fields = Fields::of(fields)?;
         let state = fields.0.contains_key("state").then(|| fields.text("state")).transpose()?;
         let sd = fields.text("sd").ok().filter(|sd| is_commitment(sd)).ok_or_else(unknown)?;
-        Ok(Part { name: name.clone(), bytes: fields.number("bytes")?, sd, state })
+        Ok::<_, ManifestError>(Part { name: name.clone(), bytes: fields.number("bytes")?, sd, state })
     };
     let mut parts = parts.ok_or_else(unknown)?.iter().map(part).collect::<Result<Vec<_>, _>>()?;
     parts.sort_by(|a, b| a.name.cmp(&b.name));

@@ -1,15 +1,15 @@
-//! Canonical JSON (RFC 8785) and the leaves of the log, small canonical JSON objects called manifests.
+//! The leaves of the log, small canonical JSON objects called manifests.
 //!
 //! A leaf commits to a freeze frame by salted commitments to its parts ([`super::disclosure`]); the disclosures lie beside
-//! it. There is one spelling of
-//! everything: a document is accepted only when writing it again gives the same bytes, which refuses duplicate keys,
-//! unknown fields, unknown leaf types, other number spellings and trailing bytes in one comparison.
+//! it. There is one spelling of everything ([`super::canonical`]): a leaf is accepted only when writing it again gives the
+//! same bytes, which also refuses unknown fields and unknown leaf types.
 
 mod leaf;
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use super::canonical::{self, CanonicalError, spell};
 use super::merkle::Hash;
 use super::note::{base64, hash_from_base64};
 
@@ -23,63 +23,15 @@ const VERSION: u64 = 2;
 /// Why a document is not canonical, or not a leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ManifestError {
-    /// Not JSON.
-    #[error("not JSON: {0}")]
-    Json(String),
-    /// JSON, but not the one spelling of RFC 8785.
-    #[error("not canonical JSON (RFC 8785)")]
-    NotCanonical,
-    /// An integer that a double can't hold: another reader would see another number.
-    #[error("the integer {0} has no exact canonical form; write it as a string")]
-    Integer(String),
+    /// Not canonical JSON.
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
     /// Not a leaf of a known type, or fields missing or beyond what the type has.
     #[error("not a manifest: {0}")]
     Unknown(&'static str),
     /// Beyond [`MANIFEST_BYTES_MAX`].
     #[error("the manifest has {0} bytes, {MANIFEST_BYTES_MAX} are allowed")]
     TooLarge(usize),
-}
-
-/// The canonical bytes of a value.
-///
-/// # Errors
-/// [`ManifestError::Integer`] for integers RFC 8785 would round; [`ManifestError::Json`] for a value that can't be
-/// read back (nested too deep).
-pub fn canonical(value: &Value) -> Result<Vec<u8>, ManifestError> {
-    let bytes = spell(value)?;
-    // Whatever is committed must be readable by every verifier, so the reader has the last word.
-    parse_canonical(&bytes)?;
-    Ok(bytes)
-}
-
-/// Reads canonical bytes and nothing else.
-///
-/// # Errors
-/// See [`ManifestError`].
-pub fn parse_canonical(bytes: &[u8]) -> Result<Value, ManifestError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| ManifestError::Json(error.to_string()))?;
-    if spell(&value)? == bytes { Ok(value) } else { Err(ManifestError::NotCanonical) }
-}
-
-fn spell(value: &Value) -> Result<Vec<u8>, ManifestError> {
-    if let Some(number) = inexact_integer(value) {
-        return Err(ManifestError::Integer(number));
-    }
-    serde_json_canonicalizer::to_vec(value).map_err(|error| ManifestError::Json(error.to_string()))
-}
-
-fn inexact_integer(value: &Value) -> Option<String> {
-    match value {
-        Value::Number(number) => {
-            // A double of 2^53 and more is spelled as an integer too, and must be read back: it is its own spelling.
-            let spelled = || serde_json_canonicalizer::to_string(&number.as_f64()).ok();
-            let exact = number.is_f64() || spelled().is_some_and(|spelled| spelled == number.to_string());
-            (!exact).then(|| number.to_string())
-        }
-        Value::Array(values) => values.iter().find_map(inexact_integer),
-        Value::Object(fields) => fields.values().find_map(inexact_integer),
-        Value::Null | Value::Bool(_) | Value::String(_) => None,
-    }
 }
 
 /// A leaf of the log.
@@ -99,7 +51,7 @@ impl Manifest {
     /// The leaf's bytes.
     ///
     /// # Errors
-    /// [`ManifestError::TooLarge`]; [`ManifestError::Integer`] is out of reach for real sizes.
+    /// [`ManifestError::TooLarge`]; [`CanonicalError::Integer`] is out of reach for real sizes.
     pub fn encode(&self) -> Result<Vec<u8>, ManifestError> {
         let mut fields = self.leaf.to_json();
         fields["type"] = self.leaf.name().into();
@@ -109,7 +61,7 @@ impl Manifest {
         if let Some(root) = &self.previous_root {
             fields["previous"] = json!({"size": self.seq, "root": base64(root)});
         }
-        let bytes = canonical(&fields)?;
+        let bytes = spell(&fields)?;
         if bytes.len() > MANIFEST_BYTES_MAX { Err(ManifestError::TooLarge(bytes.len())) } else { Ok(bytes) }
     }
 
@@ -121,7 +73,7 @@ impl Manifest {
         if bytes.len() > MANIFEST_BYTES_MAX {
             return Err(ManifestError::TooLarge(bytes.len()));
         }
-        let Value::Object(fields) = parse_canonical(bytes)? else {
+        let Value::Object(fields) = canonical::parse(bytes)? else {
             return Err(ManifestError::Unknown("not an object"));
         };
         let fields = Fields(&fields);

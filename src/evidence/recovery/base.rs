@@ -8,7 +8,8 @@ use serde_json::json;
 use super::super::read_at_most;
 use super::super::wal::FILE_BYTES_MAX;
 use super::{Chain, Leaves, Scan, ScanError};
-use crate::core::manifest::{Leaf, Manifest, canonical, parse_canonical};
+use crate::core::canonical;
+use crate::core::manifest::{Leaf, Manifest};
 use crate::core::merkle::{Base, Hash, Tree};
 use crate::core::note::{base64, hash_from_base64};
 
@@ -38,11 +39,11 @@ impl Pruned {
             "frames": self.frames,
             "vkeys": self.vkeys,
         });
-        canonical(&value).map_err(io::Error::other)
+        canonical::encode(&value).map_err(io::Error::other)
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let value = parse_canonical(bytes).ok()?;
+        let value = canonical::parse(bytes).ok()?;
         let hashes = |name: &str| -> Option<Vec<Hash>> {
             value[name].as_array()?.iter().map(|hash| hash_from_base64(hash.as_str()?)).collect()
         };

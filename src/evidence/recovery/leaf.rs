@@ -1,12 +1,13 @@
 //! What a leaf says, checked against where it lies and what lies with it.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::wal::Slot;
 use super::Leaves;
+use crate::core::canonical;
 use crate::core::disclosure::Disclosure;
 use crate::core::frame::parts::{self, Erased};
-use crate::core::manifest::{Leaf, Manifest, canonical};
+use crate::core::manifest::{Leaf, Manifest};
 use crate::core::merkle::Hash;
 
 /// Checks what a leaf says against where it lies: its log, its number, the root before it, and the leaves it refers to.
@@ -41,13 +42,22 @@ pub(in super::super) fn check_manifest(
     }
 }
 
-/// Checks the parts of a frame against its manifest and puts them together: the canonical bytes of the frame as it is
-/// now. `erased` says why a part that is not there may be gone.
-pub(in super::super) fn check_frame(
+/// The canonical bytes of a frame as it is now, checked and put together.
+pub(in super::super) fn frame_bytes(
     manifest: &Manifest,
     slots: &[Slot<'_>],
     erased: impl Fn(&str) -> Option<Erased>,
 ) -> Result<Vec<u8>, String> {
+    let frame = check_frame(manifest, slots, erased)?;
+    canonical::encode(&Value::Object(frame)).map_err(|error| error.to_string())
+}
+
+/// Checks the parts of a frame against its manifest and puts them together: the frame as it is now. `erased` says why a part that is not there may be gone.
+pub(super) fn check_frame(
+    manifest: &Manifest,
+    slots: &[Slot<'_>],
+    erased: impl Fn(&str) -> Option<Erased>,
+) -> Result<Map<String, Value>, String> {
     let Leaf::Frame(leaf) = &manifest.leaf else { return Err("not a frame's manifest".to_owned()) };
     if leaf.parts.len() != slots.len() {
         return Err("parts are missing".to_owned());
@@ -81,6 +91,6 @@ pub(in super::super) fn check_frame(
     let said = [("id", &leaf.frame_id), ("feature", &leaf.feature), ("captured_at", &leaf.captured_at)];
     match said.into_iter().find(|(field, value)| frame.get(*field).is_some_and(|body| body != value.as_str())) {
         Some((field, _)) => Err(format!("frame and manifest differ in {field}")),
-        None => canonical(&Value::Object(frame)).map_err(|error| error.to_string()),
+        None => Ok(frame),
     }
 }

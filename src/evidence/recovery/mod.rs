@@ -34,7 +34,8 @@ use crate::core::time::UnixNanos;
 
 pub(super) use base::{Pruned, base_path};
 pub(super) use chain::Chain;
-pub(super) use leaf::{check_frame, check_manifest};
+use leaf::{check_frame, check_manifest};
+pub(super) use leaf::frame_bytes;
 
 /// Why segments can't be read as a log.
 #[derive(Debug, Error)]
@@ -62,8 +63,17 @@ pub(super) struct Scan {
     pub(super) unfinished: Option<Unfinished>,
     /// All segments in order.
     pub(super) segments: Vec<SegmentState>,
-    /// Parts that are not what was committed, by leaf: name, and whether it is blank.
-    pub(super) gone: BTreeMap<u64, Vec<(String, bool)>>,
+    /// Parts that are not what was committed, by leaf.
+    pub(super) gone: BTreeMap<u64, Gone>,
+}
+
+/// The parts of a leaf that are not what was committed.
+#[derive(Debug)]
+pub(super) struct Gone {
+    /// Name, and whether it is blank.
+    pub(super) parts: Vec<(String, bool)>,
+    /// Whether nothing is left.
+    pub(super) is_blank: bool,
 }
 
 /// What is known of the leaves without reading them again.
@@ -113,13 +123,21 @@ impl Leaves {
         erasures.chain(self.rotations.iter().copied()).collect()
     }
 
+    /// End of the oldest frames, as far as every one of them was captured before `time`: since clocks step, a frame may
+    /// be older than the one before it, and is kept with it. 0 when there is none.
+    pub(super) fn captured_before(&self, time: UnixNanos) -> u64 {
+        let old = self.frames.iter().take_while(|(_, captured_at)| *captured_at < time);
+        old.last().map_or(0, |(seq, _)| seq + 1)
+    }
+
     /// Takes a leaf in. The manifest was checked against those before it.
     pub(super) fn push(&mut self, location: Location, manifest: &Manifest) {
         self.locations.push(location);
         match &manifest.leaf {
             Leaf::Frame(frame) => {
                 self.ids.insert(frame.frame_id.as_str().into(), manifest.seq);
-                let captured_at = UnixNanos::parse(&frame.captured_at).unwrap_or(UnixNanos(0));
+                // A time that can't be read is no reason to let the frame go.
+                let captured_at = UnixNanos::parse(&frame.captured_at).unwrap_or(UnixNanos(u64::MAX));
                 self.frames.push((manifest.seq, captured_at));
             }
             Leaf::Erasure(erasure) => {
@@ -185,8 +203,9 @@ pub(super) struct SegmentState {
 /// Reads all segments. `head` is the size up to which leaves were acknowledged.
 pub(super) fn scan(dir: &Path, origin: &str, head: u64) -> Result<Scan, ScanError> {
     let (pruned, mut scan) = base::begin(dir, origin)?;
+    let mut bytes = Vec::new();
     for number in segment_numbers(dir, pruned.as_ref())? {
-        let (bytes, length) = wal::read_segment(&segment_path(dir, number))?;
+        let length = wal::read_segment(&segment_path(dir, number), &mut bytes)?;
         segment::read(&segment::Segment { number, bytes: &bytes, length, origin, head }, &mut scan)?;
     }
     Ok(scan)
@@ -216,15 +235,14 @@ fn segment_numbers(dir: &Path, pruned: Option<&Pruned>) -> Result<std::ops::Rang
 /// it may be behind, but it remembers: leaves below it were acknowledged too.
 pub(super) fn published(dir: &Path) -> Option<Memory> {
     let note = String::from_utf8(read_at_most(&dir.join("checkpoint"), FILE_BYTES_MAX).ok()?).ok()?;
-    let text = note.split_once("\n\n")?.0;
-    let checkpoint = Checkpoint::parse(&format!("{text}\n")).ok()?;
+    let checkpoint = Checkpoint::of_note(&note).ok()?;
     Some(Memory { name: "`checkpoint`", checkpoint, note })
 }
 
 impl Scan {
     /// Parts that are gone without a leaf that says so, in words.
     pub(super) fn damaged_parts(&self) -> Vec<String> {
-        let all = self.gone.iter().flat_map(|(seq, parts)| parts.iter().map(move |(name, _)| (*seq, name)));
+        let all = self.gone.iter().flat_map(|(seq, gone)| gone.parts.iter().map(move |(name, _)| (*seq, name)));
         let unsaid = all.filter(|(seq, name)| self.leaves.erased(*seq, name).is_none());
         unsaid.map(|(seq, name)| format!("{name} of leaf {seq}")).collect()
     }
@@ -237,11 +255,12 @@ impl Scan {
             wal::Slot::Blank => Some((part.name.clone(), true)),
             wal::Slot::Unreadable => Some((part.name.clone(), false)),
         });
-        let gone: Vec<_> = gone.collect();
-        if gone.is_empty() {
+        let parts: Vec<_> = gone.collect();
+        if parts.is_empty() {
             self.gone.remove(&found.manifest.seq);
         } else {
-            self.gone.insert(found.manifest.seq, gone);
+            let is_blank = found.slots.iter().all(|slot| matches!(slot, wal::Slot::Blank));
+            self.gone.insert(found.manifest.seq, Gone { parts, is_blank });
         }
     }
 }

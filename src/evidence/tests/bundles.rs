@@ -120,7 +120,7 @@ fn an_erasure_needs_a_signature() {
         there.map_or(wal::Slot::Blank, |(_, text)| wal::Slot::Open(text))
     });
     let why = crate::core::frame::parts::Erased { seq: 2, at, reason: "none".into() };
-    bundle.frame = recovery::check_frame(&frame, &slots.collect::<Vec<_>>(), |_| Some(why.clone())).unwrap();
+    bundle.frame = recovery::frame_bytes(&frame, &slots.collect::<Vec<_>>(), |_| Some(why.clone())).unwrap();
     let refused = found(&bundle, &vkey);
     assert_eq!((refused.outcome, refused.level), (Outcome::Altered, Some(Level::L0)), "{refused}");
     let believed = found(&bundle, &mallory.verifier().to_string());

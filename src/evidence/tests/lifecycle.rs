@@ -189,6 +189,22 @@ fn pruned_logs_still_prove_the_rest() {
     assert_eq!(found.outcome, Outcome::Altered, "{found}");
 }
 
+/// Proves that frames which a leaf says are pruned, and which are still there, are told of until they are gone.
+#[test]
+fn pruning_that_was_not_done_is_told() {
+    let dir = directory();
+    let log = wide(dir.path());
+    (1..=3).for_each(|number| drop(log.append(&full(number)).unwrap()));
+    let vkey = log.vkey();
+    log.record(&Leaf::Prune { at: NOW.to_string(), below: 2, reason: "cut short".into() }).unwrap();
+    drop(log);
+    let found = verify(dir.path(), &vkey, None);
+    assert_eq!(found.outcome, Outcome::Incomplete, "{found}");
+    drop(wide(dir.path()));
+    let found = verify(dir.path(), &vkey, None);
+    assert_eq!((found.outcome, found.frames), (Outcome::Verified, 2), "{found}");
+}
+
 /// Proves that retention by age and by size prunes what is due and only that, and that silence is told.
 #[test]
 fn maintenance_does_what_is_due() {
@@ -222,6 +238,29 @@ fn maintenance_does_what_is_due() {
         .sum();
     assert!(on_disk <= 4 * WIDE, "{on_disk}");
     assert!(log.newest(100).unwrap().len() >= 2);
+    assert_eq!(verify(dir.path(), &log.vkey(), None).outcome, Outcome::Verified);
+}
+
+/// Proves that a clock that was wrong for a while never has a frame pruned before its time.
+#[test]
+fn a_clock_that_stepped_prunes_nothing_too_early() {
+    let dir = directory();
+    let day = std::time::Duration::from_secs(24 * 3600);
+    let mut config = config();
+    config.retention.age = 30 * day;
+    let log = Log::open_with(dir.path(), &config, NOW, entropy(1), &options(Disk::default(), WIDE)).unwrap();
+    let times = [NOW.to_string(), NOW.plus(50 * day).to_string(), NOW.to_string(), "yesterday".to_owned()];
+    for (number, captured_at) in (1..).zip(times) {
+        log.append(&FrameBytes { captured_at, ..full(number) }).unwrap();
+    }
+    log.maintain(NOW.plus(40 * day), 0).unwrap();
+    let leaf = log.leaf(log.index().tree.size() - 1).unwrap();
+    assert!(matches!(leaf, Some(Leaf::Prune { below: 2, .. })), "the young second frame keeps the third: {leaf:?}");
+    log.maintain(NOW.plus(400 * day), 0).unwrap();
+    let leaf = log.leaf(log.index().tree.size() - 1).unwrap();
+    assert!(matches!(leaf, Some(Leaf::Prune { below: 4, .. })), "no time is no reason: {leaf:?}");
+    assert_eq!(log.prune(3, "again", NOW).unwrap(), log.index().tree.size() - 1, "it is on record");
+    assert!(matches!(log.prune(0, "nothing", NOW), Err(StoreError::Refused(_))));
     assert_eq!(verify(dir.path(), &log.vkey(), None).outcome, Outcome::Verified);
 }
 

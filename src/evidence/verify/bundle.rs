@@ -129,7 +129,7 @@ fn check_bundle(bytes: &[u8]) -> Result<CheckedBundle, String> {
     let before = proof.path.iter().copied().reduce(|right, left| node_hash(&left, &right));
     let previous_root = before.filter(|before| manifest.previous_root == Some(*before));
     let previous_root = previous_root.ok_or("the manifest follows another tree")?;
-    let now = text_of(&bundle.checkpoint)?;
+    let now = Checkpoint::of_note(&bundle.checkpoint).map_err(|error| format!("checkpoint: {error}"))?;
     let consistency: Option<Vec<Hash>> = bundle.consistency.lines().map(hash_from_base64).collect();
     let consistency = consistency.filter(|path| path.len() <= 64).ok_or("consistency: malformed")?;
     if now.origin != then.origin || !verify_consistency(size, &then.root, now.size, &now.root, &consistency) {
@@ -144,7 +144,7 @@ fn check_bundle(bytes: &[u8]) -> Result<CheckedBundle, String> {
 /// Checks that a leaf is included in the tree of its proof's checkpoint.
 fn included(manifest: &Manifest, bytes: &[u8], proof: &str) -> Result<(TlogProof, Checkpoint), String> {
     let proof = TlogProof::parse(proof).map_err(|error| error.to_string())?;
-    let checkpoint = text_of(&proof.checkpoint)?;
+    let checkpoint = Checkpoint::of_note(&proof.checkpoint).map_err(|error| error.to_string())?;
     if (proof.index, &checkpoint.origin) != (manifest.seq, &manifest.origin) {
         return Err("proof and manifest are of different leaves".to_owned());
     }
@@ -152,11 +152,6 @@ fn included(manifest: &Manifest, bytes: &[u8], proof: &str) -> Result<(TlogProof
         return Err("the audit path does not lead to the checkpoint's root".to_owned());
     }
     Ok((proof, checkpoint))
-}
-
-fn text_of(note: &str) -> Result<Checkpoint, String> {
-    let text = note.split_once("\n\n").ok_or("checkpoint: not a note")?.0;
-    Checkpoint::parse(&format!("{text}\n")).map_err(|error| error.to_string())
 }
 
 /// Checks the leaves that bear on the frame: what they erased, and which keys they put in charge.
@@ -209,6 +204,6 @@ fn parts(bundle: &Bundle, manifest: &Manifest, leaves: &Leaves) -> Result<Vec<(S
     if let Some((name, _)) = disclosures.next() {
         return Err(format!("{name} is not a part of the frame"));
     }
-    let frame = recovery::check_frame(manifest, &slots, |part| leaves.erased(manifest.seq, part))?;
+    let frame = recovery::frame_bytes(manifest, &slots, |part| leaves.erased(manifest.seq, part))?;
     if frame == bundle.frame { Ok(gone) } else { Err("frame.json is not what its parts make".to_owned()) }
 }

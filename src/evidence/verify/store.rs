@@ -152,7 +152,7 @@ impl Verification {
         }
         for (seq, parts) in &scan.leaves.erased {
             for (part, Erased { seq: leaf, at, reason }) in parts {
-                let gone = scan.gone.get(seq).and_then(|gone| gone.iter().find(|(name, _)| name == part));
+                let gone = scan.gone.get(seq).and_then(|gone| gone.parts.iter().find(|(name, _)| name == part));
                 match gone {
                     _ if *seq < scan.leaves.kept_from => {}
                     Some((_, true)) => {
@@ -169,6 +169,12 @@ impl Verification {
         if let Some(Erased { seq, at, reason }) = &scan.leaves.prune {
             let below = scan.leaves.kept_from;
             self.note(format!("frames before leaf {below}: pruned by leaf {seq} at {at} ({reason})"));
+            let is_blank = |seq| scan.gone.get(seq).is_some_and(|gone| gone.is_blank);
+            let pruned = scan.leaves.frames.iter().map(|(seq, _)| seq).take_while(|seq| **seq < below);
+            if let Some(frame) = pruned.into_iter().find(|seq| !is_blank(*seq)) {
+                let what = format!("leaf {frame} is pruned on record, and not gone (opening the log does it)");
+                self.find(Outcome::Incomplete, what);
+            }
         }
         let (first, kept_from) = (scan.leaves.first, scan.leaves.kept_from);
         if first > kept_from {

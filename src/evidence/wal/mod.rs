@@ -20,15 +20,16 @@ pub(super) const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// Largest segment, and largest other file, that is ever read, bytes.
 pub(super) const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Reads a segment up to its last block that is not all zeroes and one more, since a hash may reach into a block of
-/// zeroes, and its whole length. So what a segment takes in memory is what was written to it.
-pub(super) fn read_segment(path: &Path) -> io::Result<(Vec<u8>, u64)> {
+/// Reads a segment into `bytes`, up to its last block that is not all zeroes and one more, since a hash may reach into
+/// a block of zeroes, and returns its whole length. So what a segment takes in memory is what was written to it.
+pub(super) fn read_segment(path: &Path, bytes: &mut Vec<u8>) -> io::Result<u64> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     if length > FILE_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {FILE_BYTES_MAX} bytes")));
     }
-    let mut bytes = Vec::new();
+    bytes.clear();
+    bytes.reserve_exact(usize::try_from(length).map_err(io::Error::other)?);
     let mut part = vec![0; ZEROES.len()];
     let (mut at, mut end) = (0, 0);
     while at < length {
@@ -45,8 +46,7 @@ pub(super) fn read_segment(path: &Path) -> io::Result<(Vec<u8>, u64)> {
         at += wanted as u64;
     }
     bytes.resize(end.min(usize::try_from(length).map_err(io::Error::other)?), 0);
-    bytes.shrink_to_fit();
-    Ok((bytes, length))
+    Ok(length)
 }
 
 /// A segment open for writing.

@@ -5,12 +5,13 @@ use std::sync::RwLock;
 use serde_json::{Map, Value};
 
 use super::super::reader::Index;
-use super::super::recovery::check_frame;
+use super::super::recovery::frame_bytes;
 use super::super::{sha256_hex, wal};
 use super::{Writer, read, refused, retry};
+use crate::core::canonical;
 use crate::core::disclosure::{Disclosure, SALT_BYTES, commitment};
 use crate::core::frame::parts;
-use crate::core::manifest::{FrameLeaf, Leaf, Manifest, Part, canonical};
+use crate::core::manifest::{FrameLeaf, Leaf, Manifest, Part};
 use crate::core::note::Checkpoint;
 use crate::engine::store::{FrameBytes, Receipt, StoreError};
 
@@ -22,7 +23,7 @@ impl Writer {
     pub(super) fn frame(&mut self, frame: &FrameBytes) -> Result<(Manifest, Vec<String>, String), StoreError> {
         check(frame)?;
         let body = self.body(frame, self.frontier.size());
-        let bytes = canonical(&Value::Object(body.clone())).map_err(refused)?;
+        let bytes = canonical::encode(&Value::Object(body.clone())).map_err(refused)?;
         let (mut committed, mut disclosures) = (Vec::new(), Vec::new());
         for (name, value) in parts::split(body) {
             let state = value.get("state").and_then(Value::as_str).filter(|_| parts::is_variable(name));
@@ -65,9 +66,9 @@ impl Writer {
         let unreadable = |error| retry("reading it back", &error);
         let bytes = wal::read(&self.dir, location).map_err(unreadable)?;
         let found = wal::found(&bytes, seq).map_err(unreadable)?;
-        let stored = check_frame(&found.manifest, &found.slots, |part| index.leaves.erased(seq, part));
+        let stored = frame_bytes(&found.manifest, &found.slots, |part| index.leaves.erased(seq, part));
         let stored = stored.map_err(StoreError::Fatal)?;
-        let given = canonical(&Value::Object(self.body(frame, seq))).map_err(refused)?;
+        let given = canonical::encode(&Value::Object(self.body(frame, seq))).map_err(refused)?;
         // With parts erased nobody can tell, and the id is a random one.
         if found.is_whole() && stored != given {
             return Err(refused(format!("frame {} is in the log with other content", frame.id)));

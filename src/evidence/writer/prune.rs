@@ -20,12 +20,11 @@ impl Writer {
         let age = self.retention.age;
         if !age.is_zero() {
             let limit = now.minus(age);
-            let below = {
+            let (below, kept_from) = {
                 let leaves = &read(index).leaves;
-                let old = leaves.frames.partition_point(|(_, captured_at)| *captured_at < limit);
-                leaves.frames[..old].last().map(|(seq, _)| seq + 1).filter(|below| *below > leaves.kept_from)
+                (leaves.captured_before(limit), leaves.kept_from)
             };
-            if let Some(below) = below {
+            if below > kept_from {
                 self.prune(below, &format!("older than {age:?}"), now, index)?;
             }
         }
@@ -50,7 +49,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps no frame before leaf `below` any longer, and returns the leaf that says so.
+    /// Keeps no frame before leaf `below` any longer, and returns the leaf that says so; asked again, the same.
     pub(in super::super) fn prune(
         &mut self,
         below: u64,
@@ -63,8 +62,15 @@ impl Writer {
         if below > size {
             return Err(refused(format!("the log has {size} leaves")));
         }
+        if below == 0 {
+            return Err(refused("there is nothing to prune"));
+        }
+        let on_record = {
+            let leaves = &read(index).leaves;
+            leaves.prune.as_ref().filter(|_| below <= leaves.kept_from).map(|erased| erased.seq)
+        };
         let leaf = Leaf::Prune { at: now.to_string(), below, reason: reason.to_owned() };
-        let seq = self.record(&leaf, index)?;
+        let seq = on_record.map_or_else(|| self.record(&leaf, index), Ok)?;
         self.finish_prune(index).map_err(|error| retry("pruning is on record, but not done", &error))?;
         Ok(seq)
     }

@@ -48,6 +48,7 @@ async fn acknowledged_frames_survive_kill_9() {
     let notified = Arc::new(Mutex::new(Acknowledged::new()));
     let mut settings = Settings {
         forward_to: String::new(),
+        traces_to: String::new(),
         alertmanager: notification_sink(Arc::clone(&notified)).await,
         rules: RULES,
         windows: "{ slot: 1s, short: 5s, long: 10s, baseline: 10s }",

@@ -29,6 +29,7 @@ async fn same_as_captured(module: &str, captures: &str, scenarios: &[&str]) {
     let hop = Hop::start().await;
     let settings = Settings {
         forward_to: hop.url.clone(),
+        traces_to: String::new(),
         alertmanager: hop.url.clone(),
         rules: RULES,
         windows: "{ slot: 1s, short: 10s, long: 30s, baseline: 30s }",

@@ -29,6 +29,8 @@ const VARIABLES: [&str; 6] =
 struct Stage {
     dir: tempfile::TempDir,
     hop: Hop,
+    /// Gets the sidecar's own traces.
+    tracer: Hop,
     provider: Process,
     provider_url: String,
     on_call: Process,
@@ -65,7 +67,7 @@ impl Stage {
     async fn set() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path();
-        let hop = Hop::start().await;
+        let (hop, tracer) = (Hop::start().await, Hop::start().await);
         let (provider, provider_url) = serve("openai_server.py", &[], path);
         let pulled = path.join("pulled");
         std::fs::create_dir(&pulled).expect("the test's directory takes directories");
@@ -75,6 +77,7 @@ impl Stage {
         let address = free_address();
         let settings = Settings {
             forward_to: hop.url.clone(),
+            traces_to: tracer.url.clone(),
             alertmanager: format!("http://{address}"),
             rules: RULES,
             windows: "{ slot: 1s, short: 10s, long: 30s, baseline: 30s }",
@@ -287,10 +290,16 @@ impl Stage {
         assert_eq!(self.hop.messages(), self.sent);
     }
 
+    /// The checkpoint of every frame has left the sidecar in its own traces, too.
     async fn stops_and_verifies(self) {
         let vkey = self.sidecar.vkey(self.dir.path());
         let data = self.sidecar.data().to_owned();
+        let incident = self.incident("LLMQualityDegradation").await;
         assert!(self.sidecar.terminate().await.success(), "a drain is a success");
+        let checkpoint = incident["frame"]["checkpoint"].as_str().expect("a committed frame has one");
+        let traced = self.tracer.bodies();
+        let remembers = |bytes: &[u8]| memchr::memmem::find(bytes, checkpoint.as_bytes()).is_some();
+        assert!(traced.iter().any(|(_, bytes)| remembers(bytes)), "{checkpoint}");
         let verified = sidecar::verify(&data, &vkey);
         assert_eq!(verified.status.code(), Some(0), "{verified:?}");
         drop((self.provider, self.on_call));

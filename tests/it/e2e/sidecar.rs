@@ -13,6 +13,8 @@ use super::process::Process;
 pub(crate) struct Settings {
     /// Where OTLP goes on to; empty forwards nothing.
     pub(crate) forward_to: String,
+    /// Where its own traces go; empty exports none.
+    pub(crate) traces_to: String,
     /// Alertmanager's base URL.
     pub(crate) alertmanager: String,
     /// The rules, as YAML list entries indented by four spaces.
@@ -25,7 +27,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     fn yaml(&self, data: &Path) -> String {
-        let Self { forward_to, alertmanager, rules, windows, addresses: [grpc, http, admin, health] } = self;
+        let Self { forward_to, traces_to, alertmanager, rules, windows, addresses: [grpc, http, admin, health] } = self;
         let exporter = match forward_to.is_empty() {
             true => String::new(),
             false => format!("exporter: {{ otlp: {{ endpoint: '{forward_to}', protocol: grpc, compression: none }} }}"),
@@ -46,6 +48,7 @@ rules:
 breakers:
   - {{ class: QUALITY_DEGRADATION, mode: enforce, open_for: 3s, probe_share: 0.5, probes: 5, route: fallback }}
 alertmanager: {{ urls: ['{alertmanager}'], resend_interval: 2s, resolved_for: 60s }}
+telemetry: {{ traces_endpoint: '{traces_to}' }}
 ",
             data.display()
         )
