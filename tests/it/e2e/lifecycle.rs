@@ -113,6 +113,7 @@ impl Stage {
             apps,
             sent: Messages::new(),
             dir,
+            tracer,
         }
     }
 
@@ -294,9 +295,9 @@ impl Stage {
     async fn stops_and_verifies(self) {
         let vkey = self.sidecar.vkey(self.dir.path());
         let data = self.sidecar.data().to_owned();
-        let incident = self.incident("LLMQualityDegradation").await;
+        let notification = self.notified("LLMQualityDegradation", "firing").await.expect("it was seen before");
         assert!(self.sidecar.terminate().await.success(), "a drain is a success");
-        let checkpoint = incident["frame"]["checkpoint"].as_str().expect("a committed frame has one");
+        let checkpoint = notification["annotations"]["checkpoint"].as_str().expect("its frame is committed");
         let traced = self.tracer.bodies();
         let remembers = |bytes: &[u8]| memchr::memmem::find(bytes, checkpoint.as_bytes()).is_some();
         assert!(traced.iter().any(|(_, bytes)| remembers(bytes)), "{checkpoint}");
