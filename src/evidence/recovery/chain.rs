@@ -29,6 +29,13 @@ impl Chain {
         Ok(())
     }
 
+    /// The keys that must have signed the checkpoint of leaf `seq`: the one in charge, and the one it hands over to.
+    pub(super) fn signers(&self, seq: u64) -> &[VerifierKey] {
+        let first = self.since.partition_point(|since| *since <= seq);
+        let last = first + usize::from(self.since.get(first) == Some(&(seq + 1)));
+        &self.keys[first..=last]
+    }
+
     /// The keys that were in charge before leaf `seq`, oldest first.
     pub(in super::super) fn until(&self, seq: u64) -> Vec<String> {
         let later = self.since.partition_point(|since| *since <= seq);

@@ -24,10 +24,16 @@ pub(super) fn read(segment: &Segment<'_>, scan: &mut Scan) -> Result<(), ScanErr
     let id = segment.header()?;
     let first = scan.tree.size();
     let mut at = BLOCK;
-    if let Some((record, length)) = segment.record(at).filter(|(record, _)| record.segment == id)
-        && segment.repeats_last_leaf(scan, &record)
-    {
-        at = segment.repeat(scan, &record, length)?;
+    let first_record = segment.record(at).filter(|(record, _)| record.segment == id);
+    if let Some((record, length)) = first_record.filter(|(record, _)| segment.repeats_last_leaf(scan, record)) {
+        match segment.repeat(scan, &record, length)? {
+            Repeat::Counts { end } => at = end,
+            Repeat::Torn { end } => {
+                segment.refuse_later_leaves(end, scan.tree.size())?;
+                scan.segments.push(segment.state(id, first, at));
+                return Ok(());
+            }
+        }
     }
     while let Some((record, length)) = segment.record(at).filter(|(leaf, _)| leaf.kind == Kind::Leaf) {
         if record.segment != id {
@@ -49,10 +55,16 @@ pub(super) fn read(segment: &Segment<'_>, scan: &mut Scan) -> Result<(), ScanErr
         segment.leaf(scan, &found, note, location)?;
     }
     segment.refuse_later_leaves(at, scan.tree.size())?;
-    let torn = !is_zero(segment.bytes.get(at..).unwrap_or_default());
-    let (number, bytes) = (segment.number, segment.length);
-    scan.segments.push(SegmentState { number, id, first, end: at as u64, bytes, torn });
+    scan.segments.push(segment.state(id, first, at));
     Ok(())
+}
+
+/// The last leaf of a segment that was given up, written again.
+enum Repeat {
+    /// It takes the place of the one before.
+    Counts { end: usize },
+    /// This segment was given up, too, before it was whole.
+    Torn { end: usize },
 }
 
 impl<'a> Segment<'a> {
@@ -64,6 +76,11 @@ impl<'a> Segment<'a> {
             Some(record) if record == expected(record.segment) => Ok(record.segment),
             _ => Err(self.damaged(0, "not a whole segment of this log")),
         }
+    }
+
+    fn state(&self, id: SegmentId, first: u64, end: usize) -> SegmentState {
+        let torn = !is_zero(self.bytes.get(end..).unwrap_or_default());
+        SegmentState { number: self.number, id, first, end: end as u64, bytes: self.length, torn }
     }
 
     fn record(&self, at: usize) -> Option<(Record<'a>, usize)> {
@@ -96,23 +113,27 @@ impl<'a> Segment<'a> {
         let seq = found.manifest.seq;
         let wrong = |what: String| ScanError::Damaged(format!("leaf {seq}: {what}"));
         scan.tree.push(leaf_hash(found.bytes));
-        let root = scan.tree.root_at(seq + 1).unwrap_or_default();
-        let expected = Checkpoint { origin: self.origin.to_owned(), size: seq + 1, root };
-        let mut signers = vec![scan.chain.current().clone()];
         if let Leaf::KeyRotate { vkey, .. } = &found.manifest.leaf {
             scan.chain.rotate(self.origin, vkey, seq).map_err(|what| wrong(format!("its key: {what}")))?;
-            signers.push(scan.chain.current().clone());
         }
-        for signer in signers {
-            let signed = signer.open_checkpoint(note).map_err(|error| wrong(error.to_string()))?;
-            if signed != expected {
-                return Err(wrong("its checkpoint signs another tree".to_owned()));
-            }
-        }
+        self.signed(scan, seq, note).map_err(wrong)?;
         scan.leaves.push(location, &found.manifest);
         scan.note_gone(found);
         scan.note = Some(note.to_owned());
         scan.unfinished = None;
+        Ok(())
+    }
+
+    /// Checks the signatures of the checkpoint of a leaf that is in the tree.
+    fn signed(&self, scan: &Scan, seq: u64, note: &str) -> Result<(), String> {
+        let root = scan.tree.root_at(seq + 1).unwrap_or_default();
+        let expected = Checkpoint { origin: self.origin.to_owned(), size: seq + 1, root };
+        for signer in scan.chain.signers(seq) {
+            let signed = signer.open_checkpoint(note).map_err(|error| error.to_string())?;
+            if signed != expected {
+                return Err("its checkpoint signs another tree".to_owned());
+            }
+        }
         Ok(())
     }
 
@@ -135,25 +156,29 @@ impl<'a> Segment<'a> {
         Ok(())
     }
 
-    /// After a failed sync the last leaf is written again at the start of the next segment; that copy counts.
+    /// After a failed sync the last leaf is written again at the start of the next segment; that copy counts. If a crash
+    /// came between, another set of keys may have signed it, but always the same tree.
     fn repeats_last_leaf(&self, scan: &Scan, record: &Record<'_>) -> bool {
         record.kind == Kind::Leaf && record.seq + 1 == scan.tree.size() && !scan.segments.is_empty()
     }
 
-    fn repeat(&self, scan: &mut Scan, record: &Record<'a>, length: usize) -> Result<usize, ScanError> {
+    fn repeat(&self, scan: &mut Scan, record: &Record<'a>, length: usize) -> Result<Repeat, ScanError> {
         let found = self.found(BLOCK, record, length)?;
-        let is_same =
-            Some(leaf_hash(found.bytes)) == scan.tree.subtree(0, record.seq) && found.note == scan.note.as_deref();
-        match scan.leaves.locations.last_mut() {
-            Some(location) if is_same => {
+        let end = BLOCK.saturating_add(found.length);
+        let is_same = Some(leaf_hash(found.bytes)) == scan.tree.subtree(0, record.seq);
+        let is_signed = found.note.is_none_or(|note| self.signed(scan, record.seq, note).is_ok());
+        match (scan.leaves.locations.last_mut(), found.note) {
+            (Some(_), None) if is_same => Ok(Repeat::Torn { end }),
+            (Some(location), Some(note)) if is_same && is_signed => {
+                scan.note = Some(note.to_owned());
                 if let Some(first) = scan.segments.iter_mut().find(|segment| segment.number == location.segment) {
                     (first.end, first.torn) = (location.offset, true);
                 }
                 *location = Location { segment: self.number, offset: BLOCK as u64, length: found.length };
                 scan.note_gone(&found);
-                Ok(BLOCK + found.length)
+                Ok(Repeat::Counts { end })
             }
-            _ => Err(self.damaged(BLOCK, &format!("two different leaves {}", record.seq))),
+            _ => Err(self.damaged(BLOCK, &format!("another leaf {} than the one before", record.seq))),
         }
     }
 
