@@ -23,48 +23,19 @@ pub(super) struct Segment<'a> {
 pub(super) fn read(segment: &Segment<'_>, scan: &mut Scan) -> Result<(), ScanError> {
     let id = segment.header()?;
     let first = scan.tree.size();
-    let mut at = BLOCK;
-    let first_record = segment.record(at).filter(|(record, _)| record.segment == id);
-    if let Some((record, length)) = first_record.filter(|(record, _)| segment.repeats_last_leaf(scan, record)) {
-        match segment.repeat(scan, &record, length)? {
-            Repeat::Counts { end } => at = end,
-            Repeat::Torn { end } => {
-                segment.refuse_later_leaves(end, scan.tree.size())?;
-                scan.segments.push(segment.state(id, first, at));
-                return Ok(());
-            }
-        }
-    }
-    while let Some((record, length)) = segment.record(at).filter(|(leaf, _)| leaf.kind == Kind::Leaf) {
-        if record.segment != id {
-            return Err(segment.damaged(at, "a record of another segment"));
-        }
-        if record.seq != scan.tree.size() {
-            return Err(segment.damaged(at, &format!("leaf {} where {} belongs", record.seq, scan.tree.size())));
-        }
-        let found = segment.found(at, &record, length)?;
-        segment.check(scan, &found)?;
-        let location = Location { segment: segment.number, offset: at as u64, length: found.length };
-        if record.seq >= segment.head {
-            segment.unfinished(scan, found, location)?;
-            break;
-        }
-        // Without its commit it was torn by a failing device; then the next segment has it again, or nobody has.
-        let Some(note) = found.note else { break };
-        at += found.length;
-        segment.leaf(scan, &found, note, location)?;
-    }
-    segment.refuse_later_leaves(at, scan.tree.size())?;
-    scan.segments.push(segment.state(id, first, at));
+    let begins = segment.record(BLOCK).filter(|(record, _)| record.segment == id);
+    let end = match begins.filter(|(record, _)| segment.repeats_last_leaf(scan, record)) {
+        None => segment.leaves(scan, id, BLOCK)?,
+        Some((record, length)) => match segment.repeat(scan, &record, length)? {
+            Some(end) => segment.leaves(scan, id, end)?,
+            None => BLOCK,
+        },
+    };
+    segment.refuse_other_leaves(end, scan)?;
+    let torn = !is_zero(segment.bytes.get(end..).unwrap_or_default());
+    let (number, bytes) = (segment.number, segment.length);
+    scan.segments.push(SegmentState { number, id, first, end: end as u64, bytes, torn });
     Ok(())
-}
-
-/// The last leaf of a segment that was given up, written again.
-enum Repeat {
-    /// It takes the place of the one before.
-    Counts { end: usize },
-    /// This segment was given up, too, before it was whole.
-    Torn { end: usize },
 }
 
 impl<'a> Segment<'a> {
@@ -78,9 +49,28 @@ impl<'a> Segment<'a> {
         }
     }
 
-    fn state(&self, id: SegmentId, first: u64, end: usize) -> SegmentState {
-        let torn = !is_zero(self.bytes.get(end..).unwrap_or_default());
-        SegmentState { number: self.number, id, first, end: end as u64, bytes: self.length, torn }
+    /// Reads the leaves from `at` on, and returns the end of the last.
+    fn leaves(&self, scan: &mut Scan, id: SegmentId, mut at: usize) -> Result<usize, ScanError> {
+        while let Some((record, length)) = self.record(at).filter(|(leaf, _)| leaf.kind == Kind::Leaf) {
+            if record.segment != id {
+                return Err(self.damaged(at, "a record of another segment"));
+            }
+            if record.seq != scan.tree.size() {
+                return Err(self.damaged(at, &format!("leaf {} where {} belongs", record.seq, scan.tree.size())));
+            }
+            let found = self.found(at, &record, length)?;
+            self.check(scan, &found)?;
+            let location = Location { segment: self.number, offset: at as u64, length: found.length };
+            if record.seq >= self.head {
+                self.unfinished(scan, found, location)?;
+                break;
+            }
+            // Without its commit it was torn by a failing device; then the next segment has it again, or nobody has.
+            let Some(note) = found.note else { break };
+            at += found.length;
+            self.leaf(scan, &found, note, location)?;
+        }
+        Ok(at)
     }
 
     fn record(&self, at: usize) -> Option<(Record<'a>, usize)> {
@@ -157,18 +147,18 @@ impl<'a> Segment<'a> {
     }
 
     /// After a failed sync the last leaf is written again at the start of the next segment; that copy counts. If a crash
-    /// came between, another set of keys may have signed it, but always the same tree.
+    /// came between, another set of keys may have signed it, but always the same tree. Its end; `None` when this segment
+    /// was given up, too, before the copy was whole.
     fn repeats_last_leaf(&self, scan: &Scan, record: &Record<'_>) -> bool {
         record.kind == Kind::Leaf && record.seq + 1 == scan.tree.size() && !scan.segments.is_empty()
     }
 
-    fn repeat(&self, scan: &mut Scan, record: &Record<'a>, length: usize) -> Result<Repeat, ScanError> {
+    fn repeat(&self, scan: &mut Scan, record: &Record<'a>, length: usize) -> Result<Option<usize>, ScanError> {
         let found = self.found(BLOCK, record, length)?;
-        let end = BLOCK.saturating_add(found.length);
         let is_same = Some(leaf_hash(found.bytes)) == scan.tree.subtree(0, record.seq);
         let is_signed = found.note.is_none_or(|note| self.signed(scan, record.seq, note).is_ok());
         match (scan.leaves.locations.last_mut(), found.note) {
-            (Some(_), None) if is_same => Ok(Repeat::Torn { end }),
+            (Some(_), None) if is_same => Ok(None),
             (Some(location), Some(note)) if is_same && is_signed => {
                 scan.note = Some(note.to_owned());
                 if let Some(first) = scan.segments.iter_mut().find(|segment| segment.number == location.segment) {
@@ -176,17 +166,21 @@ impl<'a> Segment<'a> {
                 }
                 *location = Location { segment: self.number, offset: BLOCK as u64, length: found.length };
                 scan.note_gone(&found);
-                Ok(Repeat::Counts { end })
+                Ok(Some(BLOCK + found.length))
             }
             _ => Err(self.damaged(BLOCK, &format!("another leaf {} than the one before", record.seq))),
         }
     }
 
-    /// Behind the end of the chain nothing readable may follow but what was being written at the head.
-    fn refuse_later_leaves(&self, from: usize, size: u64) -> Result<(), ScanError> {
+    /// Behind the end of the chain nothing readable may follow but what was being written at the head, or what is left of
+    /// a copy of the last leaf.
+    fn refuse_other_leaves(&self, from: usize, scan: &Scan) -> Result<(), ScanError> {
+        let size = scan.tree.size();
+        let is_copy = |seq| from == BLOCK && !scan.segments.is_empty() && seq + 1 == size;
         for at in (from..self.bytes.len()).step_by(BLOCK) {
             if let Some((record, _)) = self.record(at)
                 && (record.seq > size || record.seq < self.head.min(size))
+                && !is_copy(record.seq)
             {
                 return Err(self.damaged(from, &format!("damaged, for record {} follows", record.seq)));
             }
