@@ -22,7 +22,7 @@ use crate::engine::store::EraseOrder;
 const STATES: u64 = 300;
 /// Lives that found something once: leaves that two failing segments in a row had taken, and a cache that another process
 /// had left.
-const KNOWN: [u64; 4] = [109, 118, 148, 1068];
+const KNOWN: [u64; 5] = [109, 118, 148, 1068, 2098];
 /// Power cuts in the life of one log.
 const CUTS: u32 = 8;
 /// Room for one frame with all parts, or for several small ones.
