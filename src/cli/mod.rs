@@ -16,6 +16,7 @@ mod progress;
 mod record;
 mod recording;
 mod run;
+mod triage;
 pub mod validate;
 mod verify;
 
@@ -58,6 +59,8 @@ enum Command {
     Diagnose(diagnose::Args),
     /// Rehearse an incident, end to end, on the real engine
     Drill(drill::Args),
+    /// Class, severity and first steps of an incident, by the decision tree
+    Triage(triage::Args),
     /// List incidents, show their frames, write their bundles
     #[command(subcommand)]
     Incident(incident::Args),
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Record(args) => record::run(&args),
         Command::Diagnose(args) => diagnose::run(&args),
         Command::Drill(args) => drill::run(&args),
+        Command::Triage(args) => triage::run(&args),
         Command::Incident(args) => incident::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Evidence(args) => evidence::run(&args),

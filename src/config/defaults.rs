@@ -45,7 +45,7 @@ impl Default for Config {
                 baseline: Duration::from_secs(60 * 60),
             },
             // Enough for the samples of a frame and for the distribution of six variables.
-            records_max: 64,
+            records_max: 48,
             memory_bytes_max: MEMORY_BYTES_MAX,
             rules: built_in::rules().into_iter().map(Arc::new).collect(),
             alerting: Alerting {

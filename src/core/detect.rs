@@ -186,7 +186,8 @@ pub fn judge(rule: &Rule, window: &Window, baseline: Option<&Window>) -> Verdict
     };
     let baseline = baseline.filter(|baseline| baseline.samples(rule.signal) > 0);
     let excuse = baseline.filter(|baseline| baseline.samples(rule.signal) >= EXCUSE_SAMPLES_MIN);
-    let fixed = rule.limit.fixed.map(|limit| (limit, false, excuse));
+    // Where any hit counts, none is excused by those there were before.
+    let fixed = rule.limit.fixed.map(|limit| (limit, false, excuse.filter(|_| limit != 0.0)));
     let learned = baseline.and_then(|baseline| learned_limit(rule, baseline));
     let learned = learned.map(|limit| (limit, true, baseline));
     let breach = [fixed, learned].into_iter().flatten().find(|(limit, _, baseline)| {

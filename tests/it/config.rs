@@ -290,7 +290,7 @@ telemetry: {log_format: xml}
               found:   "xml"
               allowed: text or json
             config: error: memory.limit
-              found:   a worst case of 972MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 660MiB + records 107MiB)
+              found:   a worst case of 1177MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 891MiB + records 80MiB)
               allowed: at most 512MiB
               hint:    raise memory.limit, or lower the limits behind windows
             19 errors in config
@@ -347,7 +347,7 @@ breakers:
               allowed: a value: a rule of its own needs it
             config:9:15: error: rules.rules[1].signal
               found:   "error_ratoi"
-              allowed: one of quality, error_ratio, refusal_ratio, block_ratio, empty_retrieval_ratio, tool_success_ratio, evaluation_pass_ratio, bad_feedback_ratio, leak_ratio, latency_p95, time_to_first_token_p95, tokens_per_request, cost_per_request, retries_per_request, retrieval_score_p50, evaluation_score
+              allowed: one of quality, error_ratio, refusal_ratio, block_ratio, empty_retrieval_ratio, tool_success_ratio, evaluation_pass_ratio, bad_feedback_ratio, leak_ratio, latency_p95, time_to_first_token_p95, tokens_per_request, cost_per_request, retries_per_request, retrieval_score_p50, evaluation_score, model_seconds_per_request, retrieval_seconds_per_request, tool_seconds_per_request
               hint:    did you mean error_ratio?
             config:10:63: error: rules.rules[1].limit.baseline_delta
               found:   a factor and a delta
@@ -395,7 +395,7 @@ fn errors_between_fields() {
               found:   0.0.0.0:4317
               allowed: a port other than that of receiver.otlp.grpc.endpoint
             config:3:17: error: memory.limit
-              found:   a worst case of 435MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + declarations 4MiB + windows 59MiB + records 107MiB)
+              found:   a worst case of 421MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + declarations 4MiB + windows 71MiB + records 80MiB)
               allowed: at most 64MiB
               hint:    raise memory.limit, or lower the limits behind receiver
             config:4:29: error: exporter.otlp.endpoint

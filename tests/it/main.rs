@@ -23,6 +23,7 @@ mod scores;
 mod slow_log;
 mod stub;
 mod tidy;
+mod triage;
 mod verifiers;
 mod wire;
 mod witness;
