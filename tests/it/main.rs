@@ -4,6 +4,7 @@
 mod admin;
 mod alertmanager;
 mod bad_input;
+mod breakers;
 mod completeness;
 mod config;
 mod deploy;
