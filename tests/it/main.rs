@@ -14,6 +14,7 @@ mod engine;
 mod evidence;
 mod exporter;
 mod gitleaks;
+mod grpc;
 mod http_api;
 mod inspect;
 mod ofrep;
