@@ -19,6 +19,7 @@ mod http_api;
 mod inspect;
 mod ofrep;
 mod otlp;
+mod providers;
 mod receiver;
 mod record;
 mod scores;
