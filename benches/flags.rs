@@ -71,7 +71,7 @@ impl Sidecar {
         let yaml = format!(
             "receiver: {{ otlp: {{ grpc: {{ endpoint: '{loopback}' }}, http: {{ endpoint: '{loopback}' }} }} }}\n\
              admin: {{ endpoint: '{loopback}' }}\nhealth: {{ endpoint: '{loopback}' }}\ndata_dir: '{}'\n\
-             windows: {{ slot: 1s }}\nassembly: {{ root_grace: 1s }}\n",
+             windows: {{ slot: 2s, long: 10m, baseline: 10m }}\nassembly: {{ root_grace: 1s }}\n",
             dir.path().join("data").display()
         );
         let mut child = Command::new(env!("CARGO_BIN_EXE_freezeframe"))
