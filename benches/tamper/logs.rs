@@ -1,5 +1,5 @@
-//! The evidence that is altered: a log of 32 whole frames with erasures, a rotation of keys and a cosignature; and
-//! another log of the same origin under another key.
+//! The evidence that is altered: a log of 32 frames with erasures, a rotation of keys and a cosignature; and another
+//! log of the same origin under another key.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,8 @@ pub(crate) const NOW: UnixNanos = UnixNanos(1_795_313_940_000_000_000);
 pub(crate) const VARIABLES: [&str; 6] =
     ["prompt_revision", "model_route", "judge", "retrieval_index", "tool_schemas", "traffic_mix"];
 const FRAMES: u32 = 32;
+/// Frames with all of their parts. The others have one variable, so that every bit of the directory can be tried.
+const WHOLE: [u32; 4] = [3, 11, 20, 28];
 
 pub(crate) struct World {
     pub(crate) dir: TempDir,
@@ -89,7 +91,13 @@ impl Opener {
 
 fn append(log: &Log, numbers: std::ops::RangeInclusive<u32>, who: &str) {
     for number in numbers {
-        log.append(&frame(number, |part| format!("{who} says {part} of frame {number}"))).expect("a committed frame");
+        let mut frame = frame(number, |part| format!("{who} says {part} of frame {number}"));
+        if !WHOLE.contains(&number) {
+            let only = frame.body["variables"]["prompt_revision"].take();
+            frame.body["variables"] = json!({"prompt_revision": only});
+            frame.body.remove("samples");
+        }
+        log.append(&frame).expect("a committed frame");
     }
 }
 
