@@ -7,6 +7,7 @@ mod bad_input;
 mod completeness;
 mod config;
 mod deploy;
+mod detection;
 mod dialect;
 mod e2e;
 mod engine;
