@@ -125,4 +125,16 @@ mod tests {
         file.restore(&mut engine);
         assert_eq!(engine.baselines(), known, "nothing of a damaged file is taken");
     }
+
+    /// Proves that what is written can be restored even when other features than before have come: those seen go first.
+    #[test]
+    fn features_that_never_come_back_give_way() {
+        let known: std::collections::BTreeMap<_, _> =
+            (0..34).map(|n| (format!("old-{n}"), Baselines::default())).collect();
+        let mut engine = engine();
+        assert_eq!(engine.restore_baselines(&Baselines::snapshot(&known)), Ok(34));
+        let kept = engine.baselines();
+        assert!(kept.contains_key("_all") && kept.len() == 34, "{:?}", kept.keys());
+        assert_eq!(self::engine().restore_baselines(&Baselines::snapshot(&kept)), Ok(34));
+    }
 }

@@ -32,11 +32,11 @@ impl Engine {
         Ok(unread)
     }
 
-    /// What every feature is used to, those not seen since the start included: copies, to be written elsewhere.
+    /// What every feature is used to: copies, to be written elsewhere. Those not seen since the start fill the places left.
     #[must_use]
     pub fn baselines(&self) -> BTreeMap<String, Baselines> {
         let seen = self.features.iter().map(|(name, feature)| (name.to_string(), feature.baselines.clone()));
-        seen.chain(self.restored.clone()).collect()
+        seen.chain(self.restored.clone()).take(self.features_max()).collect()
     }
 
     /// Takes up a [`Baselines::snapshot`]. Returns of how many features.
@@ -44,7 +44,7 @@ impl Engine {
     /// # Errors
     /// When the bytes are damaged or of another version; then nothing of them is taken.
     pub fn restore_baselines(&mut self, bytes: &[u8]) -> Result<usize, RestoreError> {
-        let mut restored = Baselines::restore(bytes, self.config.features.max.saturating_add(OWN_FEATURES))?;
+        let mut restored = Baselines::restore(bytes, self.features_max())?;
         let features = restored.len();
         for (name, feature) in &mut self.features {
             if let Some(baselines) = restored.remove(&**name) {
@@ -53,6 +53,10 @@ impl Engine {
         }
         self.restored = restored;
         Ok(features)
+    }
+
+    fn features_max(&self) -> usize {
+        self.config.features.max.saturating_add(OWN_FEATURES)
     }
 }
 
