@@ -197,7 +197,8 @@ fn settle(log: &Log, number: u32, gone: &mut Vec<String>, kept: &mut Vec<String>
     if number.is_multiple_of(2) {
         let (frame_id, parts) = (format!("0193-{number}"), vec![variable.to_owned()]);
         log.erase(&EraseOrder { frame_id, parts, reason: "ticket 12".into(), at: NOW }).expect("erased");
-        gone.push(canary(variable, number));
+        // The samples are whole requests, so they went with it.
+        gone.extend([canary(variable, number), canary("samples", number)]);
     } else {
         kept.push(canary(variable, number));
     }

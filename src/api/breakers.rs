@@ -63,7 +63,7 @@ pub(super) async fn order(
     done.map_err(|_| Problem::not_found("no breaker of such a feature and class"))?;
 
     let shows =
-        |view: &std::sync::Arc<View>| find(view, feature, class).is_some_and(|found| obeys(found.state, action));
+        |view: &std::sync::Arc<View>| find(view, feature, class).is_some_and(|found| obeys(found.state(), action));
     // Without such a view in time the answer shows the last one; the order was obeyed all the same.
     drop(tokio::time::timeout(VIEW_TIMEOUT, views.wait_for(shows)).await);
     let view = api.sources.engine.view();

@@ -11,6 +11,7 @@ mod breakers;
 mod dto;
 mod etag;
 mod events;
+mod grpc;
 mod health;
 mod incidents;
 mod listener;
@@ -37,6 +38,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use self::auth::{TokenRequired, admit};
+pub use self::grpc::messages as breaker_v1;
 pub use self::health::{Phase, Readiness};
 pub use self::metrics::install_recorder;
 use self::problem::Problem;

@@ -7,6 +7,9 @@
 //! | `breaker.<feature>.route` | string: where it should go instead; no value when it may, or none is configured |
 //! | `breaker.<feature>.state` | object: everything |
 //!
+//! A feature whose name has other characters than `a-z`, `0-9`, `.`, `_` and `-` is there under a plain name as well,
+//! which all clients can put in a path.
+//!
 //! While half-open, a share of requests may pass: the same ones for the same `targetingKey`, else an even share in
 //! turn. Asking for the route without a key answers as for a request that may not pass, since who asks that way was
 //! just told so. Errors are OFREP's own, not problems; every answer has a `variant` and a standard `reason`, and
@@ -51,7 +54,7 @@ pub(super) async fn evaluate(
     if flag.kind == Kind::Allow {
         api.redirects.count(&decision);
     }
-    Ok(axum::Json(flag.answer(&view, &decision, (api.sources.now)())).into_response())
+    Ok(axum::Json(flag.answer(&view, &decision, Some((api.sources.now)()))).into_response())
 }
 
 /// `POST /ofrep/v1/evaluate/flags`: every flag, with an entity tag over the answer. Asks nothing of the counts.
@@ -74,7 +77,10 @@ pub(super) async fn evaluate_all(
         // One draw for all three, or they would contradict each other.
         let draw = draw(&api, &Flag { feature, kind: Kind::Allow }, targeting.as_deref());
         let decision = Decision::new(&breakers, draw);
-        flags.extend(Kind::ALL.map(|kind| Flag { feature, kind }.answer(&view, &decision, view.at)));
+        let plain: String = flag::plain(feature).collect();
+        for name in [feature, &plain].into_iter().take(if plain == feature { 1 } else { 2 }) {
+            flags.extend(Kind::ALL.map(|kind| Flag { feature: name, kind }.answer(&view, &decision, None)));
+        }
     }
     let answer = serde_json::to_vec(&json!({ "flags": flags, "metadata": {} })).expect("JSON values serialise");
     let tag = etag::weak(&answer);
@@ -85,7 +91,14 @@ pub(super) async fn evaluate_all(
 }
 
 fn of_feature<'a>(view: &'a View, feature: &str) -> Vec<&'a view::Breaker> {
-    view.breakers.iter().filter(|breaker| *breaker.feature == *feature).collect()
+    let named = |name: &str| view.breakers.iter().filter(|breaker| *breaker.feature == *name).collect::<Vec<_>>();
+    let found = named(feature);
+    if !found.is_empty() {
+        return found;
+    }
+    // Of several with the same plain name, the first.
+    let first = view.breakers.iter().find(|breaker| flag::plain(&breaker.feature).eq(feature.chars()));
+    first.map(|breaker| named(&breaker.feature)).unwrap_or_default()
 }
 
 fn draw<'a>(api: &Api, flag: &Flag<'_>, targeting: Option<&'a str>) -> Draw<'a> {

@@ -12,8 +12,8 @@ use crate::engine::{Refused, StoreError};
 /// An error answer. `type` is `about:blank`, so `title` is the status phrase (RFC 9457, section 4.2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
-    status: StatusCode,
-    detail: Cow<'static, str>,
+    pub(super) status: StatusCode,
+    pub(super) detail: Cow<'static, str>,
     retry_after: Option<Duration>,
 }
 

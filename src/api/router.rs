@@ -14,7 +14,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::problem::Problem;
 use super::{
-    Api, auth, body, breakers, events, health, incidents, log, metrics, ofrep, postmortem, readings, webhook, witness,
+    Api, auth, body, breakers, events, grpc, health, incidents, log, metrics, ofrep, postmortem, readings, webhook,
+    witness,
 };
 use crate::metrics::Metric;
 
@@ -73,6 +74,7 @@ pub(super) fn router(api: Api) -> Router {
     let guarded = guarded()
         .into_iter()
         .fold(Router::new(), with)
+        .route(grpc::PATH, post(grpc::call))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(|| async { Problem::not_found("there is nothing here; see /api/v1/openapi.json") })
         .layer(from_fn_with_state(api.clone(), authorise));
@@ -91,7 +93,7 @@ async fn authorise(State(api): State<Api>, request: Request, next: Next) -> Resp
         Ok(()) => next.run(request).await,
         Err(problem) => {
             Metric::AdminRejections.add(&[("reason", "not_authorised")], 1);
-            problem.into_response()
+            if grpc::is_call(request.headers()) { grpc::refusal(&problem) } else { problem.into_response() }
         }
     }
 }

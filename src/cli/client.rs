@@ -61,10 +61,26 @@ async fn body_of(mut response: reqwest::Response, bytes_max: usize) -> reqwest::
 /// # Errors
 /// When it does not answer, or not with success; then with what it says.
 pub(super) fn get(url: &str, pairs: &[(String, String)]) -> anyhow::Result<Vec<u8>> {
+    ask(url, |client| client.get(url), pairs)
+}
+
+/// Sends `body` to `url` and fetches the answer.
+///
+/// # Errors
+/// As [`get`].
+pub(super) fn post(url: &str, pairs: &[(String, String)], body: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+    ask(url, |client| client.post(url).body(body), pairs)
+}
+
+fn ask(
+    url: &str,
+    request: impl FnOnce(reqwest::Client) -> reqwest::RequestBuilder,
+    pairs: &[(String, String)],
+) -> anyhow::Result<Vec<u8>> {
     let headers = headers(pairs)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let response = new()?.get(url).headers(headers).send().await.context("the sidecar does not answer")?;
+        let response = request(new()?).headers(headers).send().await.context("the sidecar does not answer")?;
         let status = response.status();
         let body = body_of(response, ANSWER_BYTES_MAX).await.context("the sidecar's answer broke off")?;
         let detail = || serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default()["detail"].clone();

@@ -38,7 +38,7 @@ pub(super) struct Where {
     #[arg(long = "header", value_name = "NAME=VALUE", value_parser = client::pair, requires = "url")]
     headers: Vec<(String, String)>,
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 /// Arguments of `show`.
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match args {
         Args::List(place) => list(place),
         Args::Show(OneArgs { id, place }) => {
-            let frame = place.get(&format!("{id}/frame"), |log| log.frame(id))?;
+            let frame = place.frame(id)?;
             let frame: Value = serde_json::from_slice(&frame).context("the frame is no JSON")?;
             print_json(&frame)?;
             Ok(ExitCode::SUCCESS)
@@ -126,6 +126,11 @@ fn bundle(args: &BundleArgs) -> anyhow::Result<ExitCode> {
 impl Where {
     fn log(&self) -> anyhow::Result<Reader> {
         Reader::open(&self.dir).with_context(|| format!("reading the log in {}", self.dir.display()))
+    }
+
+    /// The frame of an incident.
+    pub(super) fn frame(&self, id: &str) -> anyhow::Result<Vec<u8>> {
+        self.get(&format!("{id}/frame"), |log| log.frame(id))
     }
 
     /// Something of an incident, from the sidecar or from the directory.

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "printing is what a command line is for")]
 
 mod backtest;
+mod breaker;
 mod client;
 mod completeness;
 mod diagnose;
@@ -16,6 +17,7 @@ mod progress;
 mod record;
 mod recording;
 mod run;
+mod triage;
 pub mod validate;
 mod verify;
 
@@ -50,6 +52,9 @@ enum Command {
     PrintConfig(print_config::Args),
     /// Feed recorded OTLP through the real engine at the recorded time
     Backtest(backtest::Args),
+    /// List and order the breakers of a running sidecar; simulate them on a recording
+    #[command(subcommand)]
+    Breaker(breaker::Args),
     /// Print the normalised LLM requests of a recording
     Inspect(inspect::Args),
     /// Tell a running sidecar about a judge, index, prompt or tool, or what a user said
@@ -58,6 +63,8 @@ enum Command {
     Diagnose(diagnose::Args),
     /// Rehearse an incident, end to end, on the real engine
     Drill(drill::Args),
+    /// Class, severity and first steps of an incident, by the decision tree
+    Triage(triage::Args),
     /// List incidents, show their frames, write their bundles
     #[command(subcommand)]
     Incident(incident::Args),
@@ -77,10 +84,12 @@ pub fn main() -> ExitCode {
         Command::Validate(args) => validate::run(&args),
         Command::PrintConfig(args) => print_config::run(&args),
         Command::Backtest(args) => backtest::run(&args),
+        Command::Breaker(args) => breaker::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Diagnose(args) => diagnose::run(&args),
         Command::Drill(args) => drill::run(&args),
+        Command::Triage(args) => triage::run(&args),
         Command::Incident(args) => incident::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Evidence(args) => evidence::run(&args),

@@ -1,8 +1,10 @@
 //! The built-in rules and breakers, as `core` defines them.
 
+use std::sync::Arc;
+
 use super::Breaker;
 use super::named::Named;
-use crate::core::breaker::Plan;
+use crate::core::breaker::Preset;
 use crate::core::detect::Rule;
 use crate::core::signal::{Shape, Signal};
 use crate::core::{breaker, rules};
@@ -14,7 +16,8 @@ pub(super) fn rules() -> Vec<Rule> {
 
 /// One breaker a class.
 pub(super) fn breakers() -> Vec<Breaker> {
-    breaker::PLANS.iter().map(|plan: &Plan| Breaker { class: plan.class, policy: plan.policy, route: None }).collect()
+    let breaker = |Preset { class, policy, plan }| Breaker { class, policy, plan: Arc::new(plan) };
+    breaker::PLANS.into_iter().map(breaker).collect()
 }
 
 /// Whether the signal is a share from 0 to 1.

@@ -33,6 +33,7 @@ pub(super) fn compile(mut draft: Draft, outside: Outside<'_>, problems: &mut Pro
     config.exporter = (!exporter.endpoint.is_empty()).then_some(exporter);
     config.alertmanager = (!alertmanager.urls.is_empty()).then_some(alertmanager);
     windows(&config.windows, problems);
+    triggers(&config, problems);
     if readable && !problems.refused("admin.token") {
         exposure(&config, problems);
     }
@@ -106,6 +107,18 @@ fn windows(windows: &window::Policy, problems: &mut Problems) {
         let at = problems.place("windows.baseline").or(problems.place("windows.short"));
         let allowed = format!("at least windows.short, {}", show_duration(windows.short));
         problems.error(at, "windows.baseline", show_duration(windows.baseline), allowed);
+    }
+}
+
+/// A breaker that waits for an alert nobody raises would never open.
+fn triggers(config: &Config, problems: &mut Problems) {
+    for breaker in &config.breakers {
+        let rules: Vec<&str> =
+            config.rules.iter().filter(|rule| rule.class == breaker.class).map(|rule| &*rule.name).collect();
+        for name in breaker.plan.trigger.iter().filter(|name| !rules.contains(&&***name)) {
+            let field = format!("breakers, trigger of {}", breaker.class.as_str());
+            problems.error(problems.first_below("breakers"), &field, format!("{name:?}"), rules.join(", "));
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     Admin, Alerting, Alertmanager, Config, Cost, Evidence, Exporter, Features, Protocol, Receiver, Redaction,
     Retention, Retry, Scores, Telemetry, Tls, built_in,
 };
+use crate::core::breaker::Cap;
 use crate::core::{assembly, dialect, redact, window};
 
 /// Half a GiB: what the Collector's Helm chart gives a pod. The worst case, not what an idle sidecar takes.
@@ -45,7 +46,7 @@ impl Default for Config {
                 baseline: Duration::from_secs(60 * 60),
             },
             // Enough for the samples of a frame and for the distribution of six variables.
-            records_max: 64,
+            records_max: 48,
             memory_bytes_max: MEMORY_BYTES_MAX,
             rules: built_in::rules().into_iter().map(Arc::new).collect(),
             alerting: Alerting {
@@ -53,6 +54,8 @@ impl Default for Config {
                     "https://github.com/freezeframe/freezeframe/blob/main/deploy/runbooks".to_owned(),
                 ),
             },
+            // One cause in everything is a cause to look at, not to switch everything off.
+            breakers_open_max: Cap::Share(0.5),
             breakers: built_in::breakers(),
             alertmanager: None,
             cost: Cost::default(),

@@ -284,6 +284,11 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
         slot: |draft| Slot::Texts(&mut draft.rules.disabled),
     },
     Field {
+        path: "breakers.open_max",
+        meaning: "Features whose breakers may be open at once, a count or a share of those there are (rounded up). One past it stays closed and says capped; orders by hand are obeyed all the same.",
+        slot: |draft| Slot::Cap(&mut draft.config.breakers_open_max),
+    },
+    Field {
         path: "alertmanager.urls",
         meaning: "Alertmanagers alerts are pushed to, every replica. Empty pushes nothing.",
         slot: |draft| Slot::Urls(&mut draft.alertmanager.urls),

@@ -69,6 +69,8 @@ pub struct Config {
     pub rules: Vec<Arc<Rule>>,
     /// What every alert carries.
     pub alerting: Alerting,
+    /// Features whose breakers may be open at once.
+    pub breakers_open_max: breaker::Cap,
     /// Breakers by class.
     pub breakers: Vec<Breaker>,
     /// Alertmanagers to push to; `None` pushes nothing.
@@ -217,8 +219,8 @@ pub struct Breaker {
     pub class: Class,
     /// Policy.
     pub policy: breaker::Policy,
-    /// Where requests should go while open.
-    pub route: Option<Arc<str>>,
+    /// What it is for.
+    pub plan: Arc<breaker::Plan>,
 }
 
 /// What every alert carries, whoever delivers it.

@@ -2,7 +2,7 @@
 
 use super::Protocol;
 use super::slot::Word;
-use crate::core::breaker::Mode;
+use crate::core::breaker::{Action, Mode};
 use crate::core::detect::Direction;
 use crate::core::incident::{Class, Severity};
 
@@ -70,6 +70,16 @@ impl Named for Mode {
             Self::Shadow => "shadow",
             Self::Enforce => "enforce",
         }
+    }
+}
+
+impl Named for Action {
+    fn all() -> &'static [Self] {
+        &Self::ALL
+    }
+
+    fn name(self) -> &'static str {
+        self.as_str()
     }
 }
 

@@ -19,7 +19,10 @@ pub fn effective(config: &Config) -> String {
         page.field(field.path, &(field.slot)(&mut draft).show());
         if field.path == "rules.disabled" {
             page.items("rules.rules", config.rules.iter().map(|rule| item(RULE_FIELDS, &mut RuleDraft::of(rule))));
-            page.items("breakers", config.breakers.iter().map(|one| item(BREAKER_FIELDS, &mut BreakerDraft::of(one))));
+        }
+        if field.path == "breakers.open_max" {
+            let items = config.breakers.iter().map(|one| item(BREAKER_FIELDS, &mut BreakerDraft::of(one)));
+            page.items("breakers.classes", items);
         }
     }
     page.text
@@ -43,11 +46,11 @@ pub fn annotated() -> String {
             );
             page.comment("   direction: above, limit: {fixed: 8}, window: 5m, for: 1m, samples_min: 30}");
             page.field("rules.rules", &Shown::List(Vec::new()));
-            page.blank("breakers");
-            page.open("breakers");
+        }
+        if field.path == "breakers.open_max" {
             page.comment("Changes to the breakers, one entry a class; see docs/configuration.md for the fields.");
-            page.comment("- {class: QUALITY_DEGRADATION, mode: enforce, route: fallback-model}");
-            page.field("breakers", &Shown::List(Vec::new()));
+            page.comment("- {class: QUALITY_DEGRADATION, mode: enforce, action: pin_model, model: gpt-5-2025-08-07}");
+            page.field("breakers.classes", &Shown::List(Vec::new()));
         }
     }
     page.text
@@ -271,7 +274,7 @@ secrets masked.
 ";
 
 const MARKDOWN_RULES: &str = "
-`rules.rules` and `breakers` are lists; their entries have the fields below.
+`rules.rules` and `breakers.classes` are lists; their entries have the fields below.
 
 ## Rules
 
@@ -319,7 +322,17 @@ an SDK keeps what the application added: OpenInference's `metadata`, `langfuse.*
 const MARKDOWN_BREAKERS: &str = "
 ## Breakers
 
-Every class has a breaker. An entry of `breakers` changes the one of its class, and only in what it says.
+Every class has a breaker ([breakers.md](breakers.md)). An entry of `breakers.classes` changes the one of its class, and
+only in what it says; `breakers: [...]` is short for `breakers: {classes: [...]}`. The defaults are those of
+`RETRIEVAL_OUTAGE`; the other classes' are in [breakers.md](breakers.md).
+
+```yaml
+breakers:
+  open_max: 30%
+  classes:
+    - {class: PERFORMANCE_DEGRADATION, mode: enforce, action: disable_tool, tool: run_sql}
+    - {class: QUALITY_DEGRADATION, mode: enforce, action: pin_model, model: gpt-5-2025-08-07, route: pinned}
+```
 ";
 
 const MARKDOWN_MEMORY: &str = "

@@ -4,7 +4,7 @@ use super::fields::{Draft, FIELDS};
 use super::{Config, Features};
 
 /// Fields that count at once, beside rules and breakers; every other one needs a restart.
-const TAKEN_UP: [&str; 6] = ["rules.", "features.keys", "fields", "assembly.", "cost.", "redaction."];
+const TAKEN_UP: [&str; 7] = ["rules.", "breakers.", "features.keys", "fields", "assembly.", "cost.", "redaction."];
 
 impl Config {
     /// This configuration as a process under `running` can take it up, and the fields that differ and keep the values
@@ -15,8 +15,11 @@ impl Config {
         let fixed = FIELDS.iter().filter(|field| !TAKEN_UP.iter().any(|path| field.path.starts_with(path)));
         let differs = fixed.filter(|field| (field.slot)(&mut new).show() != (field.slot)(&mut old).show());
         let kept = differs.map(|field| field.path).collect();
-        let Self { rules, breakers, redaction, assembly, features, fields, cost, .. } = self;
+        let Self { rules, breakers_open_max, breakers, redaction, assembly, features, fields, cost, .. } = self;
         let features = Features { keys: features.keys, max: running.features.max };
-        (Self { rules, breakers, redaction, assembly, features, fields, cost, ..running.clone() }, kept)
+        (
+            Self { rules, breakers_open_max, breakers, redaction, assembly, features, fields, cost, ..running.clone() },
+            kept,
+        )
     }
 }

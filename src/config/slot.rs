@@ -9,6 +9,7 @@ use super::error::did_you_mean;
 use super::units::{parse_duration, parse_size, show_duration, show_size};
 use super::yaml::Value;
 use super::{MASK, Secret, WITNESSED_LOGS_MAX, WITNESSES_MAX, Witness, witness};
+use crate::core::breaker::Cap;
 use crate::core::dialect::Field;
 use crate::core::note::VerifierKey;
 
@@ -25,6 +26,8 @@ pub(super) enum Slot<'a> {
     Time(&'a mut Duration, RangeInclusive<Duration>),
     Share(&'a mut f64),
     Number(&'a mut Option<f64>),
+    /// `3` or `30%`.
+    Cap(&'a mut Cap),
     /// `host:port` to listen on.
     Address(&'a mut String),
     /// `http://` or `https://`; unset is empty.
@@ -88,6 +91,7 @@ impl Slot<'_> {
                 Value::Null => set(*slot, Some(None)),
                 _ => set(*slot, number::<f64>(value).filter(|number| number.is_finite()).map(Some)),
             },
+            Self::Cap(slot) => set(*slot, cap(value)),
             Self::Address(slot) => set(*slot, line(value).filter(|text| is_address(text))),
             Self::Url(slot) => set(
                 *slot,
@@ -154,6 +158,7 @@ impl Slot<'_> {
             Self::Time(slot, _) => Shown::Bare(show_duration(**slot)),
             Self::Share(slot) => Shown::Bare(slot.to_string()),
             Self::Number(slot) => slot.map_or(Shown::Unset, |number| Shown::Bare(number.to_string())),
+            Self::Cap(slot) => Shown::Bare(slot.to_string()),
             Self::Address(slot) | Self::Text(slot) => Shown::Text((*slot).clone()),
             Self::Url(slot) => optional(Some(without_userinfo(slot))),
             Self::MaybeText(slot) => optional((*slot).clone()),
@@ -190,6 +195,7 @@ impl Slot<'_> {
             Self::Size(..) | Self::Bytes(..) => "size",
             Self::Time(..) => "duration",
             Self::Share(_) | Self::Number(_) => "number",
+            Self::Cap(_) => "count or share",
             Self::Address(_) => "address",
             Self::Url(_) | Self::MaybeUrl(_) => "URL",
             Self::Text(_) | Self::MaybeText(_) => "string",
@@ -224,6 +230,7 @@ impl Slot<'_> {
             }
             Self::Share(_) => "a number from 0 to 1".to_owned(),
             Self::Number(_) => "a number".to_owned(),
+            Self::Cap(_) => "a whole number from 0, or a whole percentage from 1% to 100%".to_owned(),
             Self::Address(_) => "host:port, as 127.0.0.1:4317, [::1]:4317 or 0.0.0.0:0".to_owned(),
             Self::Url(_) | Self::MaybeUrl(_) => "a URL, http://host:port or https://host:port".to_owned(),
             Self::Text(_) => "a string of one line, quoted when it looks like a number".to_owned(),
@@ -298,6 +305,16 @@ fn duration(value: &Value) -> Option<Duration> {
     match value {
         Value::Number(number) => parse_duration(number),
         _ => text(value).and_then(parse_duration),
+    }
+}
+
+fn cap(value: &Value) -> Option<Cap> {
+    match text(value).and_then(|text| text.strip_suffix('%')) {
+        Some(percent) => {
+            let percent = percent.parse::<u8>().ok().filter(|percent| (1..=100).contains(percent));
+            percent.map(|percent| Cap::Share(f64::from(percent) / 100.0))
+        }
+        None => number(value).map(Cap::Features),
     }
 }
 

@@ -2,21 +2,36 @@
 //! pass, open does not).
 //!
 //! ```text
-//!            alert fires                 `open_for` passed, or alert resolved
-//!   Closed ---------------> Open ------------------------------------------> HalfOpen
-//!     ^                      ^                                                  |  |
-//!     |                      +---------------- a probe fails -------------------+  |
-//!     +------------------------ enough probes in a row succeed --------------------+
+//!            alert fires, and the cap          open time passed, or
+//!            leaves room                       alert resolved
+//!   Closed -------------------------> Open ------------------------> HalfOpen
+//!     ^                                ^                               |  |
+//!     |                                +-- the quota can't be met -----+  |
+//!     +------------------------------------ the quota is met -------------+
 //!
 //!   any --open--> ForcedOpen        any --close--> Disabled        ForcedOpen, Disabled --reset--> Closed
 //! ```
 //!
-//! An order by hand counts in shadow mode too. An input that has no arrow above is a no-op. `AlertFiring` says that an alert *started* to fire: a breaker that
-//! closed on good probes, or was reset, while an alert still fires opens again with the next one.
+//! The open time is `open_for`, doubled by every opening up to `open_for_max`; a breaker that stayed closed for
+//! `settle_for` with no alert begins anew, one whose alert fires that long after it closed opens again. The quota is
+//! a share of N probes, and is decided as soon as the rest can't change it. Probes that don't come within `probe_for`
+//! leave the decision to those that did, and without any to the alert.
+//!
+//! The cap ([`Cap`]) holds back openings, never orders: a breaker without room stays closed, says `capped`, and opens
+//! when there is room while its alert still fires. An order by hand counts in shadow mode too. [`docs/breakers.md`]
+//! draws all of this. An input that has no arrow is a no-op.
+//!
+//! [`docs/breakers.md`]: https://github.com/freezeframe/freezeframe/blob/main/docs/breakers.md
 
+mod cap;
+mod lot;
+mod machine;
 mod plan;
 
-pub use plan::{PLANS, Plan};
+pub use cap::{Cap, Holder};
+pub use lot::{lot, lot_in_turn};
+pub use machine::{Machine, Step};
+pub use plan::{Action, PLANS, Plan, Preset};
 
 use std::time::Duration;
 
@@ -27,12 +42,21 @@ use super::time::UnixNanos;
 pub struct Policy {
     /// In shadow the machine runs, is visible, and answers "allow" to everyone.
     pub mode: Mode,
-    /// How long it stays open before it probes.
+    /// How long it stays open before it probes, the first time.
     pub open_for: Duration,
+    /// The longest it stays open before it probes, however often it opened.
+    pub open_for_max: Duration,
+    /// How long it must stay closed until the next opening counts as the first; an alert that fires this long after
+    /// it closed opens it again.
+    pub settle_for: Duration,
     /// Share of requests let through while half-open, 0 to 1.
     pub probe_share: f64,
-    /// Probes that must succeed before it closes.
+    /// Probes that decide.
     pub probes: u32,
+    /// Share of them that must succeed, 0 to 1.
+    pub probe_quota: f64,
+    /// How long it waits for them.
+    pub probe_for: Duration,
 }
 
 /// Whether a breaker acts.
@@ -61,6 +85,8 @@ pub enum State {
         since: UnixNanos,
         /// Probes that succeeded so far.
         succeeded: u32,
+        /// Probes that failed so far.
+        failed: u32,
     },
     /// Opened by hand; no alert closes it.
     ForcedOpen {
@@ -77,12 +103,20 @@ pub enum State {
 /// What can happen to a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// An alert of its class started to fire.
-    AlertFiring,
-    /// The last alert of its class resolved.
+    /// An alert that trips it started to fire.
+    AlertFiring {
+        /// Whether the cap leaves room for one more.
+        room: bool,
+    },
+    /// The last alert that trips it resolved.
     AlertResolved,
     /// Time went by.
-    Tick,
+    Tick {
+        /// Whether the cap leaves room for one more.
+        room: bool,
+    },
+    /// More are open than a new configuration allows.
+    Crowded,
     /// A request of the feature ended while half-open, with or without the failure its class is about.
     Probe {
         /// Whether it was free of that failure.
@@ -103,17 +137,21 @@ pub enum Reason {
     AlertFiring,
     /// The last alert of its class resolved.
     AlertResolved,
-    /// `open_for` passed.
+    /// The open time passed.
     ProbeDue,
-    /// Enough probes succeeded.
+    /// The quota is met.
     ProbesSucceeded,
-    /// A probe failed.
-    ProbeFailed,
+    /// The quota can't be met any more.
+    ProbesFailed,
+    /// No probe came within `probe_for`.
+    NoProbes,
+    /// The cap left no room.
+    Capped,
     /// By hand.
     Manual,
 }
 
-/// A change of state, as a value.
+/// A change of state, or a refused one: [`Reason::Capped`] from closed to closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
     /// State before.
@@ -124,15 +162,6 @@ pub struct Transition {
     pub reason: Reason,
     /// When.
     pub at: UnixNanos,
-}
-
-/// What one step leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// The state from now on.
-    pub state: State,
-    /// Set when the state's kind changed.
-    pub transition: Option<Transition>,
 }
 
 impl State {
@@ -159,52 +188,6 @@ impl State {
 }
 
 impl State {
-    /// What an input does at `now`. A clock that stepped back moves `since` back with it, so that no state lasts
-    /// longer for it.
-    #[must_use]
-    pub fn step(&self, input: Input, now: UnixNanos, policy: &Policy) -> Step {
-        let open = Self::Open { since: now };
-        let half_open = Self::HalfOpen { since: now, succeeded: 0 };
-        match (*self, input) {
-            (Self::Closed, Input::AlertFiring) => self.go(open, Reason::AlertFiring, now),
-            (Self::Closed, Input::AlertResolved | Input::Tick | Input::Probe { .. } | Input::Reset) => self.stay(*self),
-
-            (Self::Open { .. }, Input::AlertResolved) => self.go(half_open, Reason::AlertResolved, now),
-            (Self::Open { since }, Input::Tick) if now.since(since) >= policy.open_for => {
-                self.go(half_open, Reason::ProbeDue, now)
-            }
-            (Self::Open { since }, Input::Tick) => self.stay(Self::Open { since: since.min(now) }),
-            (Self::Open { .. }, Input::AlertFiring | Input::Probe { .. } | Input::Reset) => self.stay(*self),
-
-            (Self::HalfOpen { .. }, Input::AlertFiring) => self.go(open, Reason::AlertFiring, now),
-            (Self::HalfOpen { .. }, Input::Probe { ok: false }) => self.go(open, Reason::ProbeFailed, now),
-            (Self::HalfOpen { succeeded, .. }, Input::Probe { ok: true })
-                if succeeded.saturating_add(1) >= policy.probes =>
-            {
-                self.go(Self::Closed, Reason::ProbesSucceeded, now)
-            }
-            (Self::HalfOpen { since, succeeded }, Input::Probe { ok: true }) => {
-                self.stay(Self::HalfOpen { since, succeeded: succeeded.saturating_add(1) })
-            }
-            (Self::HalfOpen { .. }, Input::AlertResolved | Input::Tick | Input::Reset) => self.stay(*self),
-
-            (Self::Closed | Self::Open { .. } | Self::HalfOpen { .. } | Self::Disabled { .. }, Input::Open) => {
-                self.go(Self::ForcedOpen { since: now }, Reason::Manual, now)
-            }
-            (Self::Closed | Self::Open { .. } | Self::HalfOpen { .. } | Self::ForcedOpen { .. }, Input::Close) => {
-                self.go(Self::Disabled { since: now }, Reason::Manual, now)
-            }
-            (Self::ForcedOpen { .. } | Self::Disabled { .. }, Input::Reset) => {
-                self.go(Self::Closed, Reason::Manual, now)
-            }
-            (Self::ForcedOpen { .. }, Input::Open) | (Self::Disabled { .. }, Input::Close) => self.stay(*self),
-            (
-                Self::ForcedOpen { .. } | Self::Disabled { .. },
-                Input::AlertFiring | Input::AlertResolved | Input::Tick | Input::Probe { .. },
-            ) => self.stay(*self),
-        }
-    }
-
     /// Whether one request may pass, with `draw` from 0 (inclusive) to 1 (exclusive). In shadow mode: always, unless
     /// somebody ordered otherwise by hand.
     #[must_use]
@@ -225,12 +208,13 @@ impl State {
         }
     }
 
-    fn stay(self, state: Self) -> Step {
-        Step { state, transition: None }
-    }
-
-    fn go(self, to: Self, reason: Reason, at: UnixNanos) -> Step {
-        Step { state: to, transition: Some(Transition { from: self, to, reason, at }) }
+    /// Whether it takes a place under the cap: it keeps requests away, all or most of them.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Open { .. } | Self::HalfOpen { .. } | Self::ForcedOpen { .. } => true,
+            Self::Closed | Self::Disabled { .. } => false,
+        }
     }
 }
 
@@ -263,9 +247,28 @@ impl Reason {
             Self::AlertResolved => "alert_resolved",
             Self::ProbeDue => "probe_due",
             Self::ProbesSucceeded => "probes_succeeded",
-            Self::ProbeFailed => "probe_failed",
+            Self::ProbesFailed => "probes_failed",
+            Self::NoProbes => "no_probes",
+            Self::Capped => "capped",
             Self::Manual => "manual",
         }
+    }
+}
+
+impl Policy {
+    /// How long the opening with this number, from 1, lasts.
+    #[must_use]
+    pub fn open_time(&self, openings: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(openings.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.open_for.saturating_mul(doubled).min(self.open_for_max.max(self.open_for))
+    }
+
+    /// Probes that must succeed: at least one.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32 is a u32")]
+    pub fn probes_needed(&self) -> u32 {
+        let needed = (self.probe_quota * f64::from(self.probes) - 1e-9).ceil() as u32;
+        needed.clamp(1, self.probes.max(1))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::detect::Direction;
 use super::measurement::{self, Measurement};
-use super::request::Request;
+use super::request::{Evaluation, Feedback, Request};
 use super::signal::{Count, Measure, Shape, Signal};
 use super::time::UnixNanos;
 use super::window::Window;
@@ -19,23 +19,39 @@ impl Facts {
     /// Reads a request; `leak` says whether its answer gave something away.
     #[must_use]
     pub fn of(request: &Request, leak: bool) -> Self {
-        let mut facts = Self { counts: [0; Count::N], values: [None; Measure::N] };
-        measurement::of_request(request, leak, |measurement| match measurement {
+        let mut facts = Self::none();
+        measurement::of_request(request, leak, |measurement| facts.add(measurement));
+        facts
+    }
+
+    /// Reads what was said of a request that was counted before and is gone.
+    #[must_use]
+    pub fn of_late(evaluations: &[Evaluation], feedback: Option<&Feedback>) -> Self {
+        let mut facts = Self::none();
+        measurement::of_late(None, evaluations, feedback, |measurement| facts.add(measurement));
+        facts
+    }
+
+    fn none() -> Self {
+        Self { counts: [0; Count::N], values: [None; Measure::N] }
+    }
+
+    fn add(&mut self, measurement: Measurement) {
+        match measurement {
             Measurement::Count(count) => {
-                let counted = &mut facts.counts[count.index()];
+                let counted = &mut self.counts[count.index()];
                 *counted = counted.saturating_add(1);
             }
             Measurement::Value(measure, value) => {
                 let value = u32::try_from(value).unwrap_or(u32::MAX);
-                let known = &mut facts.values[measure.index()];
+                let known = &mut self.values[measure.index()];
                 *known = Some(match (*known, measure) {
                     (Some(known), Measure::RetrievalScore | Measure::EvaluationScore) => known.min(value),
                     (Some(known), _) => known.max(value),
                     (None, _) => value,
                 });
             }
-        });
-        facts
+        }
     }
 
     /// Whether the request is on the wrong side of `limit`; `None` when it has nothing to say of the signal.

@@ -122,7 +122,7 @@ fn on_nothing(retrievals: &[Retrieval]) -> bool {
 }
 
 fn of_calls(request: &Request, sink: &mut impl FnMut(Measurement)) {
-    let total = |part: fn(&ModelCall) -> Option<u64>| request.calls.iter().filter_map(part).reduce(u64::saturating_add);
+    let total = |part: fn(&ModelCall) -> Option<u64>| sum(request.calls.iter().filter_map(part));
     let values = [
         (Measure::Latency, Some(micros(request.latency))),
         (Measure::TimeToFirstToken, time_to_first_token(request).map(micros)),
@@ -130,6 +130,9 @@ fn of_calls(request: &Request, sink: &mut impl FnMut(Measurement)) {
         (Measure::OutputTokens, total(|call| call.output_tokens)),
         (Measure::Cost, total(|call| call.cost_nano_usd).map(|nanos| nanos.saturating_add(500) / 1000)),
         (Measure::Retries, total(|call| call.retries.map(u64::from))),
+        (Measure::ModelTime, sum(request.calls.iter().filter_map(|one| told(one.duration)))),
+        (Measure::RetrievalTime, sum(request.retrievals.iter().filter_map(|one| told(one.duration)))),
+        (Measure::ToolTime, sum(request.tools.iter().filter_map(|one| one.duration.map(micros)))),
     ];
     for (measure, value) in values.into_iter().filter_map(|(measure, value)| Some((measure, value?))) {
         sink(Value(measure, value));
@@ -162,6 +165,16 @@ fn of_judgement(evaluations: &[Evaluation], feedback: Option<&Feedback>, sink: &
         Some(false) => sink(Counted(Count::FeedbackBad)),
         None => {}
     }
+}
+
+/// The sum of what there is, stopping at the end of the range; `None` of nothing.
+fn sum(values: impl Iterator<Item = u64>) -> Option<u64> {
+    values.reduce(u64::saturating_add)
+}
+
+/// Microseconds; a duration of zero was not told.
+fn told(duration: Duration) -> Option<u64> {
+    (!duration.is_zero()).then(|| micros(duration))
 }
 
 /// Microseconds, stopping at the end of the range.

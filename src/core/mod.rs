@@ -42,6 +42,7 @@ pub mod span;
 pub mod statistics;
 pub mod time;
 pub mod trace_record;
+pub mod triage;
 pub mod variable;
 pub mod window;
 pub mod witness;

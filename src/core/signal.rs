@@ -22,6 +22,12 @@ pub enum Measure {
     EvaluationScore,
     /// Retries of a request.
     Retries,
+    /// Time in model calls of a request, microseconds.
+    ModelTime,
+    /// Time in retrievals of a request, microseconds.
+    RetrievalTime,
+    /// Time in tool executions of a request, microseconds.
+    ToolTime,
 }
 
 /// A count kept per feature. Requests fall under exactly one of the first four.
@@ -100,6 +106,12 @@ pub enum Signal {
     RetrievalScoreP50,
     /// Mean evaluation score.
     EvaluationScore,
+    /// Mean seconds in model calls a request.
+    ModelTime,
+    /// Mean seconds in retrievals a request.
+    RetrievalTime,
+    /// Mean seconds in tool executions a request.
+    ToolTime,
 }
 
 /// How a signal is computed.
@@ -115,7 +127,7 @@ pub enum Shape {
 
 impl Measure {
     /// All measures, in order of [`Measure::index`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Latency,
         Self::TimeToFirstToken,
         Self::InputTokens,
@@ -124,6 +136,9 @@ impl Measure {
         Self::RetrievalScore,
         Self::EvaluationScore,
         Self::Retries,
+        Self::ModelTime,
+        Self::RetrievalTime,
+        Self::ToolTime,
     ];
 
     /// How many there are.
@@ -147,6 +162,9 @@ impl Measure {
             Self::RetrievalScore => "retrieval_score",
             Self::EvaluationScore => "evaluation_score",
             Self::Retries => "retries",
+            Self::ModelTime => "model_time",
+            Self::RetrievalTime => "retrieval_time",
+            Self::ToolTime => "tool_time",
         }
     }
 
@@ -154,7 +172,12 @@ impl Measure {
     #[must_use]
     pub const fn per_unit(self) -> f64 {
         match self {
-            Self::Latency | Self::TimeToFirstToken | Self::Cost => 1e6,
+            Self::Latency
+            | Self::TimeToFirstToken
+            | Self::Cost
+            | Self::ModelTime
+            | Self::RetrievalTime
+            | Self::ToolTime => 1e6,
             Self::RetrievalScore | Self::EvaluationScore => 1e3,
             Self::InputTokens | Self::OutputTokens | Self::Retries => 1.0,
         }
@@ -224,7 +247,7 @@ impl Count {
 
 impl Signal {
     /// All signals, in order of [`Signal::index`].
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Quality,
         Self::ErrorRatio,
         Self::RefusalRatio,
@@ -241,6 +264,9 @@ impl Signal {
         Self::RetriesPerRequest,
         Self::RetrievalScoreP50,
         Self::EvaluationScore,
+        Self::ModelTime,
+        Self::RetrievalTime,
+        Self::ToolTime,
     ];
 
     /// How many there are.
@@ -272,6 +298,9 @@ impl Signal {
             Self::RetriesPerRequest => "retries_per_request",
             Self::RetrievalScoreP50 => "retrieval_score_p50",
             Self::EvaluationScore => "evaluation_score",
+            Self::ModelTime => "model_seconds_per_request",
+            Self::RetrievalTime => "retrieval_seconds_per_request",
+            Self::ToolTime => "tool_seconds_per_request",
         }
     }
 
@@ -285,7 +314,9 @@ impl Signal {
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::LatencyP95 | Self::TimeToFirstTokenP95 => "s",
+            Self::LatencyP95 | Self::TimeToFirstTokenP95 | Self::ModelTime | Self::RetrievalTime | Self::ToolTime => {
+                "s"
+            }
             Self::TokensPerRequest => "tokens",
             Self::CostPerRequest => "USD",
             Self::RetriesPerRequest => "retries",
@@ -323,6 +354,9 @@ impl Signal {
             Self::CostPerRequest => Shape::Mean(&[Measure::Cost]),
             Self::RetriesPerRequest => Shape::Mean(&[Measure::Retries]),
             Self::EvaluationScore => Shape::Mean(&[Measure::EvaluationScore]),
+            Self::ModelTime => Shape::Mean(&[Measure::ModelTime]),
+            Self::RetrievalTime => Shape::Mean(&[Measure::RetrievalTime]),
+            Self::ToolTime => Shape::Mean(&[Measure::ToolTime]),
         }
     }
 
@@ -345,7 +379,10 @@ impl Signal {
             | Self::TimeToFirstTokenP95
             | Self::TokensPerRequest
             | Self::CostPerRequest
-            | Self::RetriesPerRequest => Direction::Above,
+            | Self::RetriesPerRequest
+            | Self::ModelTime
+            | Self::RetrievalTime
+            | Self::ToolTime => Direction::Above,
         }
     }
 }

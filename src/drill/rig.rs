@@ -131,7 +131,7 @@ impl Rig {
     pub(super) fn is_quiet(&self) -> bool {
         let view = self.view();
         view.alerts.iter().all(|it| it.state == AlertState::Inactive)
-            && view.breakers.iter().all(|it| it.state == State::Closed)
+            && view.breakers.iter().all(|it| it.state() == State::Closed)
     }
 
     /// The incident of `class` on the drill's feature whose alert is out.
@@ -145,7 +145,7 @@ impl Rig {
     }
 
     pub(super) fn breaker_is_open(&self, class: Class) -> bool {
-        self.breaker(class).is_some_and(|it| matches!(it.state, State::Open { .. }))
+        self.breaker(class).is_some_and(|it| matches!(it.state(), State::Open { .. }))
     }
 
     /// What the breaker answers to `requests` askers.
@@ -153,7 +153,7 @@ impl Rig {
         let breaker = self.breaker(class);
         let draw =
             |n: u64| f64::from(u32::try_from(n).unwrap_or_default()) / f64::from(u32::try_from(requests).unwrap_or(1));
-        (0..requests).map(|n| breaker.as_ref().is_none_or(|it| it.state.allow(&it.policy, draw(n)))).collect()
+        (0..requests).map(|n| breaker.as_ref().is_none_or(|it| it.state().allow(&it.policy, draw(n)))).collect()
     }
 
     fn breaker(&self, class: Class) -> Option<crate::engine::view::Breaker> {

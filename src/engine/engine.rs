@@ -13,20 +13,17 @@ use rand::rngs::StdRng;
 use super::cost::Pricing;
 use super::effect::Effect;
 use super::feature::{Feature, Taken};
-use super::handle::{BreakerAction, BreakerOrder, Ingested, NoSuchBreaker};
+use super::handle::Ingested;
 use super::registry::{ALL, Registry};
-use super::view::{FrameState, Incident, Notice};
+use super::view::{FrameState, Incident};
 use crate::config::Config;
 use crate::core::assembly::{Added, Assembly, Closed, Evicted};
 use crate::core::baseline::Baselines;
-use crate::core::breaker::{self, Input};
 use crate::core::completeness::Observation;
 use crate::core::declared::Declared;
 use crate::core::dialect::{Normaliser, Settings};
 use crate::core::facts::Facts;
-use crate::core::incident::Class;
 use crate::core::ledger;
-use crate::core::manifest::Leaf;
 use crate::core::redact::Redactor;
 use crate::core::request::Request;
 use crate::core::time::UnixNanos;
@@ -179,32 +176,6 @@ impl Engine {
         self.incidents.iter().find(|it| it.id == incident_id).map(|it| &it.frame)
     }
 
-    /// An operator's hand on a breaker.
-    ///
-    /// # Errors
-    /// When there is no such feature or breaker.
-    pub fn order(&mut self, order: &BreakerOrder, now: UnixNanos) -> Result<(), NoSuchBreaker> {
-        let feature = self.features.get_mut(order.feature.as_str()).ok_or(NoSuchBreaker)?;
-        let breaker = feature.breakers.iter_mut().find(|it| it.class == order.class).ok_or(NoSuchBreaker)?;
-        // What comes now is somebody's decision, no incident's.
-        breaker.cause = None;
-        let input = match order.action {
-            BreakerAction::Open => Input::Open,
-            BreakerAction::Close => Input::Close,
-            BreakerAction::Reset => Input::Reset,
-        };
-        let name = feature.name.clone();
-        self.step_breaker(&name, order.class, input, None, now);
-        self.effects.push(Effect::Record(Leaf::Override {
-            at: now.to_string(),
-            feature: order.feature.clone(),
-            class: order.class.as_str().to_owned(),
-            order: order.action.as_str().to_owned(),
-            comment: order.comment.clone(),
-        }));
-        Ok(())
-    }
-
     /// Takes up a new configuration; windows, baselines, incidents and unchanged rules keep their state.
     /// Alerts whose rule is gone or changed have ended.
     pub fn reconfigure(&mut self, config: Arc<Config>, now: UnixNanos) {
@@ -219,6 +190,7 @@ impl Engine {
         }
         self.config_sha256 = config.sha256();
         self.config = config;
+        self.settle_breakers(now);
     }
 
     /// Takes in one whole request, as assembled or as recorded. It stays as it came as long as it stays in memory:
@@ -248,7 +220,7 @@ impl Engine {
             let feature = self.feature(name);
             feature.record(&taken, now);
             let name = feature.name.clone();
-            for (class, transition) in feature.probe(&taken.facts, now) {
+            for (class, transition) in feature.probe(Some(&taken.request), &taken.facts, now) {
                 self.breaker_moved(&name, class, transition);
             }
         }
@@ -276,6 +248,7 @@ impl Engine {
             Closed::Request(request) => self.request(*request, now),
             Closed::Late { feature, mut evaluations, feedback, .. } => {
                 self.declared.complete_evaluations(&feature, now, &mut evaluations);
+                let said = Facts::of_late(&evaluations, feedback.as_ref());
                 let own = self.registry.resolve(&feature);
                 // Who judges what nobody asked is no feature: such a verdict counts for the service alone.
                 let known = Some(&*own).filter(|name| self.features.contains_key(*name) && *name != ALL);
@@ -283,6 +256,10 @@ impl Engine {
                     let feature = self.feature(name);
                     feature.meters.record_late(None, &evaluations, feedback.as_ref());
                     feature.completeness.hear(&evaluations, feedback.as_ref());
+                    let name = feature.name.clone();
+                    for (class, transition) in feature.probe(None, &said, now) {
+                        self.breaker_moved(&name, class, transition);
+                    }
                 }
             }
         }
@@ -296,30 +273,6 @@ impl Engine {
             self.features.insert(name, feature);
         }
         self.features.get_mut(name).expect("inserted above when it was absent")
-    }
-
-    pub(super) fn breaker_moved(&mut self, feature: &Arc<str>, class: Class, transition: breaker::Transition) {
-        let Some(breaker) = self.features.get(feature).and_then(|it| it.breakers.iter().find(|it| it.class == class))
-        else {
-            return;
-        };
-        Metric::BreakerTransitions.add(
-            &[
-                ("feature", feature),
-                ("class", class.as_str()),
-                ("from", transition.from.as_str()),
-                ("to", transition.to.as_str()),
-                ("reason", transition.reason.as_str()),
-            ],
-            1,
-        );
-        let mode = breaker.policy.mode;
-        if let Some(cause) = breaker.cause.clone()
-            && let Some(incident) = self.incidents.iter_mut().find(|it| it.id == cause.incident)
-        {
-            Arc::make_mut(incident).breaker_actions.push((feature.clone(), class, transition));
-        }
-        self.effects.push(Effect::Notice(Notice::Breaker { feature: feature.clone(), class, mode, transition }));
     }
 }
 

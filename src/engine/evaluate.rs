@@ -8,11 +8,10 @@ use super::effect::{Acknowledgement, Effect};
 use super::engine::{Engine, INCIDENTS_MAX};
 use super::feature::{Cause, Feature};
 use super::view::{Breach, FrameState, Incident, Notice};
-use crate::core::breaker::Input;
+use crate::core::alert;
 use crate::core::detect::{Seen, Verdict};
 use crate::core::time::UnixNanos;
 use crate::core::window::Nested;
-use crate::core::{alert, breaker};
 use crate::metrics::Metric;
 
 impl Engine {
@@ -70,10 +69,7 @@ impl Engine {
         if let Some(incident) = self.incidents.iter_mut().find(|it| Some(&it.id) == id.as_ref()) {
             Arc::make_mut(incident).resolved_at = Some(at);
         }
-        let still = |it: &super::feature::Instance| it.rule.class == class && it.is_firing();
-        if !feature.alerts.iter().any(still) {
-            self.step_breaker(name, class, Input::AlertResolved, None, at);
-        }
+        self.release_breaker(name, class, at);
         self.notice_alert(name, index, at);
     }
 
@@ -91,36 +87,9 @@ impl Engine {
         if let Some(same) = feature.alerts.iter_mut().find(|it| it.fingerprint == alert.fingerprint) {
             (same.resolved_at, same.incident) = (alert.resolved_at, alert.incident.clone());
         }
-        let still = feature.alerts.iter().any(|it| it.rule.class == class && it.is_firing());
         let view = self.features.get(name).map(|feature| self.alert_view(feature, &alert));
         self.effects.extend(view.map(|alert| Effect::Notice(Notice::Alert { alert: Arc::new(alert), at })));
-        if was_firing && !still {
-            self.step_breaker(name, class, Input::AlertResolved, None, at);
-        }
-    }
-
-    fn tick_breakers(&mut self, name: &Arc<str>, at: UnixNanos) {
-        let Some(feature) = self.features.get(name) else { return };
-        let classes: Vec<_> = feature.breakers.iter().map(|it| it.class).collect();
-        for class in classes {
-            self.step_breaker(name, class, Input::Tick, None, at);
-        }
-    }
-
-    /// Steps one breaker; `cause` names what opens it.
-    pub(super) fn step_breaker(
-        &mut self,
-        name: &Arc<str>,
-        class: crate::core::incident::Class,
-        input: Input,
-        cause: Option<Cause>,
-        at: UnixNanos,
-    ) -> Option<breaker::Transition> {
-        let breaker = self.features.get_mut(name)?.breakers.iter_mut().find(|it| it.class == class)?;
-        breaker.cause = cause.or(breaker.cause.take());
-        let transition = breaker.step(input, at)?;
-        self.breaker_moved(name, class, transition);
-        Some(transition)
+        self.release_breaker(name, class, at);
     }
 
     /// Remembers a new incident. The oldest that is over makes room; one whose frame is under way or whose alert still
@@ -179,9 +148,9 @@ impl Engine {
         if let Some(index) = index {
             self.notice_alert(&incident.feature, index, at);
         }
-        if let Breach { signal: Some(signal), limit: Some(limit), .. } = incident.breach {
+        if let (Some(index), Breach { signal: Some(signal), limit: Some(limit), .. }) = (index, incident.breach) {
             let cause = Cause { incident: id.to_owned(), signal, limit };
-            self.step_breaker(&incident.feature, incident.class, Input::AlertFiring, Some(cause), at);
+            self.trip_breaker(&incident.feature, index, cause, at);
         }
     }
 

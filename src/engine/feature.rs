@@ -86,9 +86,9 @@ pub(super) struct Instance {
 #[derive(Debug)]
 pub(super) struct Breaker {
     pub(super) class: Class,
-    pub(super) state: breaker::State,
+    pub(super) machine: breaker::Machine,
     pub(super) policy: breaker::Policy,
-    pub(super) route: Option<Arc<str>>,
+    pub(super) plan: Arc<breaker::Plan>,
     pub(super) last: Option<breaker::Transition>,
     /// What opened it last.
     pub(super) cause: Option<Cause>,
@@ -138,8 +138,8 @@ impl Feature {
             .breakers
             .iter()
             .map(|settings| match old.iter().position(|it| it.class == settings.class) {
-                Some(at) => Breaker { policy: settings.policy, route: settings.route.clone(), ..old.swap_remove(at) },
-                None => Breaker::new(settings.class, settings.policy, settings.route.clone()),
+                Some(at) => Breaker { policy: settings.policy, plan: settings.plan.clone(), ..old.swap_remove(at) },
+                None => Breaker::new(settings.class, settings.policy, settings.plan.clone()),
             })
             .collect();
         gone
@@ -175,16 +175,33 @@ impl Feature {
         self.alerts.iter().all(|it| it.state == alert::State::Inactive)
     }
 
-    /// Lets half-open breakers see one request. Returns the transitions.
-    pub(super) fn probe(&mut self, facts: &Facts, now: UnixNanos) -> Vec<(Class, breaker::Transition)> {
-        let probes = self.breakers.iter_mut().filter(|it| matches!(it.state, breaker::State::HalfOpen { .. }));
+    /// Lets half-open breakers see one request, or what was said of one later. One that took a breaker's way around
+    /// the trouble is no probe of it. Returns the transitions.
+    pub(super) fn probe(
+        &mut self,
+        request: Option<&Request>,
+        facts: &Facts,
+        now: UnixNanos,
+    ) -> Vec<(Class, breaker::Transition)> {
+        let probes = self.breakers.iter_mut().filter(|it| matches!(it.machine.state, breaker::State::HalfOpen { .. }));
         probes
+            .filter(|breaker| !request.is_some_and(|request| breaker.plan.is_followed_by(request)))
             .filter_map(|breaker| {
                 let cause = breaker.cause.as_ref()?;
                 let fails = facts.fails(cause.signal, cause.limit)?;
                 breaker.step(Input::Probe { ok: !fails }, now).map(|transition| (breaker.class, transition))
             })
             .collect()
+    }
+}
+
+impl Feature {
+    /// Whether an alert that fires trips the breaker of `class`.
+    pub(super) fn is_tripped(&self, class: Class) -> bool {
+        let trips = |plan: &breaker::Plan| {
+            self.alerts.iter().any(|alert| alert.is_firing() && plan.is_tripped_by(class, &alert.rule))
+        };
+        self.breakers.iter().any(|it| it.class == class && trips(&it.plan))
     }
 }
 
@@ -203,14 +220,14 @@ impl Instance {
 }
 
 impl Breaker {
-    fn new(class: Class, policy: breaker::Policy, route: Option<Arc<str>>) -> Self {
-        Self { class, state: breaker::State::Closed, policy, route, last: None, cause: None }
+    fn new(class: Class, policy: breaker::Policy, plan: Arc<breaker::Plan>) -> Self {
+        Self { class, machine: breaker::Machine::default(), policy, plan, last: None, cause: None }
     }
 
     /// Steps the machine and remembers the transition, if there is one.
     pub(super) fn step(&mut self, input: Input, now: UnixNanos) -> Option<breaker::Transition> {
-        let step = self.state.step(input, now, &self.policy);
-        self.state = step.state;
+        let step = self.machine.step(input, now, &self.policy);
+        self.machine = step.machine;
         self.last = step.transition.or(self.last);
         step.transition
     }

@@ -160,7 +160,7 @@ impl Engine {
             answer: attribution::answer(&suspects, &change),
             suspects,
             signals: signals(&now, before.as_ref()),
-            breakers: feature.breakers.iter().map(|it| (it.class, it.state.seen_as(it.policy.mode))).collect(),
+            breakers: feature.breakers.iter().map(|it| (it.class, it.machine.state.seen_as(it.policy.mode))).collect(),
             failing,
             healthy,
             completeness,

@@ -3,6 +3,7 @@
 //! [`Engine`] is plain synchronous state with `now` as an argument; [`start`] gives it a thread, a clock and the writer
 //! of frames. `run` uses both, `backtest`, `drill` and the tests only the first.
 
+mod breakers;
 pub mod clock;
 mod comparison;
 mod cost;

@@ -56,15 +56,19 @@ impl Engine {
 }
 
 fn breaker_view(feature: &Feature, breaker: &Breaker) -> view::Breaker {
-    let closed = breaker.state == State::Closed;
+    let is_idle = breaker.machine.state == State::Closed && !breaker.machine.capped;
+    let cause = breaker.cause.as_ref().filter(|_| !is_idle);
+    let trips = feature.alerts.iter().filter(|it| breaker.plan.is_tripped_by(breaker.class, &it.rule));
     view::Breaker {
         feature: feature.name.clone(),
         class: breaker.class,
-        state: breaker.state,
+        machine: breaker.machine,
         policy: breaker.policy,
         last: breaker.last,
-        incident_id: breaker.cause.as_ref().filter(|_| !closed).map(|cause| cause.incident.clone()),
-        route: breaker.route.clone(),
+        incident_id: cause.map(|cause| cause.incident.clone()),
+        signal: cause.map(|cause| cause.signal),
+        trigger: trips.map(|it| it.rule.name.clone()).collect(),
+        plan: breaker.plan.clone(),
     }
 }
 

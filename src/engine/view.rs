@@ -131,16 +131,20 @@ pub struct Breaker {
     pub feature: Arc<str>,
     /// Class.
     pub class: Class,
-    /// The machine's state.
-    pub state: breaker::State,
+    /// The machine.
+    pub machine: breaker::Machine,
     /// Its policy; in shadow mode the outside sees `shadow` and the state as what it would be.
     pub policy: breaker::Policy,
     /// The last transition.
     pub last: Option<breaker::Transition>,
-    /// The incident that opened it.
+    /// The incident that opened it, or would have.
     pub incident_id: Option<String>,
-    /// Where requests should go while it is open, as configured.
-    pub route: Option<Arc<str>>,
+    /// The signal that did.
+    pub signal: Option<Signal>,
+    /// The alerts that trip it, by name.
+    pub trigger: Vec<Box<str>>,
+    /// What it is for.
+    pub plan: Arc<breaker::Plan>,
 }
 
 impl Incident {
@@ -163,16 +167,22 @@ impl Incident {
 }
 
 impl Breaker {
+    /// Where the machine stands; in shadow, where it would.
+    #[must_use]
+    pub fn state(&self) -> breaker::State {
+        self.machine.state
+    }
+
     /// Whether it acts as things stand.
     #[must_use]
     pub fn mode(&self) -> breaker::Mode {
-        self.policy.mode.in_state(self.state)
+        self.policy.mode.in_state(self.state())
     }
 
     /// The state as the outside sees it: `shadow` when it does not act, else the machine's.
     #[must_use]
     pub fn shown_state(&self) -> &'static str {
-        self.state.seen_as(self.policy.mode)
+        self.state().seen_as(self.policy.mode)
     }
 }
 

@@ -86,7 +86,8 @@ pub(super) fn read_cosigned(dir: &Path) -> Result<Option<(Checkpoint, String)>, 
     };
     let record = Record::decode(&bytes).filter(|(_, length)| *length == bytes.len()).map(|(record, _)| record);
     let note = record.and_then(|record| String::from_utf8(record.payload.to_vec()).ok());
-    let found = note.and_then(|note| Some((Checkpoint::of_note(&note).ok()?, note))).filter(|(_, note)| encode(note) == bytes);
+    let found =
+        note.and_then(|note| Some((Checkpoint::of_note(&note).ok()?, note))).filter(|(_, note)| encode(note) == bytes);
     found.map(Some).ok_or("altered")
 }
 

@@ -5,5 +5,6 @@ pub mod input;
 pub mod postmortem;
 pub mod report;
 pub mod requests;
+pub mod simulate;
 pub mod text;
 pub mod traffic;

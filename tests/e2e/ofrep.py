@@ -1,7 +1,8 @@
 """Reads breakers as an application does: through OpenFeature's own OFREP provider.
 
 One feature name a line on standard input; for each, one JSON line with what the provider returned for
-breaker.FEATURE.allow. An application fails open, so the default is true.
+breaker.FEATURE.allow, .route and .state. An application fails open, so the default of the first is true. A name after
+a tab is the targeting key.
 """
 
 import argparse
@@ -22,8 +23,11 @@ def main():
     api.set_provider(OFREPProvider(arguments.url, headers_factory=lambda: headers))
     client = api.get_client()
     for line in sys.stdin:
-        key = f"breaker.{line.strip()}.allow"
-        details = client.get_boolean_details(key, True, EvaluationContext(targeting_key="e2e"))
+        feature, _, user = line.rstrip("\n").partition("\t")
+        context = EvaluationContext(targeting_key=user or None)
+        key = f"breaker.{feature}.allow"
+        details = client.get_boolean_details(key, True, context)
+        state = client.get_object_details(f"breaker.{feature}.state", {"state": "default"}, context)
         print(
             json.dumps(
                 {
@@ -33,6 +37,8 @@ def main():
                     "variant": details.variant,
                     "error": details.error_code and str(details.error_code),
                     "metadata": dict(details.flag_metadata),
+                    "route": client.get_string_value(f"breaker.{feature}.route", "default", context),
+                    "state": state.value["state"],
                 }
             ),
             flush=True,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use freezeframe::api::{self, Readiness, Reload, Sources};
 use freezeframe::config;
-use freezeframe::core::breaker::{self, Mode, Policy};
+use freezeframe::core::breaker::{self, Machine, Mode, Plan, Policy, Preset};
 use freezeframe::core::completeness::Completeness;
 use freezeframe::core::detect::{Direction, Estimate, Limit, Rule, Source, Threshold, Verdict};
 use freezeframe::core::fingerprint::{alert_labels, fingerprint};
@@ -245,14 +245,17 @@ pub(crate) fn alert(state: AlertState, incident: Option<Arc<Incident>>) -> Alert
 }
 
 pub(crate) fn breaker(feature: &str, mode: Mode, state: breaker::State) -> Breaker {
+    let Preset { class, policy, plan } = Preset::of(Class::QualityDegradation);
     Breaker {
         feature: feature.into(),
-        class: Class::QualityDegradation,
-        state,
-        policy: Policy { mode, open_for: Duration::from_secs(60), probe_share: 0.1, probes: 3 },
+        class,
+        machine: Machine { state, openings: 1, ..Machine::default() },
+        policy: Policy { mode, open_for: Duration::from_secs(60), probe_share: 0.1, probes: 3, ..policy },
         last: None,
         incident_id: None,
-        route: Some("fallback-model".into()),
+        signal: None,
+        trigger: vec!["LlmQualityLow".into()],
+        plan: Arc::new(Plan { route: Some("fallback-model".into()), ..plan }),
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use expect_test::{Expect, expect};
 use freezeframe::cli::{Format, print_config::print_config, validate::validate};
 use freezeframe::config::{self, Config, ConfigErrors, Outside, Source, Warning, load, load_from, reference};
-use freezeframe::core::breaker::Mode;
+use freezeframe::core::breaker::{Action, Cap, Mode};
 use freezeframe::core::cosignature::Cosigner;
 use freezeframe::core::detect::Relative;
 use freezeframe::core::incident::Class;
@@ -232,7 +232,7 @@ telemetry: {log_format: xml}
         &expect![[r#"
             config:2:1: error: reciever
               found:   an unknown field
-              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout, breakers
+              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, breakers, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout
               hint:    did you mean receiver?
             config:5:5: error: exporter.otlp.endpiont
               found:   an unknown field
@@ -281,7 +281,7 @@ telemetry: {log_format: xml}
               allowed: at least windows.short, 2h
             config:14:1: error: queue_size
               found:   an unknown field
-              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout, breakers
+              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, breakers, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout
               hint:    did you mean exporter.otlp.sending_queue.queue_size?
             config:15:19: error: shutdown_timeout
               found:   "soon"
@@ -290,7 +290,7 @@ telemetry: {log_format: xml}
               found:   "xml"
               allowed: text or json
             config: error: memory.limit
-              found:   a worst case of 974MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 662MiB + records 107MiB)
+              found:   a worst case of 1179MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 894MiB + records 80MiB)
               allowed: at most 512MiB
               hint:    raise memory.limit, or lower the limits behind windows
             19 errors in config
@@ -347,7 +347,7 @@ breakers:
               allowed: a value: a rule of its own needs it
             config:9:15: error: rules.rules[1].signal
               found:   "error_ratoi"
-              allowed: one of quality, error_ratio, refusal_ratio, block_ratio, empty_retrieval_ratio, tool_success_ratio, evaluation_pass_ratio, bad_feedback_ratio, leak_ratio, latency_p95, time_to_first_token_p95, tokens_per_request, cost_per_request, retries_per_request, retrieval_score_p50, evaluation_score
+              allowed: one of quality, error_ratio, refusal_ratio, block_ratio, empty_retrieval_ratio, tool_success_ratio, evaluation_pass_ratio, bad_feedback_ratio, leak_ratio, latency_p95, time_to_first_token_p95, tokens_per_request, cost_per_request, retries_per_request, retrieval_score_p50, evaluation_score, model_seconds_per_request, retrieval_seconds_per_request, tool_seconds_per_request
               hint:    did you mean error_ratio?
             config:10:63: error: rules.rules[1].limit.baseline_delta
               found:   a factor and a delta
@@ -395,7 +395,7 @@ fn errors_between_fields() {
               found:   0.0.0.0:4317
               allowed: a port other than that of receiver.otlp.grpc.endpoint
             config:3:17: error: memory.limit
-              found:   a worst case of 437MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + declarations 4MiB + windows 61MiB + records 107MiB)
+              found:   a worst case of 423MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + declarations 4MiB + windows 74MiB + records 80MiB)
               allowed: at most 64MiB
               hint:    raise memory.limit, or lower the limits behind receiver
             config:4:29: error: exporter.otlp.endpoint
@@ -434,11 +434,11 @@ fn errors_between_fields() {
     check(
         "- a\n",
         &expect![[r#"
-        config:1:1: error: the document
-          found:   a list
-          allowed: a section with receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout, breakers
-        1 error in config
-    "#]],
+            config:1:1: error: the document
+              found:   a list
+              allowed: a section with receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, breakers, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout
+            1 error in config
+        "#]],
     );
 }
 
@@ -493,13 +493,38 @@ fn lists_change_the_built_ins() {
     assert_eq!((mine.window, mine.limit.baseline), (config.windows.short, Some(Relative::Factor(3.0))));
     for (old, new) in before.breakers.iter().zip(&config.breakers) {
         if new.class == Class::QualityDegradation {
-            assert_eq!((new.policy.mode, new.route.as_deref()), (Mode::Enforce, Some("fallback")));
+            assert_eq!((new.policy.mode, new.plan.route.as_deref()), (Mode::Enforce, Some("fallback")));
             assert_eq!(new.policy.open_for, old.policy.open_for);
         } else {
             assert_eq!(new, old);
         }
     }
     assert_eq!(valid("rules: {defaults: false}").rules, []);
+}
+
+/// Proves the section of breakers: the cap in both forms, the list under its name, and what is wrong in them.
+#[test]
+fn breakers_have_a_cap_and_plans() {
+    let config = valid(
+        "breakers:\n  open_max: 3\n  classes:\n    - {class: COST_SPIKE, trigger: [LLMTokenSpike], action: safe_reply, reply: 'Later, please.', probe_quota: 0.8}\n",
+    );
+    assert_eq!(config.breakers_open_max, Cap::Features(3));
+    let cost = config.breakers.iter().find(|it| it.class == Class::CostSpike).unwrap();
+    assert_eq!((cost.plan.action, cost.plan.reply.as_deref()), (Action::SafeReply, Some("Later, please.")));
+    assert_eq!((cost.plan.trigger.len(), cost.policy.probe_quota), (1, 0.8));
+    assert_eq!(valid("breakers: {open_max: 30%}").breakers_open_max, Cap::Share(0.3));
+    assert_eq!(valid("breakers: []").breakers_open_max, Cap::Share(0.5));
+    for wrong in [
+        "breakers: {open_max: 0%}",
+        "breakers: {open_max: 101%}",
+        "breakers: {open_max: -1}",
+        "breakers: {open_max: half}",
+        "breakers: {class: COST_SPIKE}",
+        "breakers: [{class: COST_SPIKE, trigger: [LLMOutage]}]",
+        "breakers: [{class: COST_SPIKE, action: explode}]",
+    ] {
+        assert_eq!(load_text(wrong).unwrap_err().errors.len(), 1, "{wrong}");
+    }
 }
 
 /// Proves that what print-config prints loads back to the same configuration, whatever strings it holds.
@@ -512,6 +537,7 @@ fn printed_configuration_loads_back() {
         "alertmanager: {urls: ['http://a:1', 'http://b:2'], labels: {cluster: eu-1, zone: 'a, b'}}\n",
         "rules: {defaults: false, rules: [{name: A, class: COST_SPIKE, severity: SEV-1, signal: quality, direction: below, limit: {fixed: 0.25}, features: ['f*'], summary: 'a: b'}]}\n",
         "rules: {rules: [{name: LLMErrorRateHigh, limit: {baseline_delta: null}}]}\nbreakers: [{class: COST_SPIKE, probes: 3}]\n",
+        "breakers: {open_max: 30%, classes: [{class: COST_SPIKE, trigger: [LLMCostSpike], tool: 'a: b', instructions: '# not a comment'}]}\n",
         "windows: {slot: 1500ms, short: 3s, long: 6s, baseline: 1h}\nrules: {defaults: false}\nmemory: {limit: 2GiB}\n",
     ] {
         let config = valid(text);

@@ -161,7 +161,9 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     let prometheus = alerts().into_iter().map(|(name, _)| name);
     let expected: BTreeSet<String> = prometheus.chain(built_in().into_keys()).collect();
     let stem = |path: &String| Path::new(path).file_stem().map(|stem| stem.display().to_string());
-    let pages: BTreeSet<String> = files("deploy/runbooks", ".md").iter().filter_map(stem).collect();
+    // Those of classes and patterns are written from a table, which has a test of its own.
+    let pages = files("deploy/runbooks", ".md").into_iter().filter(|path| !path.contains("/classes/"));
+    let pages: BTreeSet<String> = pages.collect::<Vec<_>>().iter().filter_map(stem).collect();
     assert_eq!(pages, expected);
     let link = Regex::new(r"\]\(([^)]+)\)").expect("a pattern");
     for name in pages {

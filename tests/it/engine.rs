@@ -191,7 +191,7 @@ fn an_alert_ends_with_its_rule() {
     assert!(view.incidents.iter().all(|it| it.resolved_at == Some(sim.now)), "{:?}", view.incidents);
     let ended = |it: &&Notice| matches!(it, Notice::Alert { alert, .. } if alert.state == AlertState::Inactive);
     assert!(sim.notices.iter().filter(ended).count() >= firing.len());
-    assert!(view.breakers.iter().all(|it| !matches!(it.state, State::Open { .. })), "{:?}", view.breakers);
+    assert!(view.breakers.iter().all(|it| !matches!(it.state(), State::Open { .. })), "{:?}", view.breakers);
 }
 
 /// Proves that no flood of incidents drives one out whose frame is still under way.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::admin::{Admin, NOW, Options, breaker, incident, json, receipt};
 
 const OPEN: State = State::Open { since: NOW };
-const HALF_OPEN: State = State::HalfOpen { since: NOW, succeeded: 0 };
+const HALF_OPEN: State = State::HalfOpen { since: NOW, succeeded: 0, failed: 0 };
 
 async fn start(breakers: Vec<freezeframe::engine::view::Breaker>) -> Admin {
     let committed = incident("0192-committed", FrameState::Committed(receipt("0192-committed")));
@@ -32,7 +32,10 @@ async fn an_open_breaker() {
     let metadata = json!({
         "class": "QUALITY_DEGRADATION",
         "would_be": "open",
+        "action": "pin_model",
+        "route": "fallback-model",
         "since": "2026-11-22T02:19:00.000Z",
+        "open_until": "2026-11-22T02:20:00.000Z",
         "retry_after_ms": 60_000,
         "incident_id": "0192-committed",
         "frame_sha256": "ab".repeat(32),
@@ -60,7 +63,9 @@ async fn an_open_breaker() {
 #[tokio::test]
 async fn closed_and_shadow_allow() {
     let admin = start(vec![breaker("a", Mode::Enforce, State::Closed), breaker("chat/v1.2", Mode::Shadow, OPEN)]).await;
-    for (feature, variant) in [("a", "closed"), ("chat/v1.2", "shadow"), ("chat%2Fv1.2", "shadow")] {
+    for (feature, variant) in
+        [("a", "closed"), ("chat/v1.2", "shadow"), ("chat%2Fv1.2", "shadow"), ("chat-v1.2", "shadow")]
+    {
         let (_, allow) = evaluate(&admin, &format!("breaker.{feature}.allow"), "{}").await;
         assert_eq!(
             (&allow["value"], &allow["variant"], &allow["reason"]),

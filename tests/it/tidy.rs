@@ -7,7 +7,7 @@ const FILE_LINES_MAX: usize = 400;
 /// Lines of a function.
 const FUNCTION_LINES_MAX: usize = 70;
 /// Files that are one long flat table: the length is not complexity.
-const TABLES: [&str; 2] = ["src/config/fields.rs", "src/core/completeness/remedy.rs"];
+const TABLES: [&str; 3] = ["src/config/fields.rs", "src/core/completeness/remedy.rs", "src/core/triage/playbook.rs"];
 
 /// What each room may import of the others. `core` and `otlp` are values in, values out; edges never meet.
 const LAYERS: [(&str, &[&str]); 13] = [

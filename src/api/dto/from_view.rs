@@ -156,20 +156,41 @@ impl Transition {
 impl Breaker {
     pub(in crate::api) fn new(breaker: &view::Breaker, redirected: u64) -> Self {
         let shadow = breaker.mode() == Mode::Shadow;
+        let (plan, policy) = (&breaker.plan, &breaker.policy);
+        let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().map(str::to_owned);
+        let (succeeded, failed) = match breaker.state() {
+            breaker::State::HalfOpen { succeeded, failed, .. } => (Some(succeeded), Some(failed)),
+            _ => (None, None),
+        };
         Self {
             feature: breaker.feature.to_string(),
             class: breaker.class.as_str(),
             state: breaker.shown_state(),
-            would_be: shadow.then(|| breaker.state.as_str()),
-            since: since(breaker.state).map(time),
-            route: breaker.route.as_deref().map(str::to_owned),
-            open_for_seconds: breaker.policy.open_for.as_secs_f64(),
-            probe_share: breaker.policy.probe_share,
-            probes: breaker.policy.probes,
-            probes_succeeded: match breaker.state {
-                breaker::State::HalfOpen { succeeded, .. } => Some(succeeded),
-                _ => None,
-            },
+            would_be: shadow.then(|| breaker.state().as_str()),
+            since: since(breaker.state()).map(time),
+            route: text(&plan.route),
+            action: plan.action.as_str(),
+            tool: text(&plan.tool),
+            model: text(&plan.model),
+            index: text(&plan.index),
+            reply: text(&plan.reply),
+            instructions: plan.instructions.to_string(),
+            user_impact: plan.user_impact.to_string(),
+            rollback: plan.rollback.to_string(),
+            trigger: breaker.trigger.iter().map(ToString::to_string).collect(),
+            signal: breaker.signal.map(signal::Signal::as_str),
+            capped: breaker.machine.capped,
+            openings: breaker.machine.openings,
+            open_for_seconds: policy.open_for.as_secs_f64(),
+            open_for_max_seconds: policy.open_for_max.as_secs_f64(),
+            open_until: breaker.machine.open_until(policy).map(time),
+            settle_for_seconds: policy.settle_for.as_secs_f64(),
+            probe_share: policy.probe_share,
+            probes: policy.probes,
+            probe_quota: policy.probe_quota,
+            probe_for_seconds: policy.probe_for.as_secs_f64(),
+            probes_succeeded: succeeded,
+            probes_failed: failed,
             incident_id: breaker.incident_id.clone(),
             last: breaker.last.as_ref().map(Transition::new),
             redirected,

@@ -196,7 +196,7 @@ fn breakers(writer: &mut Writer, view: &View, api: &Api) {
     let states = [
         breaker::State::Closed,
         breaker::State::Open { since },
-        breaker::State::HalfOpen { since, succeeded: 0 },
+        breaker::State::HalfOpen { since, succeeded: 0, failed: 0 },
         breaker::State::ForcedOpen { since },
         breaker::State::Disabled { since },
     ];
@@ -208,6 +208,14 @@ fn breakers(writer: &mut Writer, view: &View, api: &Api) {
             let labels = [("feature", &*breaker.feature), ("class", breaker.class.as_str()), ("state", state)];
             family.sample(&labels, u8::from(breaker.shown_state() == *state));
         }
+    }
+
+    let name = "freezeframe_breaker_capped";
+    let help = "Whether a breaker is closed only for want of room under breakers.open_max.";
+    let mut family = writer.family(name, Kind::Gauge, help);
+    for breaker in &view.breakers {
+        let labels = [("feature", &*breaker.feature), ("class", breaker.class.as_str())];
+        family.sample(&labels, u8::from(breaker.machine.capped));
     }
 
     let name = "freezeframe_breaker_redirected_total";

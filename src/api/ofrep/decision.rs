@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
-
-use crate::core::breaker::{Mode, State};
+use crate::core::breaker::{Mode, State, lot, lot_in_turn};
 use crate::core::incident::Class;
+use crate::core::time::UnixNanos;
 use crate::engine::view::Breaker;
 
 /// The answer to one request, with the breaker that decided it.
@@ -47,7 +46,7 @@ impl<'a> Decision<'a> {
 
     /// A standard reason; a provider takes any other for an error.
     pub(super) fn reason(&self) -> &'static str {
-        match (self.decisive.mode(), self.decisive.state) {
+        match (self.decisive.mode(), self.decisive.state()) {
             (Mode::Shadow, _) | (_, State::Closed) => "STATIC",
             (_, State::Open { .. } | State::ForcedOpen { .. }) => "TARGETING_MATCH",
             (_, State::HalfOpen { .. }) => "SPLIT",
@@ -62,13 +61,13 @@ impl<'a> Decision<'a> {
         }
         let blocking = self.breakers.iter().filter(|breaker| breaker.mode() == Mode::Enforce);
         let mut blocking = blocking.filter(|breaker| blocks(breaker, self.draw));
-        self.decisive.route.as_deref().or_else(|| blocking.find_map(|breaker| breaker.route.as_deref()))
+        self.decisive.plan.route.as_deref().or_else(|| blocking.find_map(|breaker| breaker.plan.route.as_deref()))
     }
 }
 
 /// The breaker that tells most about the feature ranks highest.
 fn rank(breaker: &Breaker) -> u8 {
-    match (breaker.mode(), breaker.state) {
+    match (breaker.mode(), breaker.state()) {
         (Mode::Enforce, State::ForcedOpen { .. }) => 6,
         (Mode::Enforce, State::Open { .. }) => 5,
         (Mode::Enforce, State::HalfOpen { .. }) => 4,
@@ -81,32 +80,20 @@ fn rank(breaker: &Breaker) -> u8 {
 
 /// Whether the machine holds the request back, were it enforcing.
 fn blocks(breaker: &Breaker, draw: Draw<'_>) -> bool {
-    match breaker.state {
+    match breaker.state() {
         State::Closed | State::Disabled { .. } => false,
         State::Open { .. } | State::ForcedOpen { .. } => true,
-        State::HalfOpen { since, .. } => lot(&breaker.feature, since.0, draw) >= breaker.policy.probe_share,
+        State::HalfOpen { since, .. } => draw_lot(&breaker.feature, since, draw) >= breaker.policy.probe_share,
     }
 }
 
-/// A number in 0..1, or 1 for a request that was refused. The phase's start is part of the hash so that it is not
-/// always the same users who try a feature out.
-fn lot(feature: &str, since: u64, draw: Draw<'_>) -> f64 {
+/// A number in 0..1, or 1 for a request that was refused.
+fn draw_lot(feature: &str, since: UnixNanos, draw: Draw<'_>) -> f64 {
     match draw {
         Draw::Blocked => 1.0,
-        // Multiples of the golden ratio spread evenly at once, whatever the share (Weyl).
-        Draw::Turn(turn) => unit(turn.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-        Draw::Key(key) => {
-            let hash = Sha256::new().chain_update(feature).chain_update(since.to_be_bytes()).chain_update(key);
-            let hash = hash.finalize();
-            unit(hash.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte)))
-        }
+        Draw::Turn(turn) => lot_in_turn(turn),
+        Draw::Key(key) => lot(feature, since, key.as_bytes()),
     }
-}
-
-/// The upper 53 bits as a fraction.
-#[expect(clippy::cast_precision_loss, reason = "53 bits are what a double holds exactly")]
-fn unit(bits: u64) -> f64 {
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// How many requests breakers turned away, or would have in shadow. Bounded by the breakers there ever were, which
@@ -144,27 +131,27 @@ impl Redirects {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::core::breaker::Policy;
-    use crate::core::time::UnixNanos;
+    use crate::core::breaker::{Machine, Plan, Policy, Preset};
 
     const SINCE: UnixNanos = UnixNanos(1_000);
     const OPEN: State = State::Open { since: SINCE };
-    const HALF_OPEN: State = State::HalfOpen { since: SINCE, succeeded: 0 };
+    const HALF_OPEN: State = State::HalfOpen { since: SINCE, succeeded: 0, failed: 0 };
     const FORCED_OPEN: State = State::ForcedOpen { since: SINCE };
     const DISABLED: State = State::Disabled { since: SINCE };
 
     fn breaker(mode: Mode, state: State, probe_share: f64) -> Breaker {
+        let Preset { class, policy, plan } = Preset::of(Class::QualityDegradation);
         Breaker {
             feature: "f".into(),
-            class: Class::QualityDegradation,
-            state,
-            policy: Policy { mode, open_for: Duration::from_secs(60), probe_share, probes: 3 },
+            class,
+            machine: Machine { state, ..Machine::default() },
+            policy: Policy { mode, probe_share, ..policy },
             last: None,
             incident_id: None,
-            route: Some("fallback".into()),
+            signal: None,
+            trigger: Vec::new(),
+            plan: Arc::new(Plan { route: Some("fallback".into()), ..plan }),
         }
     }
 
@@ -199,7 +186,7 @@ mod tests {
     #[test]
     fn any_open_class_blocks() {
         let mut open = breaker(Mode::Enforce, OPEN, 0.0);
-        open.route = None;
+        open.plan = Arc::new(Preset::of(Class::QualityDegradation).plan);
         let others = [breaker(Mode::Enforce, State::Closed, 0.0), breaker(Mode::Shadow, OPEN, 0.0)];
         let [closed, shadow] = others;
         let all = [closed, open, shadow, breaker(Mode::Enforce, HALF_OPEN, 0.0)];

@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::decision::Decision;
 use crate::api::dto::since;
-use crate::core::breaker::State;
 use crate::core::time::UnixNanos;
 use crate::engine::view::{self, FrameState, View};
 
@@ -35,6 +34,13 @@ impl Kind {
     }
 }
 
+/// A feature's name in a key that every client can put in a path: `a-z`, `0-9`, `.`, `_` and `-`, which stands for
+/// everything else.
+pub(super) fn plain(feature: &str) -> impl Iterator<Item = char> {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
+    feature.chars().map(move |it| if is_plain(it) { it.to_ascii_lowercase() } else { '-' })
+}
+
 impl<'a> Flag<'a> {
     pub(super) fn parse(key: &'a str) -> Option<Self> {
         let (feature, kind) = key.strip_prefix("breaker.")?.rsplit_once('.')?;
@@ -42,8 +48,9 @@ impl<'a> Flag<'a> {
         (!feature.is_empty()).then_some(Self { feature, kind })
     }
 
-    /// A successful evaluation. Without `value` the application's own default holds.
-    pub(super) fn answer(&self, view: &View, decision: &Decision<'_>, now: UnixNanos) -> Value {
+    /// A successful evaluation. Without `value` the application's own default holds; without `now` nothing in it
+    /// changes while the breakers stand still.
+    pub(super) fn answer(&self, view: &View, decision: &Decision<'_>, now: Option<UnixNanos>) -> Value {
         let value = match self.kind {
             Kind::Allow => Some(decision.allow.into()),
             Kind::Route => decision.route().map(Value::from),
@@ -66,9 +73,12 @@ fn state(decision: &Decision<'_>) -> Value {
     let breakers = decision.breakers.iter().map(|breaker| {
         let of = json!({
             "state": breaker.shown_state(),
-            "would_be": breaker.state.as_str(),
-            "since": since(breaker.state).map(|at| at.to_string()),
+            "would_be": breaker.state().as_str(),
+            "since": since(breaker.state()).map(|at| at.to_string()),
             "incident_id": breaker.incident_id,
+            "capped": breaker.machine.capped,
+            "action": breaker.plan.action.as_str(),
+            "parameters": breaker.plan.parameters().map(|(name, value)| (name.to_owned(), value.into())).collect::<Map<_, _>>(),
         });
         (breaker.class.as_str().to_owned(), of)
     });
@@ -81,16 +91,28 @@ fn state(decision: &Decision<'_>) -> Value {
 }
 
 /// Strings, booleans and numbers only, as the protocol wants it.
-fn metadata(view: &View, breaker: &view::Breaker, now: UnixNanos) -> Map<String, Value> {
+fn metadata(view: &View, breaker: &view::Breaker, now: Option<UnixNanos>) -> Map<String, Value> {
     let mut metadata = Map::new();
     metadata.insert("class".into(), breaker.class.as_str().into());
-    metadata.insert("would_be".into(), breaker.state.as_str().into());
-    if let Some(since) = since(breaker.state) {
+    metadata.insert("would_be".into(), breaker.state().as_str().into());
+    metadata.insert("action".into(), breaker.plan.action.as_str().into());
+    for (name, value) in breaker.plan.parameters() {
+        metadata.insert(name.into(), value.into());
+    }
+    if let Some(since) = since(breaker.state()) {
         metadata.insert("since".into(), since.to_string().into());
     }
-    if let State::Open { since } = breaker.state {
-        let left = since.plus(breaker.policy.open_for).since(now);
-        metadata.insert("retry_after_ms".into(), u64::try_from(left.as_millis()).unwrap_or(u64::MAX).into());
+    if breaker.machine.capped {
+        metadata.insert("capped".into(), true.into());
+    }
+    if let Some(signal) = breaker.signal {
+        metadata.insert("signal".into(), signal.as_str().into());
+    }
+    if let Some(until) = breaker.machine.open_until(&breaker.policy) {
+        metadata.insert("open_until".into(), until.to_string().into());
+        if let Some(left) = now.map(|now| until.since(now)) {
+            metadata.insert("retry_after_ms".into(), u64::try_from(left.as_millis()).unwrap_or(u64::MAX).into());
+        }
     }
     if let Some(id) = &breaker.incident_id {
         metadata.insert("incident_id".into(), id.as_str().into());
@@ -105,6 +127,15 @@ fn metadata(view: &View, breaker: &view::Breaker, now: UnixNanos) -> Map<String,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Proves that every name has a key of the characters that all clients can send.
+    #[test]
+    fn plain_keys_are_plain() {
+        for (feature, expected) in [("support", "support"), ("/Chat v1.2?#", "-chat-v1.2--"), ("Größe_1", "gr--e_1")]
+        {
+            assert_eq!(plain(feature).collect::<String>(), expected);
+        }
+    }
 
     /// Proves that a feature's own dots and slashes survive, and that nothing else is taken for a flag.
     #[test]

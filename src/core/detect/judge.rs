@@ -31,7 +31,8 @@ pub(super) fn judge_by(rule: &Rule, limit: &Limit, window: &Window, baseline: Op
     };
     let baseline = baseline.filter(|baseline| baseline.samples(rule.signal) > 0);
     let excuse = baseline.filter(|baseline| baseline.samples(rule.signal) >= EXCUSE_SAMPLES_MIN);
-    let fixed = limit.fixed.map(|limit| (limit, Source::Fixed, excuse));
+    // Where any hit counts, none is excused by those there were before.
+    let fixed = limit.fixed.map(|limit| (limit, Source::Fixed, excuse.filter(|_| limit != 0.0)));
     let learned = baseline.and_then(|baseline| {
         let limit = relative_limit(rule, limit.baseline?, baseline)?;
         Some((limit, Source::Learned { time: baseline.to.since(baseline.from) }, Some(baseline)))

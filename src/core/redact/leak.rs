@@ -1,7 +1,8 @@
 //! Leaks: what an answer must never hold, whoever asked.
 //!
 //! Less than what is taken out of texts, because a leak pages somebody: only what one issuer's pattern or a checksum
-//! proves. An address, a phone number and a password in an example are in good answers every day.
+//! proves. A company's address, a phone number and a password in an example are in good answers every day; a mailbox at
+//! a provider of private mail is somebody's.
 
 use super::find::plain;
 use super::personal::{Reach, Shape};
@@ -29,6 +30,40 @@ const HARMLESS: [&str; 16] = [
     "SIDEKIQ_SENSITIVE_URL",
 ];
 
+/// Providers of private mail: the largest of each region.
+const PRIVATE_MAIL: [&str; 24] = [
+    "126.com",
+    "163.com",
+    "aol.com",
+    "fastmail.com",
+    "gmail.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hotmail.com",
+    "icloud.com",
+    "libero.it",
+    "live.com",
+    "mail.ru",
+    "me.com",
+    "naver.com",
+    "orange.fr",
+    "outlook.com",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "web.de",
+    "yahoo.com",
+    "yandex.ru",
+    "zoho.com",
+];
+
+/// Whether an e-mail address is a private one.
+fn is_private_mail(address: &str) -> bool {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase();
+    PRIVATE_MAIL.binary_search(&&*domain).is_ok()
+}
+
 impl Secret {
     /// Whether it proves a leak in an answer.
     pub(super) fn is_leak(&self) -> bool {
@@ -37,22 +72,23 @@ impl Secret {
 }
 
 impl Redactor {
-    /// Whether `answer` holds a secret of a known issuer, a card, account or social security number, or what the user's
-    /// own patterns and rules find, that was not in the question.
+    /// Whether `answer` holds a secret of a known issuer, a card, account or social security number, somebody's
+    /// private e-mail address, or what the user's own patterns and rules find, that was not in the question.
     #[must_use]
     pub fn leaks(&self, answer: &str, question: Option<&str>) -> bool {
         let shape = Shape::of(answer);
         let plain = plain(answer, &shape);
         let mut found =
             if self.has_leak_keyword(&plain) { self.secrets_in(&plain, Secret::is_leak) } else { Vec::new() };
-        for reach in [Reach::Numbers, Reach::Capitals] {
+        for reach in [Reach::Numbers, Reach::Capitals, Reach::At] {
             self.personal_in(&plain, &shape, reach, &mut found);
         }
         self.blocked_values_in(&plain, &mut found);
         found.into_iter().any(|finding| {
             let found = &answer[finding.range];
             let said = || question.is_some_and(|question| question.contains(found));
-            !HARMLESS.contains(&finding.entity) && !self.is_allowed(found) && !said()
+            let is_harmless = HARMLESS.contains(&finding.entity) && !is_private_mail(found);
+            !is_harmless && !self.is_allowed(found) && !said()
         })
     }
 
@@ -81,11 +117,13 @@ mod tests {
             ("Use AKIAQ3EGRIVXZ4TPLMNB to log in.", true),
             ("DE89 3704 0044 0532 0130 00", true),
             ("The file is ACME-123456.", true),
+            ("It goes to maria.keller@GMAIL.com.", true),
             ("Write to help@shop.example or call +1 212 555 0100.", false),
             ("Set password = \"hunter2!\" and curl -u admin:s3cretpw1 10.1.2.3", false),
             ("Test with 4111 1111 1111 1111.", false),
             ("Order 1,204.50 of 2025-11-03, SKU-88213.", false),
         ];
+        assert!(PRIVATE_MAIL.is_sorted());
         for (answer, leaks) in table {
             assert_eq!(redactor.leaks(answer, None), leaks, "{answer}");
             assert!(!redactor.leaks(answer, Some(answer)), "{answer}");

@@ -78,7 +78,10 @@ impl Window {
             | Signal::CostPerRequest
             | Signal::RetriesPerRequest
             | Signal::RetrievalScoreP50
-            | Signal::EvaluationScore => None,
+            | Signal::EvaluationScore
+            | Signal::ModelTime
+            | Signal::RetrievalTime
+            | Signal::ToolTime => None,
         }
     }
 

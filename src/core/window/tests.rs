@@ -172,7 +172,7 @@ fn memory_is_bounded() {
 }
 
 const CELLS_HIT: u64 = 600;
-const BYTES_MAX_KIB: usize = 1_956;
+const BYTES_MAX_KIB: usize = 2_684;
 
 /// Proves the three kinds of intervals on numbers that can be looked up.
 #[test]

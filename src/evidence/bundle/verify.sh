@@ -143,18 +143,29 @@ trust "$vkey" "the verifier key"
 leaves=()
 if [ -d leaves ]; then mapfile -t leaves < <(printf '%s\n' leaves/*.json | sort -V); fi
 
-# Keys that the one given handed over to: leaves that both signed.
+# Keys that the one given handed over to. Every handing over is signed by the key that was put in charge before it and by
+# the one it names, and the key given is one of these.
+given=${trusted[0]} before= linked= newest_rotation=-1
 for leaf in "${leaves[@]}"; do
   included "$leaf" "${leaf%.json}.tlog-proof"
   [[ $manifest == *'"type":"key-rotate"'* ]] || continue
   [[ $manifest =~ \"vkey\":\"([^\"]+)\" ]] || fail "$leaf names no key"
-  if [ "$size" -eq $((seq + 1)) ] && signed; then
-    before=("${trusted[@]}")
-    trust "${BASH_REMATCH[1]}" "the key in $leaf"
-    trusted=("${trusted[-1]}") && { signed || fail "$leaf is not signed by the key it names"; }
-    trusted=("${before[@]}" "${trusted[0]}")
-  fi
+  [ "$size" -eq $((seq + 1)) ] || fail "$leaf is not proven to its own checkpoint"
+  known=("${trusted[@]}")
+  trust "${BASH_REMATCH[1]}" "the key in $leaf"
+  own=${trusted[-1]}
+  for key in "$own" ${before:+"$before"}; do
+    trusted=("$key")
+    signed || fail "$leaf is not signed by the keys it hands over between"
+  done
+  [ "$own" != "$given" ] || linked=1
+  trusted=("$given")
+  if [ -z "$before" ] && signed; then linked=1; fi
+  trusted=("${known[@]}")
+  if signed; then trusted+=("$own"); fi
+  before=$own newest_rotation=$seq
 done
+[ -z "$before" ] || [ -n "$linked" ] || fail "the keys that took over from one another are not those of the key you gave"
 
 # The frame's leaf, and a later checkpoint that extends its own.
 included manifest.json frame.tlog-proof
@@ -165,6 +176,7 @@ frame_manifest=$manifest frame_seq=$seq then_size=$size then_root=$root then_roo
 signed || true
 checkpoint checkpoint
 signed || fail "the newest checkpoint is not signed by the key you gave, nor by one it handed over to"
+[ "$newest_rotation" -lt "$size" ] || fail "a leaf is newer than the newest checkpoint"
 extends "$then_size" "$then_root" "$size" "$root" consistency
 text_of checkpoint && newest=$text now_size=$size now_root64=${line[2]}
 

@@ -34,8 +34,8 @@ use crate::core::time::UnixNanos;
 
 pub(super) use base::{Pruned, base_path};
 pub(super) use chain::Chain;
-use leaf::{check_frame, check_manifest};
 pub(super) use leaf::frame_bytes;
+use leaf::{check_frame, check_manifest};
 
 /// Why segments can't be read as a log.
 #[derive(Debug, Error)]

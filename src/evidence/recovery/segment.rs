@@ -22,12 +22,15 @@ pub(super) struct Segment<'a> {
 /// Reads all leaves of a segment.
 pub(super) fn read(segment: &Segment<'_>, scan: &mut Scan) -> Result<(), ScanError> {
     let id = segment.header()?;
-    let first = scan.tree.size();
+    let mut first = scan.tree.size();
     let begins = segment.record(BLOCK).filter(|(record, _)| record.segment == id);
     let end = match begins.filter(|(record, _)| segment.repeats_last_leaf(scan, record)) {
         None => segment.leaves(scan, id, BLOCK)?,
         Some((record, length)) => match segment.repeat(scan, &record, length)? {
-            Some(end) => segment.leaves(scan, id, end)?,
+            Some(end) => {
+                first = record.seq;
+                segment.leaves(scan, id, end)?
+            }
             None => BLOCK,
         },
     };
@@ -148,12 +151,15 @@ impl<'a> Segment<'a> {
 
     /// After a failed sync the last leaf is written again at the start of the next segment; that copy counts. If a crash
     /// came between, another set of keys may have signed it, but always the same tree. Its end; `None` when this segment
-    /// was given up, too, before the copy was whole.
+    /// was given up, too, before the copy was whole, or the leaf is pruned.
     fn repeats_last_leaf(&self, scan: &Scan, record: &Record<'_>) -> bool {
-        record.kind == Kind::Leaf && record.seq + 1 == scan.tree.size() && !scan.segments.is_empty()
+        record.kind == Kind::Leaf && record.seq + 1 == scan.tree.size()
     }
 
     fn repeat(&self, scan: &mut Scan, record: &Record<'a>, length: usize) -> Result<Option<usize>, ScanError> {
+        if scan.leaves.locations.is_empty() {
+            return Ok(None);
+        }
         let found = self.found(BLOCK, record, length)?;
         let is_same = Some(leaf_hash(found.bytes)) == scan.tree.subtree(0, record.seq);
         let is_signed = found.note.is_none_or(|note| self.signed(scan, record.seq, note).is_ok());
@@ -176,7 +182,7 @@ impl<'a> Segment<'a> {
     /// a copy of the last leaf.
     fn refuse_other_leaves(&self, from: usize, scan: &Scan) -> Result<(), ScanError> {
         let size = scan.tree.size();
-        let is_copy = |seq| from == BLOCK && !scan.segments.is_empty() && seq + 1 == size;
+        let is_copy = |seq| from == BLOCK && seq + 1 == size;
         for at in (from..self.bytes.len()).step_by(BLOCK) {
             if let Some((record, _)) = self.record(at)
                 && (record.seq > size || record.seq < self.head.min(size))

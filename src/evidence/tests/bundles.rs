@@ -72,6 +72,30 @@ fn a_cut_is_told_from_an_alteration() {
     assert_eq!(outcome(&[&whole[..], &[0; 512]].concat()), Outcome::Altered);
 }
 
+/// A handing over between two keys that are nobody's, well signed by both.
+fn foreign_rotation(origin: &str) -> OtherLeaf {
+    let [from, to] = [8, 9].map(|seed| Signer::from_seed(origin, &[seed; 32]).unwrap());
+    let mut tree = Tree::default();
+    (0..2).for_each(|leaf| tree.push([leaf; 32]));
+    let leaf = Leaf::KeyRotate { at: NOW.to_string(), vkey: to.verifier().to_string() };
+    let manifest = Manifest { origin: origin.to_owned(), seq: 2, previous_root: tree.root_at(2), leaf };
+    let manifest = manifest.encode().unwrap();
+    tree.push(leaf_hash(&manifest));
+    let text = Checkpoint { origin: origin.to_owned(), size: 3, root: tree.root_at(3).unwrap() }.to_string();
+    let checkpoint = format!("{text}\n{}{}", from.sign(&text), to.sign(&text));
+    let proof = TlogProof { index: 2, path: tree.inclusion_proof(2, 3).unwrap(), checkpoint }.to_string();
+    OtherLeaf { seq: 2, manifest, proof }
+}
+
+/// Proves that a bundle with a handing over that the given key has no part in is refused, though nothing rests on it.
+#[test]
+fn a_foreign_rotation_is_refused() {
+    let (_dir, vkey, mut bundle) = erased_twice();
+    let origin = Manifest::parse(&bundle.manifest).unwrap().origin;
+    bundle.leaves.insert(0, foreign_rotation(&origin));
+    assert_eq!(found(&bundle, &vkey).outcome, Outcome::Altered);
+}
+
 /// Proves that a part must be the very disclosure that was committed: another salt, and it is another.
 #[test]
 fn another_salt_is_another_disclosure() {

@@ -20,9 +20,9 @@ use crate::engine::store::EraseOrder;
 
 /// Outcomes that are tried when nobody says how many.
 const STATES: u64 = 300;
-/// Lives that found something once: leaves that two failing segments in a row had taken, and a cache that another process
-/// had left.
-const KNOWN: [u64; 4] = [109, 118, 148, 1068];
+/// Lives that found something once: leaves that failing segments had taken, in a row, before pruning, or with a signature
+/// that outlived them, and a cache that another process had left.
+const KNOWN: [u64; 6] = [109, 118, 148, 1068, 2098, 3620];
 /// Power cuts in the life of one log.
 const CUTS: u32 = 8;
 /// Room for one frame with all parts, or for several small ones.
@@ -165,7 +165,9 @@ impl Life {
 
     fn append(&mut self, log: &Log, number: u32) {
         let frame = sized(number);
-        if self.memory.receipts.get(&number).is_some_and(|receipt| receipt.seq < self.memory.pruned.0) {
+        let is_erased = self.memory.erased.keys().any(|(erased, _)| *erased == number);
+        let receipt = self.memory.receipts.get(&number);
+        if receipt.map_or(is_erased && self.memory.pruned.0 > 0, |receipt| receipt.seq < self.memory.pruned.0) {
             // What is pruned is unknown, and would be taken in again.
             return;
         }

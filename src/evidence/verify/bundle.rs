@@ -33,9 +33,9 @@ impl Verification {
 
     fn signed_bundle(&mut self, bundle: &CheckedBundle, trust: &Trust) {
         let key = &trust.key;
-        let trusted = match self.trusted(bundle, key) {
+        let trusted = match trusted(bundle, key) {
             Ok(trusted) => trusted,
-            Err(error) => return self.find(Outcome::Altered, error.to_string()),
+            Err(what) => return self.find(Outcome::Altered, what),
         };
         // Whoever signed the newest checkpoint signed the receipt's with it: it extends it. The other way around nothing
         // would vouch for the leaves that were proven to the newest one.
@@ -64,23 +64,29 @@ impl Verification {
         self.remembered(&trust.remembered, |size| known.iter().find(|known| known.0 == size).map(|known| known.1));
         self.witnessed(trust.policy.as_ref(), Some(&bundle.now.1));
     }
+}
 
-    /// The key that was given, and those that it handed over to, one to the next.
-    fn trusted(&mut self, bundle: &CheckedBundle, key: &VerifierKey) -> Result<Vec<VerifierKey>, NoteError> {
-        let mut trusted = vec![key.clone()];
-        for Rotation { seq, key, note } in &bundle.rotations {
-            if !signed_by(&trusted, note)? {
-                self.note(format!(
-                    "leaf {seq}: a handing over between keys that you did not give; nothing rests on it"
-                ));
-            } else if signed_by(std::slice::from_ref(key), note)? {
-                trusted.push(key.clone());
-            } else {
-                return Err(NoteError::UnknownKey(key.name().to_owned()));
+/// The key that was given, and those that it handed over to, one to the next. Every handing over is signed by the key
+/// that was put in charge before it and by the one it names, and the key given is one of these.
+fn trusted(bundle: &CheckedBundle, given: &VerifierKey) -> Result<Vec<VerifierKey>, String> {
+    let signed = |keys: &[VerifierKey], note: &str| signed_by(keys, note).map_err(|error| error.to_string());
+    let (mut trusted, mut before, mut is_linked) = (vec![given.clone()], None, false);
+    for Rotation { seq, key, note } in &bundle.rotations {
+        for key in [Some(key), before].into_iter().flatten() {
+            if !signed(std::slice::from_ref(key), note)? {
+                return Err(format!("leaf {seq} is not signed by the keys it hands over between"));
             }
         }
-        Ok(trusted)
+        is_linked |= key == given || (before.is_none() && signed(std::slice::from_ref(given), note)?);
+        if signed(&trusted, note)? {
+            trusted.push(key.clone());
+        }
+        before = Some(key);
     }
+    let is_ours = is_linked || bundle.rotations.is_empty();
+    is_ours
+        .then_some(trusted)
+        .ok_or_else(|| "the keys that took over from one another are not those of the key you gave".to_owned())
 }
 
 /// Whether one of the keys signed; an error when a signature with the name and id of one of them is wrong.
@@ -135,7 +141,7 @@ fn check_bundle(bytes: &[u8]) -> Result<CheckedBundle, String> {
     if now.origin != then.origin || !verify_consistency(size, &then.root, now.size, &now.root, &consistency) {
         return Err("the checkpoint does not extend the receipt's".to_owned());
     }
-    let (leaves, rotations) = others(&bundle, &manifest)?;
+    let (leaves, rotations) = others(&bundle, &manifest, &now)?;
     let erased = parts(&bundle, &manifest, &leaves)?;
     let (then, now) = ((then, proof.checkpoint), (now, bundle.checkpoint));
     Ok(CheckedBundle { manifest, then, now, previous_root, erased, rotations })
@@ -155,7 +161,7 @@ fn included(manifest: &Manifest, bytes: &[u8], proof: &str) -> Result<(TlogProof
 }
 
 /// Checks the leaves that bear on the frame: what they erased, and which keys they put in charge.
-fn others(bundle: &Bundle, frame: &Manifest) -> Result<(Leaves, Vec<Rotation>), String> {
+fn others(bundle: &Bundle, frame: &Manifest, now: &Checkpoint) -> Result<(Leaves, Vec<Rotation>), String> {
     let (mut leaves, mut rotations) = (Leaves::default(), Vec::new());
     if !bundle.leaves.is_sorted_by(|one, next| one.seq < next.seq) {
         return Err("leaves are twice there or out of order".to_owned());
@@ -167,6 +173,9 @@ fn others(bundle: &Bundle, frame: &Manifest) -> Result<(Leaves, Vec<Rotation>), 
             return Err(format!("{name} is another leaf"));
         }
         let (proof, checkpoint) = included(&manifest, &other.manifest, &other.proof)?;
+        if other.seq >= now.size {
+            return Err(format!("{name} is newer than the newest checkpoint"));
+        }
         match &manifest.leaf {
             Leaf::KeyRotate { vkey, .. } if checkpoint.size == other.seq + 1 => {
                 let key = VerifierKey::parse(vkey).map_err(|error| format!("{name}: {error}"))?;

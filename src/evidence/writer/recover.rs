@@ -99,13 +99,17 @@ impl Writer {
         index: &RwLock<Index>,
     ) -> Result<(), StoreError> {
         let torn = |state: &&SegmentState| state.torn;
+        let failed = |error: io::Error| super::retry("setting torn bytes aside", &error);
         let active = self.segments.active.number;
         if let Some(state) = states.iter().filter(torn).find(|state| state.number == active) {
             // The unfinished leaf is written again, byte for byte, where it lies; what follows it is set aside.
             let here = unfinished.as_ref().filter(|leaf| leaf.location.segment == state.number);
             let keep = here.map_or(state.end, |leaf| leaf.location.offset + leaf.location.length as u64);
-            if self.set_aside(state, keep).is_err() {
-                self.segments.active.poisoned = true;
+            let is_signed = unfinished.is_none() && self.signs_next_leaf(state, keep).map_err(failed)?;
+            match self.set_aside(state, keep) {
+                // Another leaf would take the number of one whose signature may come back.
+                Err(error) if is_signed => return Err(failed(error)),
+                aside => self.segments.active.poisoned |= aside.is_err(),
             }
         }
         if let Some(leaf) = unfinished {
@@ -114,7 +118,11 @@ impl Writer {
             self.finish(index)?;
         }
         for state in states.iter().filter(torn).filter(|state| state.number != active) {
+            let is_signed = self.pending.is_none() && self.signs_next_leaf(state, state.end).map_err(failed)?;
             if let Err(error) = self.set_aside(state, state.end) {
+                if is_signed {
+                    return Err(failed(error));
+                }
                 tracing::warn!(segment = state.number, %error, "torn bytes stay where they are");
                 self.segments.abandoned.push((state.number, state.end));
             }
@@ -138,6 +146,15 @@ impl Writer {
             self.record(&Leaf::Incident { at: now.to_string(), kind: IncidentKind::Damage, what, continues }, index)?;
         }
         Ok(())
+    }
+
+    /// Whether what follows `keep` holds a signature over the leaf that comes next, which is not whole.
+    fn signs_next_leaf(&self, state: &SegmentState, keep: u64) -> io::Result<bool> {
+        let bytes = std::fs::read(wal::segment_path(&self.dir, state.number))?;
+        let behind = bytes.get(usize::try_from(keep).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let records = behind.chunks(BLOCK).filter_map(Record::decode).map(|(record, _)| record);
+        let next = self.frontier.size();
+        Ok(records.into_iter().any(|record| record.kind == Kind::Commit && record.seq >= next))
     }
 
     /// Copies what follows the end of a segment to quarantine, from `keep` on, and clears it.

@@ -1,4 +1,4 @@
-//! The real parts that `tests/setup` installs: Prometheus, Alertmanager and the Python SDKs.
+//! The real parts that `tests/setup` installs: Prometheus, Alertmanager, the Python SDKs and a provider for Node.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,13 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 pub(crate) fn python(script: &str) -> Command {
     let mut command = interpreter("venv");
     command.arg(repository("tests/e2e").join(script));
+    command
+}
+
+/// A script of the repository in the Python environment.
+pub(crate) fn python_example(script: &str) -> Command {
+    let mut command = interpreter("venv");
+    command.arg(repository(script));
     command
 }
 

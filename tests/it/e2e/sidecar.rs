@@ -46,7 +46,7 @@ rules:
   rules:
 {rules}
 breakers:
-  - {{ class: QUALITY_DEGRADATION, mode: enforce, open_for: 3s, probe_share: 0.5, probes: 5, route: fallback }}
+  - {{ class: QUALITY_DEGRADATION, mode: enforce, open_for: 3s, open_for_max: 3s, probe_share: 0.5, probes: 5, route: fallback }}
 alertmanager: {{ urls: ['{alertmanager}'], resend_interval: 2s, resolved_for: 60s }}
 telemetry: {{ traces_endpoint: '{traces_to}' }}
 ",
