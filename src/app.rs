@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::api::{self, Phase, Readiness, Reload, Sources};
+use crate::baseline::BaselineFile;
 use crate::config::{self, Config, Source};
 use crate::engine::registry::Registry;
 use crate::engine::witness::{Witness, Witnessed};
@@ -36,6 +37,7 @@ pub struct App {
     receiver: receiver::Bound,
     api: api::Bound,
     sources: Sources,
+    baselines: BaselineFile,
     witnesses: Witnesses,
     exporter: Option<Arc<Exporter>>,
     signals: Signals,
@@ -80,6 +82,8 @@ impl App {
                 "frames in the log that this version can't list; they are served and verified as ever"
             );
         }
+        let baselines = BaselineFile::in_dir(&config.data_dir);
+        baselines.restore(&mut engine);
         let engine = engine::start(engine, store.clone()).context("starting the engine")?;
         let exporter = config.exporter.as_ref().map(exporter::start).transpose().context("starting the exporter")?;
         let sources = Sources {
@@ -93,7 +97,8 @@ impl App {
             windows: config.windows,
             now: clock::now,
         };
-        Ok(Self { config, receiver, api, sources, witnesses, exporter: exporter.map(Arc::new), signals })
+        let exporter = exporter.map(Arc::new);
+        Ok(Self { config, receiver, api, sources, baselines, witnesses, exporter, signals })
     }
 
     /// The one line on stdout that says where everything listens.
@@ -116,7 +121,7 @@ impl App {
     /// # Errors
     /// When the drain did not finish in time.
     pub async fn serve(self) -> anyhow::Result<()> {
-        let Self { config, receiver, api, sources, witnesses, exporter, mut signals } = self;
+        let Self { config, receiver, api, sources, baselines, witnesses, exporter, mut signals } = self;
         let [receiving, notifying, serving] = std::array::from_fn(|_| CancellationToken::new());
         let tasks = TaskTracker::new();
         let (engine, readiness) = (sources.engine.clone(), sources.readiness.clone());
@@ -129,6 +134,7 @@ impl App {
             let run = notify::run(settings, runbooks, api.base_url(), client, engine.clone(), clock::now, stop);
             notifier = Some(tasks.spawn(run));
         }
+        tasks.spawn(baselines.clone().keep(engine.clone(), receiving.clone().cancelled_owned()));
         let witnesses = tasks.spawn(witnesses.run(notifying.clone().cancelled_owned()));
         tasks.spawn(reload_on(signals.hangup()?, sources.reload.clone()));
         let api = tasks.spawn(api.serve(sources, serving.clone().cancelled_owned()));
@@ -145,6 +151,7 @@ impl App {
                 Ok(finished) => finished.context("finishing exports in flight")?,
                 Err(_) => tracing::warn!("exports in flight were given up"),
             }
+            baselines.save(&engine).await;
             engine.stop().await;
             notifying.cancel();
             // Side by side: a next hop that is away takes all the time there is, and must not cost the last alerts.

@@ -19,6 +19,7 @@
 
 pub mod api;
 pub mod app;
+mod baseline;
 pub mod cli;
 pub mod config;
 pub mod core;

@@ -40,6 +40,8 @@ pub enum Metric {
     BreakerTransitions,
     /// Configuration reloads by result.
     ConfigReloads,
+    /// Readings and writings of the baselines' file, by result.
+    BaselineFiles,
     /// Alerts received by webhook, by result.
     WebhookAlerts,
     /// Requests the admin listener turned away, by reason.
@@ -58,7 +60,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, for registration and the reference page.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Spans,
         Self::LogRecords,
         Self::ReceiverRequests,
@@ -76,6 +78,7 @@ impl Metric {
         Self::Notifications,
         Self::BreakerTransitions,
         Self::ConfigReloads,
+        Self::BaselineFiles,
         Self::WebhookAlerts,
         Self::AdminRejections,
         Self::UnpricedCalls,
@@ -106,6 +109,7 @@ impl Metric {
             Self::Notifications => "freezeframe_notifications_total",
             Self::BreakerTransitions => "freezeframe_breaker_transitions_total",
             Self::ConfigReloads => "freezeframe_config_reloads_total",
+            Self::BaselineFiles => "freezeframe_baseline_files_total",
             Self::WebhookAlerts => "freezeframe_webhook_alerts_total",
             Self::AdminRejections => "freezeframe_admin_rejections_total",
             Self::UnpricedCalls => "freezeframe_unpriced_calls_total",
@@ -141,6 +145,9 @@ impl Metric {
             Self::Notifications => "Alerts sent to Alertmanager, by result (sent, partial, rejected, failed).",
             Self::BreakerTransitions => "Breaker transitions, by feature, class, from, to and reason.",
             Self::ConfigReloads => "Configuration reloads, by result.",
+            Self::BaselineFiles => {
+                "Baselines read at start and written since, by result (restored, missing, refused, saved, failed)."
+            }
             Self::WebhookAlerts => {
                 "Alerts received by webhook, by result (frozen, known, resolved, not_committed, refused, skipped)."
             }

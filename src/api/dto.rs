@@ -69,6 +69,7 @@ pub(super) struct Alert {
     verdict: &'static str,
     value: Option<f64>,
     threshold: Option<f64>,
+    thresholds: Vec<Threshold>,
     samples: u64,
     ci_low: Option<f64>,
     ci_high: Option<f64>,
@@ -78,6 +79,14 @@ pub(super) struct Alert {
     resolved_at: Option<String>,
     incident_id: Option<String>,
     summary: String,
+}
+
+/// A limit in force: `source` is `fixed`, `learned from 3 d`, `burn rate 14.4` or, before it is learned,
+/// `insufficient_data`.
+#[derive(Debug, Serialize)]
+pub(super) struct Threshold {
+    value: Option<f64>,
+    source: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -102,6 +111,7 @@ pub(super) struct Incident {
     signal: Option<&'static str>,
     value: Option<f64>,
     threshold: Option<f64>,
+    threshold_source: Option<String>,
     samples: Option<u64>,
     suspect: Option<String>,
     frame_ids: Vec<String>,

@@ -3,7 +3,7 @@
 use super::Config;
 use crate::core::completeness::Recent;
 use crate::core::meters::Meters;
-use crate::core::{declared, ledger, window};
+use crate::core::{baseline, declared, ledger, window};
 
 /// Ids, times and counters of an open trace, without its content.
 const TRACE_BYTES: u64 = 1 << 10;
@@ -55,5 +55,6 @@ pub(super) fn feature_bytes(windows: &window::Policy) -> u64 {
     (Meters::bytes_max(LABEL_BYTES)
         + Recent::bytes_max()
         + window::bytes_max(windows)
+        + baseline::BYTES_MAX
         + ledger::bytes_max(windows, DETAIL_BYTES)) as u64
 }

@@ -104,7 +104,10 @@ fn rule_row(rule: &Rule) -> String {
         Relative::Delta(delta) if delta < 0.0 => format!("baseline - {}", -delta),
         Relative::Delta(delta) => format!("baseline + {delta}"),
     });
-    let bounds: Vec<String> = rule.limit.fixed.map(|fixed| fixed.to_string()).into_iter().chain(baseline).collect();
+    let slack = rule.limit.slack.map(|slack| format!("slack {slack}"));
+    let burn_rate = rule.limit.burn_rate.map(|it| format!("burn rate {} of {}", it.factor, it.objective));
+    let fixed = rule.limit.fixed.map(|fixed| fixed.to_string());
+    let bounds: Vec<String> = [fixed, baseline, slack, burn_rate].into_iter().flatten().collect();
     let signal = super::slot::Word::chosen(&draft.signal).unwrap_or_default();
     format!(
         "| `{}` | {} | {} | `{signal}` {side} {} | {} | {} | {} |\n",

@@ -7,7 +7,7 @@ use super::fields::{Draft, Field, Table};
 use super::slot::Slot;
 use super::yaml::{Node, Place, Value};
 use super::{Config, built_in};
-use crate::core::detect::{Direction, Limit, Relative, Rule};
+use crate::core::detect::{BurnRate, Direction, Limit, Relative, Rule};
 use crate::core::incident::{Class, Severity};
 use crate::core::signal::Signal;
 
@@ -30,8 +30,12 @@ pub(super) struct RuleDraft {
     pub(super) fixed: Option<f64>,
     pub(super) factor: Option<f64>,
     pub(super) delta: Option<f64>,
+    pub(super) slack: Option<f64>,
+    pub(super) objective: Option<f64>,
+    pub(super) burn_rate: Option<f64>,
     /// Zero until said: the short window.
     pub(super) window: Duration,
+    pub(super) window_samples: usize,
     pub(super) hold: Duration,
     pub(super) keep_firing: Duration,
     pub(super) samples_min: usize,
@@ -71,9 +75,29 @@ pub(super) const RULE_FIELDS: &[Field<RuleDraft>] = &[
         slot: |rule| Slot::Number(&mut rule.delta),
     },
     Field {
+        path: "limit.baseline_slack",
+        meaning: "Limit as the seasonal baseline's share of failures plus at least this, by a sequential test; a factor or delta stands in until the baseline is learned.",
+        slot: |rule| Slot::Number(&mut rule.slack),
+    },
+    Field {
+        path: "limit.burn_rate.objective",
+        meaning: "Share of good samples that is promised: the error budget is the rest.",
+        slot: |rule| Slot::Number(&mut rule.objective),
+    },
+    Field {
+        path: "limit.burn_rate.factor",
+        meaning: "How many times faster than promised the error budget burns, over the window and the last twelfth of it.",
+        slot: |rule| Slot::Number(&mut rule.burn_rate),
+    },
+    Field {
         path: "window",
         meaning: "Length of the sliding window that is judged: a multiple of windows.slot, at most windows.long; windows.short unless said.",
         slot: |rule| Slot::Time(&mut rule.window, Duration::from_secs(1)..=DAY),
+    },
+    Field {
+        path: "window_samples",
+        meaning: "For low traffic: where the window has fewer samples than this, the newest so many are judged, as far as windows.long reaches; 0 for none.",
+        slot: |rule| Slot::Count(&mut rule.window_samples, 0..=1_000_000),
     },
     Field {
         path: "for",
@@ -165,6 +189,7 @@ impl RuleDraft {
             direction,
             limit,
             window,
+            window_samples,
             hold,
             keep_firing,
             samples_min,
@@ -185,7 +210,11 @@ impl RuleDraft {
             fixed: limit.fixed,
             factor,
             delta,
+            slack: limit.slack,
+            objective: limit.burn_rate.map(|it| it.objective),
+            burn_rate: limit.burn_rate.map(|it| it.factor),
             window: *window,
+            window_samples: usize::try_from(*window_samples).unwrap_or(usize::MAX),
             hold: *hold,
             keep_firing: *keep_firing,
             samples_min: usize::try_from(*samples_min).unwrap_or(usize::MAX),
@@ -197,6 +226,7 @@ impl RuleDraft {
     /// The limit as written.
     pub(super) fn limit(&self) -> Limit {
         let baseline = self.factor.map(Relative::Factor).or(self.delta.map(Relative::Delta));
-        Limit { fixed: self.fixed, baseline }
+        let burn_rate = self.objective.zip(self.burn_rate).map(|(objective, factor)| BurnRate { objective, factor });
+        Limit { fixed: self.fixed, baseline, slack: self.slack, burn_rate }
     }
 }

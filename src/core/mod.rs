@@ -5,6 +5,7 @@
 pub mod alert;
 pub mod assembly;
 pub mod attribution;
+pub mod baseline;
 pub mod breaker;
 pub mod canonical;
 pub mod completeness;

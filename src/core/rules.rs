@@ -1,9 +1,9 @@
 //! The built-in alert rules: one table, each with the reason for its numbers.
 //!
-//! Shared by all: the window is five minutes, judged with those nested around it; a condition must hold for 30 s
-//! (three evaluations, so that a page comes within two minutes of the trouble) and an alert keeps firing for two
-//! minutes after its condition last held, so that a flapping one is one page. A learned limit tells a change from
-//! what the feature is used to; a fixed one holds from the first minute on.
+//! Shared by all: the window is five minutes, judged with those nested around it; a condition must hold for 10 s (the
+//! next evaluation agrees; the tests pay for the number of looks, and a longer wait would only delay the page) and an alert
+//! keeps firing for two minutes after its condition last held, so that a flapping one is one page. A slack and a learned
+//! limit tell a change from what the feature is used to; a fixed one holds from the first minute on.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::signal::Signal;
 /// The window of every built-in rule.
 pub const WINDOW: Duration = Duration::from_secs(5 * 60);
 /// How long a condition must hold, except where any hit counts.
-pub const HOLD: Duration = Duration::from_secs(30);
+pub const HOLD: Duration = Duration::from_secs(10);
 /// How long an alert keeps firing after its condition last held.
 pub const KEEP_FIRING: Duration = Duration::from_secs(2 * 60);
 
@@ -56,7 +56,7 @@ pub const BUILT_IN: [BuiltIn; 19] = [
         class: Class::RetrievalOutage,
         severity: Severity::Sev2,
         signal: Signal::EmptyRetrievalRatio,
-        limit: both(0.15, Relative::Delta(0.1)),
+        limit: slack(0.15, Relative::Delta(0.1), 0.02),
         samples_min: 10,
         summary: "More retrievals than usual find nothing or fail.",
         reason: "A healthy index answers nearly everything; questions nobody wrote a document for are a few percent.",
@@ -86,7 +86,7 @@ pub const BUILT_IN: [BuiltIn; 19] = [
         class: Class::QualityDegradation,
         severity: Severity::Sev2,
         signal: Signal::Quality,
-        limit: both(0.8, Relative::Delta(-0.05)),
+        limit: slack(0.8, Relative::Delta(-0.05), 0.01),
         samples_min: 10,
         summary: "Fewer answers are good than usual.",
         reason: "0.80 is the usual floor of a service in production; five points of loss are a regression before that.",
@@ -96,7 +96,7 @@ pub const BUILT_IN: [BuiltIn; 19] = [
         class: Class::QualityDegradation,
         severity: Severity::Sev2,
         signal: Signal::EvaluationPassRatio,
-        limit: both(0.8, Relative::Delta(-0.05)),
+        limit: slack(0.8, Relative::Delta(-0.05), 0.01),
         samples_min: 10,
         summary: "Fewer evaluations pass than usual.",
         reason: "As for quality: evaluations are its best judges where there are any.",
@@ -126,7 +126,7 @@ pub const BUILT_IN: [BuiltIn; 19] = [
         class: Class::QualityDegradation,
         severity: Severity::Sev2,
         signal: Signal::RefusalRatio,
-        limit: both(0.15, Relative::Delta(0.05)),
+        limit: slack(0.15, Relative::Delta(0.05), 0.02),
         samples_min: 10,
         summary: "The model refuses more requests than usual.",
         reason: "Refusals are a few percent; a model update that refuses every twentieth request more is felt.",
@@ -136,7 +136,7 @@ pub const BUILT_IN: [BuiltIn; 19] = [
         class: Class::QualityDegradation,
         severity: Severity::Sev3,
         signal: Signal::BlockRatio,
-        limit: both(0.25, Relative::Delta(0.1)),
+        limit: slack(0.25, Relative::Delta(0.1), 0.05),
         samples_min: 10,
         summary: "A policy or guardrail blocks more requests than usual.",
         reason: "Blocking is what guardrails are for: a wave is worth a look, either at the guardrail or at who tries.",
@@ -156,7 +156,7 @@ pub const BUILT_IN: [BuiltIn; 19] = [
         class: Class::PerformanceDegradation,
         severity: Severity::Sev2,
         signal: Signal::ErrorRatio,
-        limit: both(0.1, Relative::Delta(0.05)),
+        limit: slack(0.1, Relative::Delta(0.05), 0.01),
         samples_min: 10,
         summary: "More requests fail than usual.",
         reason: "Providers fail below 1 % of requests; every tenth failing is felt by everybody within a session.",
@@ -196,7 +196,7 @@ pub const BUILT_IN: [BuiltIn; 19] = [
         class: Class::PerformanceDegradation,
         severity: Severity::Sev2,
         signal: Signal::ToolSuccessRatio,
-        limit: both(0.9, Relative::Delta(-0.05)),
+        limit: slack(0.9, Relative::Delta(-0.05), 0.01),
         samples_min: 10,
         summary: "More tool executions fail than usual.",
         reason: "Tools of a working agent succeed 95 to 99 times of 100; models make up what a failing tool withholds.",
@@ -262,6 +262,7 @@ impl BuiltIn {
             direction: self.signal.worse(),
             limit: self.limit,
             window: WINDOW,
+            window_samples: 0,
             hold: HOLD,
             keep_firing: KEEP_FIRING,
             samples_min: self.samples_min,
@@ -272,16 +273,23 @@ impl BuiltIn {
 }
 
 const fn fixed(limit: f64) -> Limit {
-    Limit { fixed: Some(limit), baseline: None }
+    Limit { fixed: Some(limit), ..NONE }
 }
 
 const fn learned(limit: Relative) -> Limit {
-    Limit { fixed: None, baseline: Some(limit) }
+    Limit { baseline: Some(limit), ..NONE }
 }
 
 const fn both(fixed: f64, learned: Relative) -> Limit {
-    Limit { fixed: Some(fixed), baseline: Some(learned) }
+    Limit { fixed: Some(fixed), baseline: Some(learned), ..NONE }
 }
+
+/// A fixed limit from the first minute, the last good hour within it, and a slack once the baseline is learned.
+const fn slack(fixed: f64, learned: Relative, slack: f64) -> Limit {
+    Limit { slack: Some(slack), ..both(fixed, learned) }
+}
+
+const NONE: Limit = Limit { fixed: None, baseline: None, slack: None, burn_rate: None };
 
 #[cfg(test)]
 mod tests;

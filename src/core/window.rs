@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use super::histogram::Previous;
 use super::meters::Meters;
-use super::signal::{Count, Measure};
+use super::signal::{Count, Measure, Signal};
 use super::time::UnixNanos;
 use slot::{Slot, Summing};
 
@@ -92,7 +92,9 @@ impl Windows {
     ///
     /// When the clock has stepped back, everything kept is moved back with it, so that lengths stay true; after a
     /// step forward or a long pause, what is too old then is dropped.
-    pub fn close_slot(&mut self, at: UnixNanos, meters: &Meters, learn: bool) {
+    ///
+    /// Returns the slots that are old enough to be learned from now, oldest first.
+    pub fn close_slot(&mut self, at: UnixNanos, meters: &Meters, learn: bool) -> Vec<Window> {
         self.follow_clock(at);
         let from = self.slots.back().map_or(at.minus(self.policy.slot), |last| last.to);
         let slot = self.read(from, at, meters, learn);
@@ -100,12 +102,39 @@ impl Windows {
         if !learn {
             self.slots.iter_mut().for_each(|slot| slot.learn = false);
         }
+        let mut learned = Vec::new();
         while self.slots.front().is_some_and(|slot| slot.middle() < at.minus(self.policy.short)) {
-            self.slots.pop_front().into_iter().for_each(|old| self.retire(old));
+            let Some(old) = self.slots.pop_front() else { break };
+            learned.extend((old.learn && !old.is_empty()).then(|| old.window()));
+            self.retire(old);
         }
         while self.coarse.front().is_some_and(|slot| slot.middle() < at.minus(self.policy.long)) {
             self.coarse.pop_front();
         }
+        learned
+    }
+
+    /// The newest slot.
+    #[must_use]
+    pub fn newest(&self) -> Window {
+        self.slots.back().map_or_else(|| Summing::default().window(self.to()), Slot::window)
+    }
+
+    /// The window of length `length`, or the longer one that reaches back until it has `samples` of a signal, at most the
+    /// long window.
+    #[must_use]
+    pub fn reaching(&self, signal: Signal, samples: u64, length: Duration) -> Window {
+        let to = self.to();
+        let mut summing = Summing::default();
+        let mut found = 0;
+        for slot in self.slots.iter().rev().chain(self.coarse.iter().rev()) {
+            if slot.middle() < to.minus(length) && found >= samples {
+                break;
+            }
+            summing.add(slot);
+            found += slot.window().samples(signal);
+        }
+        summing.window(to)
     }
 
     /// The short window.

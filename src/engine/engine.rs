@@ -2,7 +2,7 @@
 //! `run`, `backtest`, `drill` and the tests drive it through these same methods.
 
 use std::cell::OnceCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -18,6 +18,7 @@ use super::registry::{ALL, Registry};
 use super::view::{FrameState, Incident};
 use crate::config::Config;
 use crate::core::assembly::{Added, Assembly, Closed, Evicted};
+use crate::core::baseline::Baselines;
 use crate::core::completeness::Observation;
 use crate::core::declared::Declared;
 use crate::core::dialect::{Normaliser, Settings};
@@ -43,6 +44,8 @@ pub struct Engine {
     pricing: Pricing,
     pub(super) registry: Arc<Registry>,
     pub(super) features: HashMap<Arc<str>, Feature, FixedState>,
+    /// Restored baselines of features that have not been seen yet.
+    pub(super) restored: BTreeMap<String, Baselines>,
     pub(super) incidents: VecDeque<Arc<Incident>>,
     /// Frames handed out and not yet durable, by frame id, with the end of the alert's patience.
     pub(super) committing: HashMap<String, Committing, FixedState>,
@@ -73,6 +76,7 @@ impl Engine {
             pricing: Pricing::new(&config.cost),
             registry,
             features: HashMap::default(),
+            restored: BTreeMap::new(),
             incidents: VecDeque::new(),
             committing: HashMap::default(),
             effects: Vec::new(),
@@ -264,7 +268,9 @@ impl Engine {
     pub(super) fn feature(&mut self, name: &str) -> &mut Feature {
         if !self.features.contains_key(name) {
             let (name, meters) = self.registry.get_or_insert(name);
-            self.features.insert(name.clone(), Feature::new(name, meters, &self.config));
+            let mut feature = Feature::new(name.clone(), meters, &self.config);
+            feature.baselines = self.restored.remove(&*name).unwrap_or_default();
+            self.features.insert(name, feature);
         }
         self.features.get_mut(name).expect("inserted above when it was absent")
     }

@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::effect::{Acknowledgement, Effect};
 use super::engine::{Engine, INCIDENTS_MAX};
-use super::feature::Cause;
+use super::feature::{Cause, Feature};
 use super::view::{Breach, FrameState, Incident, Notice};
 use crate::core::alert;
-use crate::core::detect::{Verdict, judge_nested};
+use crate::core::detect::{Seen, Verdict};
 use crate::core::time::UnixNanos;
+use crate::core::window::Nested;
 use crate::metrics::Metric;
 
 impl Engine {
@@ -17,23 +19,29 @@ impl Engine {
     pub(super) fn end_slot(&mut self, at: UnixNanos) {
         let mut names: Vec<Arc<str>> = self.features.keys().cloned().collect();
         names.sort_unstable();
+        let with_slack = |feature: &Feature| feature.alerts.iter().filter(|it| it.rule.limit.slack.is_some()).count();
+        let series = self.features.values().map(with_slack).sum();
         for name in names {
             let Some(feature) = self.features.get_mut(&name) else { continue };
-            let learn = feature.is_learning();
-            feature.windows.close_slot(at, &feature.meters, learn);
-            feature.ledger.close_slot(at, learn);
-            self.judge_rules(&name, at);
+            feature.close_slot(at);
+            self.judge_rules(&name, series, at);
             self.tick_breakers(&name, at);
         }
     }
 
-    fn judge_rules(&mut self, name: &Arc<str>, at: UnixNanos) {
-        let Some(feature) = self.features.get_mut(name) else { return };
-        let baseline = feature.windows.baseline();
+    fn judge_rules(&mut self, name: &Arc<str>, series: usize, at: UnixNanos) {
+        let Some(Feature { windows, baselines, alerts, .. }) = self.features.get_mut(name) else { return };
+        let last_good = windows.baseline();
+        let mut nested: Option<(Duration, Nested)> = None;
         let mut moved = Vec::new();
-        for (index, instance) in feature.alerts.iter_mut().enumerate() {
-            let windows = feature.windows.nested(instance.rule.window);
-            instance.verdict = judge_nested(&instance.rule, &windows, baseline.as_ref());
+        for (index, instance) in alerts.iter_mut().enumerate() {
+            let window = instance.rule.window;
+            let (_, nested) = match nested.take().filter(|(length, _)| *length == window) {
+                Some(same) => nested.insert(same),
+                None => nested.insert((window, windows.nested(window))),
+            };
+            let seen = Seen { windows, nested, last_good: last_good.as_ref(), baselines, series };
+            instance.verdict = instance.watch.judge(&instance.rule, &seen);
             let step = instance.state.step(&instance.verdict, at, &instance.rule);
             instance.state = step.state;
             moved.extend(step.transition.map(|transition| (index, transition)));
@@ -164,6 +172,6 @@ impl super::feature::Instance {
             Verdict::Healthy { estimate } => (Some(estimate), None),
             Verdict::InsufficientData { .. } => (None, None),
         };
-        Breach { signal: Some(self.rule.signal), estimate, limit }
+        Breach { signal: Some(self.rule.signal), estimate, limit, source: self.verdict.source() }
     }
 }

@@ -4,9 +4,10 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::core::baseline::Baselines;
 use crate::core::breaker::{self, Input};
 use crate::core::completeness::{Observation, Recent};
-use crate::core::detect::{Rule, Verdict};
+use crate::core::detect::{Rule, Verdict, Watch};
 use crate::core::facts::Facts;
 use crate::core::fingerprint::{alert_labels, fingerprint};
 use crate::core::ledger::{Ledger, Texts};
@@ -25,6 +26,7 @@ pub(super) struct Feature {
     pub(super) name: Arc<str>,
     pub(super) meters: Arc<Meters>,
     pub(super) windows: Windows,
+    pub(super) baselines: Baselines,
     pub(super) ledger: Ledger,
     pub(super) recorder: Recorder,
     pub(super) completeness: Recent,
@@ -73,6 +75,7 @@ pub(super) struct Instance {
     pub(super) rule: Arc<Rule>,
     pub(super) fingerprint: String,
     pub(super) state: alert::State,
+    pub(super) watch: Watch,
     pub(super) verdict: Verdict,
     /// Id of the incident of the current or last firing.
     pub(super) incident: Option<String>,
@@ -103,6 +106,7 @@ impl Feature {
     pub(super) fn new(name: Arc<str>, meters: Arc<Meters>, config: &Config) -> Self {
         let mut feature = Self {
             windows: Windows::new(config.windows),
+            baselines: Baselines::default(),
             ledger: Ledger::new(config.windows),
             recorder: Recorder::new(config.records_max),
             completeness: Recent::new(config.windows.long),
@@ -139,6 +143,15 @@ impl Feature {
             })
             .collect();
         gone
+    }
+
+    /// Ends a slot; what is old enough and good is learned.
+    pub(super) fn close_slot(&mut self, at: UnixNanos) {
+        let learn = self.is_learning();
+        let learned = self.windows.close_slot(at, &self.meters, learn);
+        let last_good = if learned.is_empty() { None } else { self.windows.baseline() };
+        learned.iter().for_each(|slot| self.baselines.learn(slot, last_good.as_ref()));
+        self.ledger.close_slot(at, learn);
     }
 
     /// Takes in one closed request. What stands behind a new value is redacted before it is kept.
@@ -198,6 +211,7 @@ impl Instance {
             fingerprint: fingerprint(&alert_labels(&rule, feature, extra)),
             rule,
             state: alert::State::Inactive,
+            watch: Watch::default(),
             verdict: Verdict::InsufficientData { samples: 0 },
             incident: None,
             resolved_at: None,

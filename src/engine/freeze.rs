@@ -44,10 +44,16 @@ impl Engine {
             signal: Some(rule.signal.as_str()),
             estimate: breach.estimate,
             threshold: breach.limit,
+            threshold_source: breach.source.map(|it| it.to_string()),
             starts_at: since,
             rule_sha256: Some(rule.sha256()),
         };
-        let from = breach.limit.map_or(since, |limit| feature.onset(&rule, limit, since, at, slot));
+        let oldest = at.minus(self.config.windows.long);
+        let from = match (instance.watch.onset(), breach.limit) {
+            (Some(onset), _) => onset.max(oldest),
+            (None, Some(limit)) => feature.onset(&rule, limit, since, at, slot),
+            (None, None) => since,
+        };
         self.capture(id, name, Trigger { alert, breach, from }, at);
     }
 
@@ -70,10 +76,11 @@ impl Engine {
             signal: None,
             estimate: None,
             threshold: None,
+            threshold_source: None,
             starts_at,
             rule_sha256: None,
         };
-        let breach = Breach { signal: None, estimate: None, limit: None };
+        let breach = Breach { signal: None, estimate: None, limit: None, source: None };
         let from = starts_at.max(at.minus(self.config.windows.long));
         self.capture(id.clone(), &name, Trigger { alert, breach, from }, at);
         (id, true)

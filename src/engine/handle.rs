@@ -1,11 +1,13 @@
 //! The door to the engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::view::{Notice, View};
 use crate::config::Config;
+use crate::core::baseline::Baselines;
 use crate::core::incident::Class;
 use crate::core::time::UnixNanos;
 use crate::otlp::{Logs, Traces};
@@ -21,6 +23,8 @@ pub enum Command {
     Breaker(BreakerOrder, oneshot::Sender<Result<(), NoSuchBreaker>>),
     /// An alert that somebody else fires; freezes a frame unless there is one. Answers with the incident.
     Witness(ForeignAlert, oneshot::Sender<Witnessed>),
+    /// What every feature is used to, by name.
+    Baselines(oneshot::Sender<BTreeMap<String, Baselines>>),
     /// A new configuration.
     Reload(Arc<Config>, oneshot::Sender<()>),
     /// Finish what is open and end.
@@ -172,6 +176,14 @@ impl Handle {
     /// As [`Handle::traces`].
     pub async fn witness(&self, alert: ForeignAlert) -> Result<Witnessed, Refused> {
         self.ask(|reply| Command::Witness(alert, reply)).await
+    }
+
+    /// What every feature is used to, by name, for a later start to take up.
+    ///
+    /// # Errors
+    /// As [`Handle::traces`].
+    pub async fn baselines(&self) -> Result<BTreeMap<String, Baselines>, Refused> {
+        self.ask(Command::Baselines).await
     }
 
     /// Takes up a new configuration without losing windows.

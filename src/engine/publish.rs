@@ -47,6 +47,7 @@ impl Engine {
             fingerprint: instance.fingerprint.clone(),
             state,
             verdict: instance.verdict,
+            thresholds: instance.watch.thresholds().to_vec(),
             starts_at: since.or(incident.as_ref().map(|it| it.starts_at)),
             resolved_at: instance.resolved_at.filter(|_| state == AlertState::Inactive),
             incident,

@@ -1,12 +1,16 @@
-//! Incidents read back from the log at start: a restart must not make the list of incidents forget what was frozen.
+//! What survives a restart: incidents read back from the log, so that the list of incidents does not forget what was
+//! frozen, and baselines.
 //!
 //! Only what a frame says comes back. How an incident ended, and what breakers did about it, is not in its frame.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::engine::{Engine, INCIDENTS_MAX};
 use super::store::{Receipt, Store, StoreError};
 use super::view::{Breach, FrameState, Incident};
+use crate::core::baseline::{Baselines, RestoreError};
 use crate::core::detect::Estimate;
 use crate::core::incident::{Class, Severity};
 use crate::core::signal::Signal;
@@ -27,7 +31,37 @@ impl Engine {
         }
         Ok(unread)
     }
+
+    /// What every feature is used to: copies, to be written elsewhere. Those not seen since the start fill the places left.
+    #[must_use]
+    pub fn baselines(&self) -> BTreeMap<String, Baselines> {
+        let seen = self.features.iter().map(|(name, feature)| (name.to_string(), feature.baselines.clone()));
+        seen.chain(self.restored.clone()).take(self.features_max()).collect()
+    }
+
+    /// Takes up a [`Baselines::snapshot`]. Returns of how many features.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or of another version; then nothing of them is taken.
+    pub fn restore_baselines(&mut self, bytes: &[u8]) -> Result<usize, RestoreError> {
+        let mut restored = Baselines::restore(bytes, self.features_max())?;
+        let features = restored.len();
+        for (name, feature) in &mut self.features {
+            if let Some(baselines) = restored.remove(&**name) {
+                feature.baselines = baselines;
+            }
+        }
+        self.restored = restored;
+        Ok(features)
+    }
+
+    fn features_max(&self) -> usize {
+        self.config.features.max.saturating_add(OWN_FEATURES)
+    }
 }
+
+/// `_all` and `_other`.
+const OWN_FEATURES: usize = 2;
 
 /// The part of a frame that its incident is made of.
 #[derive(Deserialize)]
@@ -87,6 +121,11 @@ impl Alert {
         let estimate = || {
             Some(Estimate { value: self.value?, samples: self.samples?, ci_low: self.ci_low?, ci_high: self.ci_high? })
         };
-        Breach { signal: self.signal.as_deref().and_then(Signal::parse), estimate: estimate(), limit: self.threshold }
+        Breach {
+            signal: self.signal.as_deref().and_then(Signal::parse),
+            estimate: estimate(),
+            limit: self.threshold,
+            source: None,
+        }
     }
 }

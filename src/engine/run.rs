@@ -103,6 +103,7 @@ impl Live {
                 tracing::warn!(feature, class, action = ?order.action, comment, "breaker ordered by hand");
                 answer(reply, self.engine.order(&order, now));
             }
+            Event::Command(Command::Baselines(reply)) => answer(reply, self.engine.baselines()),
             Event::Command(Command::Reload(config, reply)) => {
                 self.engine.reconfigure(config, now);
                 answer(reply, ());

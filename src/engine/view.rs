@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::store::Receipt;
 use crate::core::breaker;
 use crate::core::completeness::Completeness;
-use crate::core::detect::{Estimate, Rule, Verdict};
+use crate::core::detect::{Estimate, Rule, Source, Threshold, Verdict};
 use crate::core::incident::{Class, Severity};
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
@@ -52,6 +52,8 @@ pub struct Alert {
     pub state: AlertState,
     /// What the rule found at the last tick.
     pub verdict: Verdict,
+    /// The limits in force, and where each comes from.
+    pub thresholds: Vec<Threshold>,
     /// `startsAt`; `None` while inactive and never fired.
     pub starts_at: Option<UnixNanos>,
     /// `endsAt` of the last firing, once resolved.
@@ -104,6 +106,8 @@ pub struct Breach {
     pub estimate: Option<Estimate>,
     /// The limit it breached.
     pub limit: Option<f64>,
+    /// Where that limit comes from; `None` for one read back from the log.
+    pub source: Option<Source>,
 }
 
 /// What became of an incident's frame.

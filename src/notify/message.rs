@@ -83,17 +83,21 @@ fn annotations(alert: &Alert, source: &Source) -> BTreeMap<&'static str, String>
 /// The breach as it was when the frame was captured; it does not change while the alert fires.
 fn description(alert: &Alert) -> String {
     let breach = alert.incident.as_ref().map(|incident| incident.breach);
-    let (estimate, limit) = match (breach, alert.verdict) {
-        (Some(breach), _) => (breach.estimate, breach.limit),
-        (None, Verdict::Breached { estimate, limit, .. }) => (Some(estimate), Some(limit)),
-        (None, Verdict::Healthy { estimate }) => (Some(estimate), None),
-        (None, Verdict::InsufficientData { .. }) => (None, None),
+    let (estimate, limit, source) = match (breach, alert.verdict) {
+        (Some(breach), _) => (breach.estimate, breach.limit, breach.source),
+        (None, Verdict::Breached { estimate, limit, source }) => (Some(estimate), Some(limit), Some(source)),
+        (None, Verdict::Healthy { estimate }) => (Some(estimate), None, None),
+        (None, Verdict::InsufficientData { .. }) => (None, None, None),
     };
     let (signal, feature) = (alert.rule.signal.as_str(), &alert.feature);
     let Some(Estimate { value, samples, ci_low, ci_high }) = estimate else {
         return format!("{signal} of {feature} is out of bounds.");
     };
-    let limit = limit.map(|limit| format!(", limit {}", figure(limit))).unwrap_or_default();
+    let limit = match (limit, source) {
+        (Some(limit), Some(source)) => format!(", limit {}, {source}", figure(limit)),
+        (Some(limit), None) => format!(", limit {}", figure(limit)),
+        (None, _) => String::new(),
+    };
     format!(
         "{signal} of {feature} is {}{limit} ({samples} samples, 95 % confidence interval {} to {}).",
         figure(value),

@@ -9,7 +9,7 @@ use freezeframe::api::{self, Readiness, Reload, Sources};
 use freezeframe::config;
 use freezeframe::core::breaker::{self, Machine, Mode, Plan, Policy, Preset};
 use freezeframe::core::completeness::Completeness;
-use freezeframe::core::detect::{Direction, Estimate, Limit, Rule, Verdict};
+use freezeframe::core::detect::{Direction, Estimate, Limit, Rule, Source, Threshold, Verdict};
 use freezeframe::core::fingerprint::{alert_labels, fingerprint};
 use freezeframe::core::incident::{Class, Severity};
 use freezeframe::core::manifest::Leaf;
@@ -191,8 +191,9 @@ pub(crate) fn rule() -> Arc<Rule> {
         severity: Severity::Sev1,
         signal: Signal::Quality,
         direction: Direction::Below,
-        limit: Limit { fixed: Some(0.85), baseline: None },
+        limit: Limit { fixed: Some(0.85), ..Limit::default() },
         window: Duration::from_secs(300),
+        window_samples: 0,
         hold: Duration::ZERO,
         keep_firing: Duration::ZERO,
         samples_min: 20,
@@ -216,7 +217,12 @@ pub(crate) fn incident(id: &str, frame: FrameState) -> Arc<Incident> {
         fired_at: NOW,
         resolved_at: None,
         recalled: false,
-        breach: Breach { signal: Some(Signal::Quality), estimate: Some(ESTIMATE), limit: Some(0.85) },
+        breach: Breach {
+            signal: Some(Signal::Quality),
+            estimate: Some(ESTIMATE),
+            limit: Some(0.85),
+            source: Some(Source::Fixed),
+        },
         frame,
         suspect: Some("prompt_revision=v2".into()),
         breaker_actions: vec![],
@@ -230,7 +236,8 @@ pub(crate) fn alert(state: AlertState, incident: Option<Arc<Incident>>) -> Alert
         rule,
         feature: "support".into(),
         state,
-        verdict: Verdict::Breached { estimate: ESTIMATE, limit: 0.85, learned: false },
+        verdict: Verdict::Breached { estimate: ESTIMATE, limit: 0.85, source: Source::Fixed },
+        thresholds: vec![Threshold { value: Some(0.85), source: Source::Fixed }],
         starts_at: Some(NOW),
         resolved_at: None,
         incident,

@@ -209,7 +209,7 @@ async fn the_alert_as_sent() {
     assert_eq!(body[0]["labels"], labels);
     let annotations = json!({
         "summary": "Answers got worse.",
-        "description": "quality of support is 0.71, limit 0.85 (132 samples, 95 % confidence interval 0.62 to 0.79).",
+        "description": "quality of support is 0.71, limit 0.85, fixed (132 samples, 95 % confidence interval 0.62 to 0.79).",
         "runbook_url": "https://runbooks.example/LlmQualityLow.md",
         "frame_url": "http://ff:8889/api/v1/incidents/0192-committed/frame",
         "frame_id": "0192-committed",

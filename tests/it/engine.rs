@@ -8,7 +8,7 @@ use freezeframe::core::breaker::State;
 use freezeframe::core::time::UnixNanos;
 use freezeframe::engine::handle::ForeignAlert;
 use freezeframe::engine::registry::Registry;
-use freezeframe::engine::view::{AlertState, FrameState, Notice};
+use freezeframe::engine::view::{AlertState, Breach, FrameState, Notice};
 use freezeframe::engine::{
     Acknowledgement, Effect, Engine, FrameBytes, INCIDENTS_MAX, Receipt, Store as _, StoreError,
 };
@@ -238,7 +238,7 @@ fn incidents_come_back_from_the_log() {
     for (after, before) in after.iter().zip(&before) {
         assert_eq!((&after.id, &after.frame, &after.suspect), (&before.id, &before.frame, &before.suspect));
         assert_eq!((&after.alertname, after.class, after.severity), (&before.alertname, before.class, before.severity));
-        assert_eq!((&after.feature, after.breach), (&before.feature, before.breach));
+        assert_eq!((&after.feature, after.breach), (&before.feature, Breach { source: None, ..before.breach }));
         assert_eq!((after.state(), before.state()), ("unknown", "firing"));
         let alert = ForeignAlert {
             fingerprint: before.fingerprint.clone(),

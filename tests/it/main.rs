@@ -8,6 +8,7 @@ mod breakers;
 mod completeness;
 mod config;
 mod deploy;
+mod detection;
 mod dialect;
 mod e2e;
 mod engine;

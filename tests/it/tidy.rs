@@ -10,7 +10,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const TABLES: [&str; 3] = ["src/config/fields.rs", "src/core/completeness/remedy.rs", "src/core/triage/playbook.rs"];
 
 /// What each room may import of the others. `core` and `otlp` are values in, values out; edges never meet.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("src/core/", &["core", "otlp"]),
     ("src/otlp/", &["otlp"]),
     ("src/config/", &["config", "core"]),
@@ -22,6 +22,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("src/witness/", &["witness", "engine", "core", "config", "metrics"]),
     ("src/evidence/", &["evidence", "engine", "core", "config", "metrics"]),
     ("src/toolkit/", &["toolkit", "engine", "core", "otlp", "config"]),
+    ("src/baseline.rs", &["engine", "core", "metrics"]),
     ("src/metrics.rs", &["metrics"]),
 ];
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Alert, AlertEvent, Breaker, BreakerAction, BreakerEvent, Estimate, Feature, Frame, FrameEvent, Incident, Signal,
-    Transition, Window,
+    Threshold, Transition, Window,
 };
 use crate::core::breaker::{self, Mode};
 use crate::core::fingerprint::alert_labels;
@@ -49,6 +49,12 @@ impl Estimate {
     }
 }
 
+impl Threshold {
+    fn new(threshold: &detect::Threshold) -> Self {
+        Self { value: threshold.value, source: threshold.source.to_string() }
+    }
+}
+
 impl Alert {
     pub(in crate::api) fn new(alert: &view::Alert) -> Self {
         let (verdict, estimate, threshold, samples) = match alert.verdict {
@@ -68,6 +74,7 @@ impl Alert {
             verdict,
             value: estimate.map(|estimate| estimate.value),
             threshold: threshold.or(alert.rule.limit.fixed),
+            thresholds: alert.thresholds.iter().map(Threshold::new).collect(),
             samples,
             ci_low: estimate.map(|estimate| estimate.ci_low),
             ci_high: estimate.map(|estimate| estimate.ci_high),
@@ -105,6 +112,7 @@ impl Incident {
             signal: incident.breach.signal.map(signal::Signal::as_str),
             value: estimate.map(|estimate| estimate.value),
             threshold: incident.breach.limit,
+            threshold_source: incident.breach.source.map(|it| it.to_string()),
             samples: estimate.map(|estimate| estimate.samples),
             suspect: incident.suspect.clone(),
             frame_ids: frame.id.iter().cloned().collect(),

@@ -9,7 +9,8 @@ use crate::config::error::{Problems, did_you_mean};
 use crate::config::fields::Draft;
 use crate::config::rules::RuleDraft;
 use crate::config::units::show_duration;
-use crate::core::detect::{Direction, Relative, Rule};
+use crate::core::detect::{Direction, Limit, Relative, Rule};
+use crate::core::signal::Shape;
 use crate::core::window;
 
 /// The rules in effect: built-in ones, less the disabled, changed and added to by the written ones.
@@ -61,6 +62,8 @@ pub(super) fn compile(draft: &Draft, problems: &mut Problems) -> Vec<Arc<Rule>> 
 
 fn rule(written: &RuleDraft, prefix: &str, windows: &window::Policy, problems: &mut Problems) -> Option<Rule> {
     limits(written, prefix, problems);
+    learned(written, prefix, problems);
+    burn_rate(written, prefix, problems);
     let window = if written.window.is_zero() { windows.short } else { written.window };
     judged(window, prefix, windows, problems);
     for glob in &written.features {
@@ -100,6 +103,7 @@ fn rule(written: &RuleDraft, prefix: &str, windows: &window::Policy, problems: &
         direction: written.direction?,
         limit: written.limit(),
         window,
+        window_samples: written.window_samples as u64,
         hold: written.hold,
         keep_firing: written.keep_firing,
         samples_min: written.samples_min as u64,
@@ -130,13 +134,13 @@ fn judged(window: Duration, prefix: &str, windows: &window::Policy, problems: &m
 fn limits(written: &RuleDraft, prefix: &str, problems: &mut Problems) {
     let field = |name: &str| format!("{prefix}.limit.{name}");
     let at = |name: &str, problems: &Problems| problems.place(&field(name)).or(problems.place(prefix));
-    if written.fixed.is_none() && written.factor.is_none() && written.delta.is_none() {
+    if written.limit() == Limit::default() {
         let found = "no limit";
         problems.error(
             problems.place(prefix),
             &format!("{prefix}.limit"),
             found,
-            "fixed, baseline_factor or baseline_delta",
+            "fixed, baseline_factor, baseline_delta, baseline_slack or burn_rate",
         );
     }
     if written.factor.is_some() && written.delta.is_some() {
@@ -177,5 +181,42 @@ fn limits(written: &RuleDraft, prefix: &str, problems: &mut Problems) {
             "a limit that the baseline itself breaches",
             "a limit beyond the baseline",
         );
+    }
+}
+
+fn learned(written: &RuleDraft, prefix: &str, problems: &mut Problems) {
+    let Some(slack) = written.slack else { return };
+    let field = format!("{prefix}.limit.baseline_slack");
+    let at = problems.place(&field).or(problems.place(prefix));
+    if !(slack > 0.0 && slack < 1.0) {
+        problems.error(at, &field, slack.to_string(), "a share of samples between 0 and 1");
+    }
+    if written.signal.is_some_and(|signal| matches!(signal.shape(), Shape::Mean(_))) {
+        problems.error(at, &field, "a slack on a mean", "a slack on a share or a quantile");
+        problems.hint("baseline_factor and baseline_delta judge means");
+    }
+}
+
+fn burn_rate(written: &RuleDraft, prefix: &str, problems: &mut Problems) {
+    let field = format!("{prefix}.limit.burn_rate");
+    let at = problems.place(&field).or(problems.place(prefix));
+    if written.objective.is_some() != written.burn_rate.is_some() {
+        problems.error(at, &field, "half of it", "an objective and a factor");
+        return;
+    }
+    let Some(burn_rate) = written.limit().burn_rate else { return };
+    if !(burn_rate.objective > 0.0 && burn_rate.objective < 1.0 && burn_rate.factor > 0.0) {
+        let found = format!("objective {} and factor {}", burn_rate.objective, burn_rate.factor);
+        problems.error(at, &field, found, "an objective between 0 and 1 and a factor above 0");
+    } else if burn_rate.failures() >= 1.0 {
+        let found = format!(
+            "a budget of {} that burns at most {} times as fast",
+            1.0 - burn_rate.objective,
+            1.0 / (1.0 - burn_rate.objective)
+        );
+        problems.error(at, &field, found, "a factor that failures of all samples exceed");
+    }
+    if written.signal.is_some_and(|signal| !built_in::is_ratio(signal)) {
+        problems.error(at, &field, "a burn rate on what is no share", "a burn rate on a share of samples");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use expect_test::expect;
 
 use super::*;
-use crate::core::detect::Estimate;
+use crate::core::detect::{Estimate, Source};
 use crate::core::rules;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -16,7 +16,7 @@ fn rule(hold: u32, keep_firing: u32) -> Rule {
 fn verdicts() -> [(&'static str, Verdict); 3] {
     let estimate = Estimate { value: 0.5, samples: 10, ci_low: 0.3, ci_high: 0.7 };
     [
-        ("breached", Verdict::Breached { estimate, limit: 0.8, learned: false }),
+        ("breached", Verdict::Breached { estimate, limit: 0.8, source: Source::Fixed }),
         ("healthy", Verdict::Healthy { estimate }),
         ("insufficient_data", Verdict::InsufficientData { samples: 3 }),
     ]

@@ -3,8 +3,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::histogram::{Distribution, Histogram, Previous};
 use crate::core::rules;
-use crate::core::signal::Count;
+use crate::core::signal::{Count, Measure};
 use crate::core::time::UnixNanos;
+use crate::core::window::{Nested, Window};
 
 fn window(counts: &[(Count, u64)], values: &[(Measure, &[u64])]) -> Window {
     let mut all = [0; Count::N];
@@ -92,18 +93,18 @@ fn learned_limits_are_lenient_and_say_so() {
     let baseline = quality(9_500, 500);
     let limit = learned_limit(&rule("LLMQualityDegradation"), &baseline).expect("there is a baseline");
     assert!((0.894..0.9).contains(&limit), "{limit}");
-    let Verdict::Breached { limit: told, learned, .. } =
+    let Verdict::Breached { limit: told, source, .. } =
         judge(&rule("LLMQualityDegradation"), &quality(850, 150), Some(&baseline))
     else {
         panic!("ten points below the baseline")
     };
-    assert_eq!((told, learned), (limit, true));
-    let Verdict::Breached { limit: told, learned, .. } =
+    assert_eq!((told, source), (limit, Source::Learned { time: Duration::from_secs(300) }));
+    let Verdict::Breached { limit: told, source, .. } =
         judge(&rule("LLMQualityDegradation"), &quality(680, 320), Some(&baseline))
     else {
         panic!("below both")
     };
-    assert_eq!((told, learned), (0.8, false));
+    assert_eq!((told, source), (0.8, Source::Fixed));
     assert!(!breached("LLMQualityDegradation", &quality(850, 150), None), "within the fixed limit");
 }
 

@@ -81,6 +81,8 @@ pub struct Alert {
     pub estimate: Option<Estimate>,
     /// The limit it breached.
     pub threshold: Option<f64>,
+    /// Where that limit comes from: `fixed`, `learned from 3 d`, `burn rate 14.4`.
+    pub threshold_source: Option<String>,
     /// Since when the condition holds.
     pub starts_at: UnixNanos,
     /// SHA-256 of the rule, lowercase hex; `None` for an alert that somebody else raised.
@@ -180,6 +182,7 @@ impl Frame {
             "signal": alert.signal,
             "value": alert.estimate.map(|it| it.value),
             "threshold": alert.threshold,
+            "threshold_source": alert.threshold_source,
             "samples": alert.estimate.map(|it| it.samples),
             "ci_low": alert.estimate.map(|it| it.ci_low),
             "ci_high": alert.estimate.map(|it| it.ci_high),

@@ -5,7 +5,8 @@ use rand::{Rng, SeedableRng};
 
 use super::*;
 use crate::core::alert;
-use crate::core::detect::judge_nested;
+use crate::core::baseline::Baselines;
+use crate::core::detect::{Seen, Watch};
 use crate::core::meters::Meters;
 use crate::core::request::tests::request;
 use crate::core::request::{Document, Evaluation, Failure, Judge, ModelCall, Outcome, Request, Retrieval, ToolCall};
@@ -56,6 +57,8 @@ struct Feature {
     windows: Windows,
     rules: Vec<Rule>,
     alerts: Vec<alert::State>,
+    baselines: Baselines,
+    watches: Vec<Watch>,
     /// Size and state of a slow random walk of everything, in log-odds and log-latency.
     wander: (f64, f64),
 }
@@ -69,6 +72,8 @@ impl Feature {
             meters: Meters::default(),
             windows: Windows::new(POLICY),
             alerts: vec![alert::State::Inactive; rules.len()],
+            baselines: Baselines::default(),
+            watches: vec![Watch::default(); rules.len()],
             rules,
             wander: (wander, 0.0),
         }
@@ -89,12 +94,15 @@ impl Feature {
         self.now = self.now.plus(POLICY.slot);
         self.drift();
         let learn = self.alerts.iter().all(|alert| *alert == alert::State::Inactive);
-        self.windows.close_slot(self.now, &self.meters, learn);
+        let learned = self.windows.close_slot(self.now, &self.meters, learn);
         let (nested, baseline) = (self.windows.nested(WINDOW), self.windows.baseline());
+        learned.iter().for_each(|slot| self.baselines.learn(slot, baseline.as_ref()));
         let mut fired = Vec::new();
-        for (rule, state) in self.rules.iter().zip(&mut self.alerts) {
+        let (windows, baselines) = (&self.windows, &self.baselines);
+        let seen = Seen { windows, nested: &nested, last_good: baseline.as_ref(), baselines, series: 16 };
+        for ((rule, state), watch) in self.rules.iter().zip(&mut self.alerts).zip(&mut self.watches) {
             let before = state.as_str();
-            *state = state.step(&judge_nested(rule, &nested, baseline.as_ref()), self.now, rule).state;
+            *state = state.step(&watch.judge(rule, &seen), self.now, rule).state;
             if state.as_str() == "firing" && before != "firing" {
                 fired.push(rule.name.to_string());
             }

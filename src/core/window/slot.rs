@@ -34,6 +34,11 @@ impl Slot {
         self.counts.iter().all(|count| *count == 0) && self.values.iter().all(Distribution::is_empty)
     }
 
+    /// The slot as a window of its own.
+    pub(super) fn window(&self) -> Window {
+        Window::new(self.from, self.to, self.counts.map(u64::from), self.values.clone())
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         self.from = self.from.min(other.from);
         self.to = self.to.max(other.to);

@@ -28,7 +28,7 @@ impl Driver {
             let one = Request { latency: Duration::from_millis(latency_ms), ..request() };
             (0..n).for_each(|_| self.meters.record(&one, false));
             self.now = self.now.plus(POLICY.slot);
-            self.windows.close_slot(self.now, &self.meters, learn);
+            drop(self.windows.close_slot(self.now, &self.meters, learn));
         }
     }
 
@@ -137,7 +137,7 @@ fn jitter_does_not_flicker() {
         driver.now =
             driver.now.plus(Duration::from_millis(10_000 + slot * 7_919 % 400)).minus(Duration::from_millis(200));
         driver.meters.record(&request(), false);
-        driver.windows.close_slot(driver.now, &driver.meters, true);
+        drop(driver.windows.close_slot(driver.now, &driver.meters, true));
         assert!(slot < 6 || (6..=7).contains(&driver.short()), "slot {slot}: {}", driver.short());
     }
 }
@@ -160,7 +160,7 @@ fn memory_is_bounded() {
         }
         meters.record(&request(), false);
         now = now.plus(policy.slot);
-        windows.close_slot(now, &meters, true);
+        drop(windows.close_slot(now, &meters, true));
     }
     let kept: usize = [&windows.slots, &windows.coarse, &windows.learned]
         .into_iter()
