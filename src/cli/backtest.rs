@@ -39,7 +39,7 @@ fn document(result: &Backtest) -> Json {
                 "feature": &*alert.feature,
                 "class": alert.rule.class.as_str(),
                 "severity": alert.rule.severity.as_str(),
-                "patterns": alert.incident.as_ref().map_or(&[][..], |it| &it.patterns),
+                "patterns": alert.incident.iter().flat_map(|it| &it.patterns).map(|it| it.as_str()).collect::<Vec<_>>(),
                 "signal": alert.rule.signal.as_str(),
                 "state": alert.state.as_str(),
                 "at": at.to_string(),

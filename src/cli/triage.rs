@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::incident::Where;
 use super::output::{Format, print_json, print_table, say};
-use crate::core::triage::{self, Answered, End, Findings, Hypothesis, Play, Question, Walk};
+use crate::core::triage::{self, Answered, End, Findings, Hypothesis, Play, Question, Recognised, Walk};
 
 /// Bytes of a document that is read.
 const DOCUMENT_BYTES_MAX: u64 = 128 << 20;
@@ -105,11 +105,12 @@ fn print(
         Ok(End::Incident { class, .. }) => document.map(|frame| triage::hypotheses(class, frame)).unwrap_or_default(),
         Ok(End::NotAnIncident { .. }) | Err(_) => Vec::new(),
     };
+    let patterns = document.map(triage::patterns).unwrap_or_default();
     if format == Format::Json {
         let path = walk.path.iter().map(|(question, yes)| {
             json!({ "question": question.name, "text": question.text, "answer": yes, "why": why(question) })
         });
-        print_json(&as_json(walk, path.collect(), &hypotheses, play))?;
+        print_json(&as_json(walk, path.collect(), &patterns, &hypotheses, play))?;
         return Ok(());
     }
     match &walk.end {
@@ -131,6 +132,14 @@ fn print(
         vec![question.name.to_owned(), question.text.to_owned(), yes.to_owned(), why(question)]
     };
     print_table(format, &["question", "asks", "answer", "because"], walk.path.iter().map(row))?;
+    if !patterns.is_empty() {
+        say("")?;
+        let row = |it: &Recognised| {
+            let question = Play::of_pattern(it.pattern).map_or("", |play| play.question);
+            vec![it.pattern.as_str().to_owned(), it.evidence.clone(), question.to_owned()]
+        };
+        print_table(format, &["pattern", "figures", "the postmortem will ask"], patterns.iter().map(row))?;
+    }
     if !hypotheses.is_empty() {
         say("")?;
         let row = |it: &Hypothesis| vec![it.text.to_owned(), it.standing.as_str().to_owned(), it.evidence.clone()];
@@ -146,13 +155,20 @@ fn print(
     Ok(())
 }
 
-fn as_json(walk: &Walk, path: Vec<Json>, hypotheses: &[Hypothesis], play: Option<&Play>) -> Json {
+fn as_json(
+    walk: &Walk,
+    path: Vec<Json>,
+    patterns: &[Recognised],
+    hypotheses: &[Hypothesis],
+    play: Option<&Play>,
+) -> Json {
     let incident = match walk.end {
         Ok(End::Incident { class, severity, .. }) => Some((class, severity)),
         Ok(End::NotAnIncident { .. }) | Err(_) => None,
     };
     let hypothesis =
         |it: &Hypothesis| json!({ "text": it.text, "standing": it.standing.as_str(), "evidence": it.evidence });
+    let pattern = |it: &Recognised| json!({ "pattern": it.pattern.as_str(), "evidence": it.evidence });
     json!({
         "class": incident.map(|(class, _)| class.as_str()),
         "severity": incident.map(|(_, severity)| severity.as_str()),
@@ -161,6 +177,7 @@ fn as_json(walk: &Walk, path: Vec<Json>, hypotheses: &[Hypothesis], play: Option
         "why": walk.end.map(|end| end.why()).ok(),
         "path": path,
         "next": walk.end.err().map(|it| json!({ "question": it.name, "text": it.text, "look": it.look })),
+        "patterns": patterns.iter().map(pattern).collect::<Vec<_>>(),
         "hypotheses": hypotheses.iter().map(hypothesis).collect::<Vec<_>>(),
         "question": play.map(|play| play.question),
         "checklist": play.map(|play| play.checklist),

@@ -15,6 +15,25 @@ pub enum Class {
     DataIncident,
 }
 
+/// What an incident looks like beside its class: none or more of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pattern {
+    /// Answers got worse and no objective is breached.
+    SilentQualityRegression,
+    /// The judge passed what it should have failed, or moved itself.
+    JudgeInducedFalseNegative,
+    /// The index is true to a world that has moved on.
+    RetrievalStaleness,
+    /// A tool's contract changed.
+    ToolSchemaDrift,
+    /// Other questions are asked.
+    TrafficMixShift,
+    /// Text of others acts as an instruction.
+    PromptInjection,
+    /// The provider of the model is the cause.
+    UpstreamProvider,
+}
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
@@ -52,6 +71,39 @@ impl Class {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.as_str() == name)
+    }
+}
+
+impl Pattern {
+    /// All patterns.
+    pub const ALL: [Self; 7] = [
+        Self::SilentQualityRegression,
+        Self::JudgeInducedFalseNegative,
+        Self::RetrievalStaleness,
+        Self::ToolSchemaDrift,
+        Self::TrafficMixShift,
+        Self::PromptInjection,
+        Self::UpstreamProvider,
+    ];
+
+    /// The name in frames.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SilentQualityRegression => "silent_quality_regression",
+            Self::JudgeInducedFalseNegative => "judge_induced_false_negative",
+            Self::RetrievalStaleness => "retrieval_staleness",
+            Self::ToolSchemaDrift => "tool_schema_drift",
+            Self::TrafficMixShift => "traffic_mix_shift",
+            Self::PromptInjection => "prompt_injection",
+            Self::UpstreamProvider => "upstream_provider",
+        }
+    }
+
+    /// The pattern of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|pattern| pattern.as_str() == name)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::core::frame::{self, Frame, Producer, Redaction, VariableState};
 use crate::core::incident::{Class, Severity};
 use crate::core::request::Request;
 use crate::core::time::UnixNanos;
+use crate::core::triage;
 use crate::core::variable::Variable;
 
 /// What asks for a frame: an alert of ours, or one that somebody else raised.
@@ -88,21 +89,22 @@ impl Engine {
 
     fn capture(&mut self, id: String, name: &Arc<str>, trigger: Trigger, at: UnixNanos) {
         let Some(feature) = self.features.get(name) else { return };
-        let frame = self.frame(id.clone(), feature, &trigger, at);
+        let mut frame = self.frame(id.clone(), feature, &trigger, at);
+        frame.alert.patterns = triage::patterns(&frame.body().into()).into_iter().map(|it| it.pattern).collect();
         let suspect = match &frame.answer {
             Answer::One(best) => Some(format!("{}={}", best.variable.as_str(), best.value)),
             Answer::Ambiguous(_) | Answer::CannotTell(_) | Answer::NoSignificantChange => None,
         };
-        let alert = trigger.alert;
         let bytes = Arc::new(FrameBytes {
             id: id.clone(),
             captured_at: at.to_string(),
             feature: name.to_string(),
-            fingerprint: alert.fingerprint.clone(),
+            fingerprint: frame.alert.fingerprint.clone(),
             body: frame.body(),
         });
         let deadline = at.plus(self.config.evidence.commit_timeout);
         self.committing.insert(id.clone(), Committing { deadline });
+        let alert = frame.alert;
         self.open_incident(Incident {
             id,
             feature: name.clone(),

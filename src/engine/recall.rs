@@ -12,7 +12,7 @@ use super::store::{Receipt, Store, StoreError};
 use super::view::{Breach, FrameState, Incident};
 use crate::core::baseline::{Baselines, RestoreError};
 use crate::core::detect::Estimate;
-use crate::core::incident::{Class, Severity};
+use crate::core::incident::{Class, Pattern, Severity};
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
 
@@ -78,6 +78,7 @@ struct Alert {
     fingerprint: String,
     class: String,
     severity: String,
+    patterns: Vec<String>,
     starts_at: String,
     signal: Option<String>,
     threshold: Option<f64>,
@@ -101,7 +102,7 @@ impl Said {
             feature: self.feature.into(),
             class: Class::parse(&self.alert.class)?,
             severity: Severity::parse(&self.alert.severity)?,
-            patterns: Vec::new(),
+            patterns: self.alert.patterns.iter().filter_map(|name| Pattern::parse(name)).collect(),
             starts_at: UnixNanos::parse(&self.alert.starts_at)?,
             fired_at: UnixNanos::parse(&self.captured_at)?,
             resolved_at: None,

@@ -9,7 +9,7 @@ use super::store::Receipt;
 use crate::core::breaker;
 use crate::core::completeness::Completeness;
 use crate::core::detect::{Estimate, Rule, Source, Threshold, Verdict};
-use crate::core::incident::{Class, Severity};
+use crate::core::incident::{Class, Pattern, Severity};
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
 
@@ -75,8 +75,8 @@ pub struct Incident {
     pub class: Class,
     /// Severity.
     pub severity: Severity,
-    /// Diagnostic patterns, by name.
-    pub patterns: Vec<&'static str>,
+    /// Diagnostic patterns.
+    pub patterns: Vec<Pattern>,
     /// Fingerprint of the alert.
     pub fingerprint: String,
     /// `startsAt` of the alert.

@@ -11,7 +11,7 @@ use freezeframe::core::breaker::{self, Machine, Mode, Plan, Policy, Preset};
 use freezeframe::core::completeness::Completeness;
 use freezeframe::core::detect::{Direction, Estimate, Limit, Rule, Source, Threshold, Verdict};
 use freezeframe::core::fingerprint::{alert_labels, fingerprint};
-use freezeframe::core::incident::{Class, Severity};
+use freezeframe::core::incident::{Class, Pattern, Severity};
 use freezeframe::core::manifest::Leaf;
 use freezeframe::core::request::{
     Evaluation, Judge, ModelCall, Outcome, Prompt, Request, Retrieval, ToolCall, TraceId, Traffic,
@@ -211,7 +211,7 @@ pub(crate) fn incident(id: &str, frame: FrameState) -> Arc<Incident> {
         alertname: "LlmQualityLow".into(),
         class: Class::QualityDegradation,
         severity: Severity::Sev1,
-        patterns: vec!["silent_quality_regression"],
+        patterns: vec![Pattern::SilentQualityRegression],
         fingerprint: fingerprint(&alert_labels(&rule(), "support", &[])),
         starts_at: NOW,
         fired_at: NOW,

@@ -104,7 +104,7 @@ impl Incident {
             alertname: incident.alertname.clone(),
             class: incident.class.as_str(),
             severity: incident.severity.as_str(),
-            patterns: incident.patterns.clone(),
+            patterns: incident.patterns.iter().map(|it| it.as_str()).collect(),
             fingerprint: incident.fingerprint.clone(),
             starts_at: time(incident.starts_at),
             fired_at: time(incident.fired_at),

@@ -15,7 +15,7 @@ pub use variables::{Side, VariableState};
 use super::attribution::{Answer, Standing, Suspect};
 use super::completeness::{Completeness, Gap};
 use super::detect::Estimate;
-use super::incident::{Class, Severity};
+use super::incident::{Class, Pattern, Severity};
 use super::request::Request;
 use super::time::UnixNanos;
 use super::trace_record;
@@ -74,7 +74,7 @@ pub struct Alert {
     /// Severity.
     pub severity: Severity,
     /// Diagnostic patterns.
-    pub patterns: Vec<&'static str>,
+    pub patterns: Vec<Pattern>,
     /// Name of the signal; `None` for an alert that somebody else raised.
     pub signal: Option<&'static str>,
     /// The signal's estimate.
@@ -178,7 +178,7 @@ impl Frame {
             "fingerprint": alert.fingerprint,
             "class": alert.class.as_str(),
             "severity": alert.severity.as_str(),
-            "patterns": alert.patterns,
+            "patterns": alert.patterns.iter().map(|it| it.as_str()).collect::<Vec<_>>(),
             "signal": alert.signal,
             "value": alert.estimate.map(|it| it.value),
             "threshold": alert.threshold,

@@ -10,7 +10,7 @@ use crate::core::variable::Variable;
 /// Share of the added time that a stage must explain.
 const STAGE_SHARE_MIN: f64 = 0.5;
 /// A signal that confirms a hypothesis must have changed by this factor (shares: see [`super::findings`]).
-const FACTOR_MIN: f64 = 1.25;
+pub(super) const FACTOR_MIN: f64 = 1.25;
 
 /// A hypothesis, and what the two windows say about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ fn signal_worse(frame: &Json, signal: Signal) -> (Standing, String) {
 }
 
 /// Means add up, so the stage with most of the added seconds is where they are spent.
-fn stage(frame: &Json, signal: Signal) -> (Standing, String) {
+pub(super) fn stage(frame: &Json, signal: Signal) -> (Standing, String) {
     let added = |signal: Signal| {
         let Pair { incident, baseline, .. } = pair(frame, signal)?;
         Some(incident.value - baseline?.value)
@@ -158,7 +158,7 @@ fn stage(frame: &Json, signal: Signal) -> (Standing, String) {
     (if is_most { Standing::Confirmed } else { Standing::Rejected }, figures.join(", "))
 }
 
-fn moved(frame: &Json, variable: Variable) -> (Standing, String) {
+pub(super) fn moved(frame: &Json, variable: Variable) -> (Standing, String) {
     let name = variable.as_str();
     let own = |suspect: &&Json| suspect["variable"].as_str() == Some(name);
     let suspects = frame["suspects"].as_array().map_or(&[][..], Vec::as_slice);

@@ -2,7 +2,7 @@
 //! behind the documentation, the runbook pages and what `triage` prints.
 
 use crate::core::detect::Rule;
-use crate::core::incident::Class;
+use crate::core::incident::{Class, Pattern};
 use crate::core::rules;
 use crate::core::signal::Signal;
 
@@ -11,8 +11,8 @@ use crate::core::signal::Signal;
 pub enum Subject {
     /// One of the five classes.
     Class(Class),
-    /// A diagnostic pattern beside the class, by its name in frames.
-    Pattern(&'static str),
+    /// A diagnostic pattern beside the class.
+    Pattern(Pattern),
     /// A kind of incident that has no class yet, by the name of its page.
     Addendum(&'static str),
 }
@@ -46,7 +46,8 @@ impl Subject {
     pub fn name(self) -> &'static str {
         match self {
             Self::Class(class) => class.as_str(),
-            Self::Pattern(name) | Self::Addendum(name) => name,
+            Self::Pattern(pattern) => pattern.as_str(),
+            Self::Addendum(name) => name,
         }
     }
 }
@@ -56,6 +57,12 @@ impl Play {
     #[must_use]
     pub fn of(class: Class) -> Option<&'static Self> {
         PLAYBOOK.iter().find(|play| play.subject == Subject::Class(class))
+    }
+
+    /// The entry of a pattern.
+    #[must_use]
+    pub fn of_pattern(pattern: Pattern) -> Option<&'static Self> {
+        PLAYBOOK.iter().find(|play| play.subject == Subject::Pattern(pattern))
     }
 
     /// The built-in alerts that detect it: those of its class, or those that watch one of its signals.
@@ -239,7 +246,7 @@ pub const PLAYBOOK: [Play; 13] = [
         ],
     },
     Play {
-        subject: Subject::Pattern("silent_quality_regression"),
+        subject: Subject::Pattern(Pattern::SilentQualityRegression),
         meaning: "A meaningful share of users gets worse answers while no error fires and no objective is breached.",
         impact: "Hours or days of bad answers before anybody says so.",
         symptoms: &[
@@ -258,7 +265,7 @@ pub const PLAYBOOK: [Play; 13] = [
         mitigation: &["roll back what moved at the onset", "sample and score more of the traffic until it is over"],
     },
     Play {
-        subject: Subject::Pattern("judge_induced_false_negative"),
+        subject: Subject::Pattern(Pattern::JudgeInducedFalseNegative),
         meaning: "The evaluation passed what it should have failed: the fault is the judge's, not the model's.",
         impact: "A regression ships with a green light, and dashboards stay green.",
         symptoms: &[
@@ -282,7 +289,7 @@ pub const PLAYBOOK: [Play; 13] = [
         mitigation: &["put the judge of the sign-off back", "do not roll back the model before the judge is cleared"],
     },
     Play {
-        subject: Subject::Pattern("retrieval_staleness"),
+        subject: Subject::Pattern(Pattern::RetrievalStaleness),
         meaning: "The index shows a world that has drifted from its source, and answers are true to the index.",
         impact: "Confident answers from yesterday: prices, policies, people that have changed.",
         symptoms: &[
@@ -302,7 +309,7 @@ pub const PLAYBOOK: [Play; 13] = [
         mitigation: &["run the ingestion", "pin the last whole index", "say in answers from when the knowledge is"],
     },
     Play {
-        subject: Subject::Pattern("tool_schema_drift"),
+        subject: Subject::Pattern(Pattern::ToolSchemaDrift),
         meaning: "A tool's contract changed: arguments, result shape, permissions or limits.",
         impact: "The planner calls tools wrongly, or reads their answers wrongly, between two requests.",
         symptoms: &["calls of one tool fail to validate", "tool success falls for one path", "the tool path changed"],
@@ -321,7 +328,7 @@ pub const PLAYBOOK: [Play; 13] = [
         mitigation: &["pin the tool's version", "switch the tool off", "adapt description and parser"],
     },
     Play {
-        subject: Subject::Pattern("traffic_mix_shift"),
+        subject: Subject::Pattern(Pattern::TrafficMixShift),
         meaning: "The questions changed, not the system: harder or longer ones are a larger share than before.",
         impact: "Averages fall while every kind of request is served as well as ever.",
         symptoms: &[
@@ -340,7 +347,7 @@ pub const PLAYBOOK: [Play; 13] = [
         mitigation: &["route the new kind of request to what can do it", "do not roll anything back"],
     },
     Play {
-        subject: Subject::Pattern("prompt_injection"),
+        subject: Subject::Pattern(Pattern::PromptInjection),
         meaning: "Text from a user, a document or a tool acts as an instruction.",
         impact: "The model does what somebody else wants: gives data away, calls tools, insults.",
         symptoms: &[
@@ -367,7 +374,7 @@ pub const PLAYBOOK: [Play; 13] = [
         ],
     },
     Play {
-        subject: Subject::Pattern("upstream_provider"),
+        subject: Subject::Pattern(Pattern::UpstreamProvider),
         meaning: "The provider of the model fails, throttles, slows down or serves another build.",
         impact: "Whatever the feature does, through no change of its own.",
         symptoms: &[
@@ -418,15 +425,7 @@ mod tests {
     #[test]
     fn every_class_and_pattern_has_its_entry() {
         let names: Vec<_> = PLAYBOOK.iter().map(|play| play.subject.name()).collect();
-        let patterns = [
-            "silent_quality_regression",
-            "judge_induced_false_negative",
-            "retrieval_staleness",
-            "tool_schema_drift",
-            "traffic_mix_shift",
-            "prompt_injection",
-            "upstream_provider",
-        ];
+        let patterns = Pattern::ALL.map(Pattern::as_str);
         let wanted: Vec<_> =
             Class::ALL.into_iter().map(Class::as_str).chain(patterns).chain(["multi_turn_contamination"]).collect();
         assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>(), wanted.iter().collect());
