@@ -16,13 +16,13 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::api::{self, Phase, Readiness, Reload, Sources};
-use crate::baseline::BaselineFile;
 use crate::config::{self, Config, Source};
 use crate::engine::registry::Registry;
 use crate::engine::witness::{Witness, Witnessed};
 use crate::engine::{self, Engine, Handle, Store, clock};
 use crate::evidence::{self, Log, Peers};
 use crate::exporter::{self, Exporter};
+use crate::kept::{AlertFile, BaselineFile};
 use crate::metrics::Metric;
 use crate::notify;
 use crate::otlp::Signal;
@@ -38,6 +38,7 @@ pub struct App {
     api: api::Bound,
     sources: Sources,
     baselines: BaselineFile,
+    alerts: AlertFile,
     witnesses: Witnesses,
     exporter: Option<Arc<Exporter>>,
     signals: Signals,
@@ -84,6 +85,8 @@ impl App {
         }
         let baselines = BaselineFile::in_dir(&config.data_dir);
         baselines.restore(&mut engine);
+        let alerts = AlertFile::in_dir(&config.data_dir);
+        alerts.restore(&mut engine, clock::now());
         let engine = engine::start(engine, store.clone()).context("starting the engine")?;
         let exporter = config.exporter.as_ref().map(exporter::start).transpose().context("starting the exporter")?;
         let sources = Sources {
@@ -98,7 +101,7 @@ impl App {
             now: clock::now,
         };
         let exporter = exporter.map(Arc::new);
-        Ok(Self { config, receiver, api, sources, baselines, witnesses, exporter, signals })
+        Ok(Self { config, receiver, api, sources, baselines, alerts, witnesses, exporter, signals })
     }
 
     /// The one line on stdout that says where everything listens.
@@ -121,7 +124,7 @@ impl App {
     /// # Errors
     /// When the drain did not finish in time.
     pub async fn serve(self) -> anyhow::Result<()> {
-        let Self { config, receiver, api, sources, baselines, witnesses, exporter, mut signals } = self;
+        let Self { config, receiver, api, sources, baselines, alerts, witnesses, exporter, mut signals } = self;
         let [receiving, notifying, serving] = std::array::from_fn(|_| CancellationToken::new());
         let tasks = TaskTracker::new();
         let (engine, readiness) = (sources.engine.clone(), sources.readiness.clone());
@@ -135,6 +138,7 @@ impl App {
             notifier = Some(tasks.spawn(run));
         }
         tasks.spawn(baselines.clone().keep(engine.clone(), receiving.clone().cancelled_owned()));
+        tasks.spawn(alerts.clone().keep(engine.clone(), receiving.clone().cancelled_owned()));
         let witnesses = tasks.spawn(witnesses.run(notifying.clone().cancelled_owned()));
         tasks.spawn(reload_on(signals.hangup()?, sources.reload.clone()));
         let api = tasks.spawn(api.serve(sources, serving.clone().cancelled_owned()));
@@ -152,6 +156,7 @@ impl App {
                 Err(_) => tracing::warn!("exports in flight were given up"),
             }
             baselines.save(&engine).await;
+            alerts.save(&engine).await;
             engine.stop().await;
             notifying.cancel();
             // Side by side: a next hop that is away takes all the time there is, and must not cost the last alerts.

@@ -19,7 +19,6 @@
 
 pub mod api;
 pub mod app;
-mod baseline;
 pub mod cli;
 pub mod config;
 pub mod core;
@@ -27,6 +26,7 @@ pub mod drill;
 pub mod engine;
 pub mod evidence;
 pub mod exporter;
+mod kept;
 pub mod metrics;
 pub mod notify;
 pub mod otlp;

@@ -40,8 +40,8 @@ pub enum Metric {
     BreakerTransitions,
     /// Configuration reloads by result.
     ConfigReloads,
-    /// Readings and writings of the baselines' file, by result.
-    BaselineFiles,
+    /// Readings and writings of the files that are kept over a restart, by file and result.
+    KeptFiles,
     /// Alerts received by webhook, by result.
     WebhookAlerts,
     /// Requests the admin listener turned away, by reason.
@@ -78,7 +78,7 @@ impl Metric {
         Self::Notifications,
         Self::BreakerTransitions,
         Self::ConfigReloads,
-        Self::BaselineFiles,
+        Self::KeptFiles,
         Self::WebhookAlerts,
         Self::AdminRejections,
         Self::UnpricedCalls,
@@ -109,7 +109,7 @@ impl Metric {
             Self::Notifications => "freezeframe_notifications_total",
             Self::BreakerTransitions => "freezeframe_breaker_transitions_total",
             Self::ConfigReloads => "freezeframe_config_reloads_total",
-            Self::BaselineFiles => "freezeframe_baseline_files_total",
+            Self::KeptFiles => "freezeframe_kept_files_total",
             Self::WebhookAlerts => "freezeframe_webhook_alerts_total",
             Self::AdminRejections => "freezeframe_admin_rejections_total",
             Self::UnpricedCalls => "freezeframe_unpriced_calls_total",
@@ -145,8 +145,8 @@ impl Metric {
             Self::Notifications => "Alerts sent to Alertmanager, by result (sent, partial, rejected, failed).",
             Self::BreakerTransitions => "Breaker transitions, by feature, class, from, to and reason.",
             Self::ConfigReloads => "Configuration reloads, by result.",
-            Self::BaselineFiles => {
-                "Baselines read at start and written since, by result (restored, missing, refused, saved, failed)."
+            Self::KeptFiles => {
+                "Files kept over a restart: reads at the start and writes since, by file and result (restored, missing, refused, saved, failed)."
             }
             Self::WebhookAlerts => {
                 "Alerts received by webhook, by result (frozen, known, resolved, not_committed, refused, skipped)."

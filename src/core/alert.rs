@@ -12,11 +12,16 @@
 //! fires in the step of its first breach, with [`Reason::Breached`]. Too few samples are no breach: a pending alert
 //! ends at once, a firing one after `keep_firing`, and both say so.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
 use super::detect::{Rule, Verdict};
 use super::time::UnixNanos;
 
 /// Where an alert stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
     /// The condition does not hold.
     #[default]
@@ -104,6 +109,20 @@ impl State {
             }
             (Self::Firing { since, fired_at, breached_at }, Healthy { .. } | InsufficientData { .. }) => {
                 self.stay(Self::Firing { since, fired_at, breached_at: breached_at.min(now) })
+            }
+        }
+    }
+
+    /// Leaves out a stretch of time that ended at `now` and in which nobody judged the rule: a restart, a machine that
+    /// slept, a clock that jumped ahead. What is counted goes on from where it was.
+    #[must_use]
+    pub fn passed_over(&self, gap: Duration, now: UnixNanos) -> Self {
+        let later = |at: UnixNanos| at.plus(gap).min(now);
+        match *self {
+            Self::Inactive => Self::Inactive,
+            Self::Pending { since } => Self::Pending { since: later(since) },
+            Self::Firing { since, fired_at, breached_at } => {
+                Self::Firing { since: since.min(now), fired_at: fired_at.min(now), breached_at: later(breached_at) }
             }
         }
     }

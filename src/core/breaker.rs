@@ -35,6 +35,8 @@ pub use plan::{Action, PLANS, Plan, Preset};
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::time::UnixNanos;
 
 /// How a breaker behaves.
@@ -69,7 +71,8 @@ pub enum Mode {
 }
 
 /// Where a breaker stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
     /// Requests pass.
     #[default]

@@ -8,6 +8,7 @@ pub mod attribution;
 pub mod baseline;
 pub mod breaker;
 pub mod canonical;
+pub mod carried;
 pub mod completeness;
 pub mod cosignature;
 pub mod declared;

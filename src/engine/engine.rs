@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -231,10 +232,22 @@ impl Engine {
         if now >= self.next_slot {
             let slot = self.config.windows.slot;
             let end = now.floor(slot);
+            self.pass_over(end.since(self.next_slot), end);
             self.close_due(end);
             self.end_slot(end);
             self.next_slot = end.plus(slot);
             self.slot_ended = true;
+        }
+    }
+
+    /// Leaves out slots that nobody saw end: the machine slept, or the clock jumped ahead.
+    fn pass_over(&mut self, gap: Duration, now: UnixNanos) {
+        if !gap.is_zero() {
+            let alerts = self.features.values_mut().flat_map(|feature| &mut feature.alerts);
+            alerts.for_each(|alert| {
+                alert.state = alert.state.passed_over(gap, now);
+                alert.watch.resume(&alert.rule, alert.breach().limit, now);
+            });
         }
     }
 

@@ -30,6 +30,7 @@ impl Engine {
     }
 
     fn judge_rules(&mut self, name: &Arc<str>, series: usize, at: UnixNanos) {
+        let slot = self.config.windows.slot;
         let Some(Feature { windows, baselines, alerts, .. }) = self.features.get_mut(name) else { return };
         let last_good = windows.baseline();
         let mut nested: Option<(Duration, Nested)> = None;
@@ -42,6 +43,10 @@ impl Engine {
             };
             let seen = Seen { windows, nested, last_good: last_good.as_ref(), baselines, series };
             instance.verdict = instance.watch.judge(&instance.rule, &seen);
+            if instance.watch.is_resuming(at) && matches!(instance.verdict, Verdict::InsufficientData { .. }) {
+                instance.state = instance.state.passed_over(slot, at);
+                continue;
+            }
             let step = instance.state.step(&instance.verdict, at, &instance.rule);
             instance.state = step.state;
             moved.extend(step.transition.map(|transition| (index, transition)));
@@ -65,6 +70,7 @@ impl Engine {
         let Some(feature) = self.features.get_mut(name) else { return };
         let instance = &mut feature.alerts[index];
         instance.resolved_at = Some(at);
+        instance.watch.end();
         let (class, id) = (instance.rule.class, instance.incident.clone());
         if let Some(incident) = self.incidents.iter_mut().find(|it| Some(&it.id) == id.as_ref()) {
             Arc::make_mut(incident).resolved_at = Some(at);

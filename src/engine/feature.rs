@@ -121,15 +121,20 @@ impl Feature {
         feature
     }
 
-    /// Takes up rules and breaker policies; what is unchanged keeps its state. Returns the alerts that are gone.
+    /// Takes up rules and breaker policies; what is unchanged keeps its state, and so does an alert whose rule changed in
+    /// anything but what it is about. Returns the alerts that are gone.
     pub(super) fn configure(&mut self, config: &Config) -> Vec<Instance> {
         let extra = config.alertmanager.as_ref().map_or(&[][..], |it| &it.labels);
         let mut old = std::mem::take(&mut self.alerts);
         let applicable = config.rules.iter().filter(|rule| rule.applies_to(&self.name));
         self.alerts = applicable
-            .map(|rule| match old.iter().position(|it| it.rule == *rule) {
-                Some(at) => old.swap_remove(at),
-                None => Instance::new(rule.clone(), &self.name, extra),
+            .map(|rule| {
+                let new = Instance::new(rule.clone(), &self.name, extra);
+                match old.iter().position(|it| it.is_about_the_same(&new)) {
+                    Some(at) if old[at].rule == *rule => old.swap_remove(at),
+                    Some(at) => Instance { rule: rule.clone(), watch: Watch::default(), ..old.swap_remove(at) },
+                    None => new,
+                }
             })
             .collect();
         let gone = old;
@@ -216,6 +221,13 @@ impl Instance {
             incident: None,
             resolved_at: None,
         }
+    }
+
+    /// Whether both have the same labels and watch the same signal: Prometheus too keeps alerts over a reload by name
+    /// and labels.
+    fn is_about_the_same(&self, other: &Self) -> bool {
+        let about = |it: &Self| (it.rule.signal, it.rule.direction);
+        self.fingerprint == other.fingerprint && about(self) == about(other)
     }
 }
 

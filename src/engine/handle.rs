@@ -8,6 +8,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use super::view::{Notice, View};
 use crate::config::Config;
 use crate::core::baseline::Baselines;
+use crate::core::carried::Carried;
 use crate::core::incident::Class;
 use crate::core::time::UnixNanos;
 use crate::otlp::{Logs, Traces};
@@ -25,6 +26,8 @@ pub enum Command {
     Witness(ForeignAlert, oneshot::Sender<Witnessed>),
     /// What every feature is used to, by name.
     Baselines(oneshot::Sender<BTreeMap<String, Baselines>>),
+    /// What alerts and breakers stand at.
+    Carried(oneshot::Sender<Carried>),
     /// A new configuration.
     Reload(Arc<Config>, oneshot::Sender<()>),
     /// Finish what is open and end.
@@ -184,6 +187,14 @@ impl Handle {
     /// As [`Handle::traces`].
     pub async fn baselines(&self) -> Result<BTreeMap<String, Baselines>, Refused> {
         self.ask(Command::Baselines).await
+    }
+
+    /// What alerts and breakers stand at, for a later start to go on from.
+    ///
+    /// # Errors
+    /// As [`Handle::traces`].
+    pub async fn carried(&self) -> Result<Carried, Refused> {
+        self.ask(Command::Carried).await
     }
 
     /// Takes up a new configuration without losing windows.

@@ -4,6 +4,7 @@
 //! of frames. `run` uses both, `backtest`, `drill` and the tests only the first.
 
 mod breakers;
+mod carry;
 pub mod clock;
 mod comparison;
 mod cost;
@@ -23,10 +24,11 @@ pub mod view;
 pub mod witness;
 mod writer;
 
+pub use carry::OUTAGE_TOLERANCE;
 pub use cost::Pricing;
 pub use effect::{Acknowledgement, Effect};
 pub use engine::{Engine, INCIDENTS_MAX, normaliser, redactor};
 pub use handle::{Handle, Ingested, Refused};
 pub use run::start;
 pub use store::{FrameBytes, Receipt, Store, StoreError};
-pub use view::View;
+pub use view::{Notice, View};

@@ -104,6 +104,7 @@ impl Live {
                 answer(reply, self.engine.order(&order, now));
             }
             Event::Command(Command::Baselines(reply)) => answer(reply, self.engine.baselines()),
+            Event::Command(Command::Carried(reply)) => answer(reply, self.engine.carried(now)),
             Event::Command(Command::Reload(config, reply)) => {
                 self.engine.reconfigure(config, now);
                 answer(reply, ());

@@ -16,6 +16,8 @@ use freezeframe::evidence::{self, Log};
 use freezeframe::otlp::Traces;
 use freezeframe::toolkit::traffic::Exchange;
 
+mod continuity;
+
 const START: UnixNanos = UnixNanos(1_795_300_000_000_000_000);
 
 fn config() -> Arc<Config> {
@@ -34,10 +36,14 @@ struct Sim {
 
 impl Sim {
     fn start() -> Self {
+        Self::start_at(START)
+    }
+
+    fn start_at(now: UnixNanos) -> Self {
         let config = config();
         let registry = Arc::new(Registry::new(config.features.max));
-        let engine = Engine::new(config, registry, 1, START);
-        Self { engine, now: START, sent: 0, frames: Vec::new(), notices: Vec::new() }
+        let engine = Engine::new(config, registry, now.0, now);
+        Self { engine, now, sent: 0, frames: Vec::new(), notices: Vec::new() }
     }
 
     fn advance(&mut self, by: Duration) {

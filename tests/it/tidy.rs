@@ -22,7 +22,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("src/witness/", &["witness", "engine", "core", "config", "metrics"]),
     ("src/evidence/", &["evidence", "engine", "core", "config", "metrics"]),
     ("src/toolkit/", &["toolkit", "engine", "core", "otlp", "config"]),
-    ("src/baseline.rs", &["engine", "core", "metrics"]),
+    ("src/kept/", &["engine", "core", "metrics"]),
     ("src/metrics.rs", &["metrics"]),
 ];
 

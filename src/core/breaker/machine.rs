@@ -1,12 +1,15 @@
 //! The transition function: everything that can happen to a breaker, and what it does then.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Input, Policy, Reason, State, Transition};
 use crate::core::time::UnixNanos;
 
 /// A breaker: where it stands and what it remembers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Where it stands.
+    #[serde(flatten)]
     pub state: State,
     /// Openings since it was last closed for `settle_for` without an alert; each doubles the open time.
     pub openings: u32,

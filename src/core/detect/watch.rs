@@ -43,6 +43,10 @@ pub struct Watch {
     breached: u32,
     thresholds: Vec<Threshold>,
     onset: Option<UnixNanos>,
+    /// The limit that an alert of before an outage breached, in the signal's unit, and until when windows reach back
+    /// into the outage.
+    kept: Option<f64>,
+    resuming_until: UnixNanos,
 }
 
 /// The learned side of a rule with a slack, at one moment.
@@ -68,6 +72,8 @@ impl Watch {
         self.thresholds = thresholds(rule, seen, learned.as_ref());
         // Once there is a week of hours, the last good one has nothing to add.
         let limit = Limit { baseline: rule.limit.baseline.filter(|_| learned.is_none()), ..rule.limit };
+        let kept = self.kept.filter(|_| seen.last_good.is_none());
+        let limit = Limit { fixed: limit.fixed.or(kept), ..limit };
         let verdict = match by_windows(rule, &limit, seen) {
             // A handful of samples is all there is to go by at first; against a learned rate it is chance once in weeks.
             Verdict::Breached { estimate, .. } if learned.is_some() && estimate.samples < EXCURSION_SAMPLES_MIN => {
@@ -94,6 +100,29 @@ impl Watch {
     #[must_use]
     pub fn onset(&self) -> Option<UnixNanos> {
         self.onset
+    }
+
+    /// Goes on after an outage that ended at `now`: as long as there is no last good hour, windows are held against the
+    /// limit that an alert breached before.
+    pub fn resume(&mut self, rule: &Rule, limit: Option<f64>, now: UnixNanos) {
+        (self.kept, self.resuming_until) = (limit, now.plus(rule.window));
+    }
+
+    /// Whether windows at `now` reach back into an outage, so that too few samples say nothing.
+    #[must_use]
+    pub fn is_resuming(&self, now: UnixNanos) -> bool {
+        now < self.resuming_until
+    }
+
+    /// The limit given to [`Watch::resume`].
+    #[must_use]
+    pub fn held_against(&self) -> Option<f64> {
+        self.kept
+    }
+
+    /// The alert is over: what it was held against is not needed any more.
+    pub fn end(&mut self) {
+        self.kept = None;
     }
 
     /// Starts the sequential test anew.

@@ -1,59 +1,33 @@
 //! Baselines on disk: `baseline.json` in the data directory, so that a restart does not have to learn for a week again.
-//!
-//! Written every few minutes and at shutdown, under another name and then renamed, so that a killed process leaves the
-//! old file. Nothing is synced: what a power cut tears is refused at the next start with a line in the log and a count, and
-//! learned again. A file that is missing or refused never keeps the sidecar from starting.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use super::Kept;
 use crate::core::baseline::Baselines;
 use crate::engine::{Engine, Handle};
-use crate::metrics::Metric;
 
 /// How often the file is written: what a killed process forgets at most.
 const SAVE_EVERY: Duration = Duration::from_secs(5 * 60);
 
-/// A larger file is none of ours: ten thousand features take less.
+/// Ten thousand features take less.
 const BYTES_MAX: u64 = 1 << 30;
 
 /// The file.
 #[derive(Clone, Debug)]
-pub(crate) struct BaselineFile {
-    path: PathBuf,
-}
+pub(crate) struct BaselineFile(Kept);
 
 impl BaselineFile {
     /// The file of a data directory.
     pub(crate) fn in_dir(data_dir: &Path) -> Self {
-        Self { path: data_dir.join("baseline.json") }
+        Self(Kept::in_dir(data_dir, "baseline.json", BYTES_MAX))
     }
 
     /// Gives the engine what the last run knew, if it can be had.
     pub(crate) fn restore(&self, engine: &mut Engine) {
-        let path = self.path.display();
-        let result = match self.read() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                tracing::info!(%path, "no baseline of an earlier run; an hour of traffic makes one");
-                "missing"
-            }
-            Err(error) => {
-                tracing::error!(%path, %error, "the baseline can't be read; it is learned again");
-                "refused"
-            }
-            Ok(bytes) => match engine.restore_baselines(&bytes) {
-                Ok(features) => {
-                    tracing::info!(%path, features, "baseline restored");
-                    "restored"
-                }
-                Err(error) => {
-                    tracing::error!(%path, %error, "the baseline is refused; it is learned again");
-                    "refused"
-                }
-            },
-        };
-        Metric::BaselineFiles.add(&[("result", result)], 1);
+        if let Some(features) = self.0.restore(|bytes| engine.restore_baselines(bytes)) {
+            tracing::info!(features, "baseline restored");
+        }
     }
 
     /// Writes what the engine knows every few minutes, until `stop`.
@@ -72,26 +46,7 @@ impl BaselineFile {
     pub(crate) async fn save(&self, engine: &Handle) {
         // An engine that is busy is asked again next time.
         let Ok(baselines) = engine.baselines().await else { return };
-        let file = self.clone();
-        let written = tokio::task::spawn_blocking(move || file.write(&Baselines::snapshot(&baselines))).await;
-        let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
-        if let Err(error) = &written {
-            tracing::error!(path = %self.path.display(), %error, "the baseline was not written");
-        }
-        Metric::BaselineFiles.add(&[("result", if written.is_ok() { "saved" } else { "failed" })], 1);
-    }
-
-    fn read(&self) -> io::Result<Vec<u8>> {
-        if std::fs::metadata(&self.path)?.len() > BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large"));
-        }
-        std::fs::read(&self.path)
-    }
-
-    fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        let next = self.path.with_extension("json.tmp");
-        std::fs::write(&next, bytes)?;
-        std::fs::rename(&next, &self.path)
+        self.0.save(move || Baselines::snapshot(&baselines)).await;
     }
 }
 
@@ -117,11 +72,11 @@ mod tests {
         file.restore(&mut engine);
         assert_eq!(engine.baselines().len(), 1, "the whole service");
         let good = br#"{"features":{"support":{"quality":[[472224,3600,8,100]]}},"format":"freezeframe.baseline.v1"}"#;
-        file.write(good).expect("written");
+        file.0.write(good).expect("written");
         file.restore(&mut engine);
         let known = engine.baselines();
         assert_eq!(Baselines::snapshot(known.iter().filter(|(name, _)| *name == "support")), good);
-        file.write(&good[..40]).expect("written");
+        file.0.write(&good[..40]).expect("written");
         file.restore(&mut engine);
         assert_eq!(engine.baselines(), known, "nothing of a damaged file is taken");
     }

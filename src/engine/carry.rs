@@ -1,0 +1,131 @@
+//! Alerts and breakers over a restart: what stands is told, and taken up again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::engine::Engine;
+use super::feature::{Cause, Feature};
+use super::registry::ALL;
+use crate::core::alert;
+use crate::core::breaker::{self, State};
+use crate::core::carried::{self, Carried, FORMAT};
+use crate::core::signal::Signal;
+use crate::core::time::UnixNanos;
+
+/// An outage longer than this ends what was pending or firing, as Prometheus has it (`--rules.alert.for-outage-tolerance`).
+/// What somebody ordered by hand holds for ever.
+pub const OUTAGE_TOLERANCE: Duration = Duration::from_secs(3_600);
+
+impl Engine {
+    /// What alerts and breakers stand at.
+    #[must_use]
+    pub fn carried(&self, at: UnixNanos) -> Carried {
+        let mut features: Vec<&Feature> = self.features.values().collect();
+        features.sort_unstable_by_key(|feature| feature.name.clone());
+        Carried {
+            format: FORMAT.into(),
+            at,
+            alerts: features.iter().flat_map(|feature| alerts(feature)).collect(),
+            breakers: features.iter().flat_map(|feature| breakers(feature)).collect(),
+            ended: self
+                .incidents
+                .iter()
+                .filter_map(|it| Some(carried::Ended { incident: it.id.clone(), resolved_at: it.resolved_at? }))
+                .collect(),
+        }
+    }
+
+    /// Takes up what an earlier run stood at, after [`Engine::recall`]. The time between counts for nothing: alerts go
+    /// on as if they had been judged all along. What the log says was frozen after the document was written fires too.
+    /// Returns how many alerts go on.
+    pub fn carry_on(&mut self, carried: &Carried, now: UnixNanos) -> usize {
+        let outage = now.since(carried.at);
+        let is_recent = outage <= OUTAGE_TOLERANCE;
+        for ended in &carried.ended {
+            if let Some(incident) = self.incidents.iter_mut().find(|it| it.id == ended.incident) {
+                Arc::make_mut(incident).resolved_at = Some(ended.resolved_at);
+            }
+        }
+        for breaker in &carried.breakers {
+            let by_hand = matches!(breaker.machine.state, State::ForcedOpen { .. } | State::Disabled { .. });
+            if is_recent || by_hand {
+                self.carry_breaker(breaker, is_recent);
+            }
+        }
+        if !is_recent {
+            return 0;
+        }
+        let untold =
+            self.incidents.iter().filter(|it| it.recalled && it.resolved_at.is_none() && it.fired_at >= carried.at);
+        let untold = untold.map(|it| carried::Alert {
+            feature: it.feature.to_string(),
+            fingerprint: it.fingerprint.clone(),
+            state: alert::State::Firing { since: it.starts_at, fired_at: it.fired_at, breached_at: it.fired_at },
+            incident: Some(it.id.clone()),
+            limit: it.breach.limit,
+        });
+        let untold: Vec<_> = untold.collect();
+        carried.alerts.iter().chain(&untold).filter(|alert| self.carry_alert(alert, outage, now).is_some()).count()
+    }
+
+    fn carry_alert(&mut self, alert: &carried::Alert, outage: Duration, now: UnixNanos) -> Option<()> {
+        let known = alert.incident.clone().filter(|id| self.incidents.iter().any(|it| it.id == *id));
+        let is_firing = matches!(alert.state, alert::State::Firing { .. });
+        let feature = self.carried_feature(&alert.feature)?;
+        let instance = feature.alerts.iter_mut().find(|it| it.fingerprint == alert.fingerprint)?;
+        // One whose frame is not in the log is judged anew, and frozen.
+        if instance.state != alert::State::Inactive || (is_firing && known.is_none()) {
+            return None;
+        }
+        instance.state = alert.state.passed_over(outage, now);
+        instance.watch.resume(&instance.rule, alert.limit, now);
+        instance.incident = known.clone();
+        if let Some(incident) = self.incidents.iter_mut().find(|it| is_firing && Some(&it.id) == known.as_ref()) {
+            Arc::make_mut(incident).recalled = false;
+        }
+        Some(())
+    }
+
+    fn carry_breaker(&mut self, carried: &carried::Breaker, is_recent: bool) -> Option<()> {
+        let class = carried.class()?;
+        let feature = self.carried_feature(&carried.feature)?;
+        let breaker = feature.breakers.iter_mut().find(|it| it.class == class)?;
+        // No alert holds it any more.
+        breaker.machine = breaker::Machine { alerting: is_recent && carried.machine.alerting, ..carried.machine };
+        breaker.cause = carried.cause.as_ref().and_then(|it| {
+            Some(Cause { incident: it.incident.clone(), signal: Signal::parse(&it.signal)?, limit: it.limit })
+        });
+        Some(())
+    }
+
+    /// The feature of that name, if there is room for it.
+    fn carried_feature(&mut self, name: &str) -> Option<&mut Feature> {
+        let has_room = name == ALL || *self.registry.resolve(name) == *name;
+        has_room.then(|| self.feature(name))
+    }
+}
+
+fn alerts(feature: &Feature) -> impl Iterator<Item = carried::Alert> {
+    let active = feature.alerts.iter().filter(|it| it.state != alert::State::Inactive);
+    active.map(|it| carried::Alert {
+        feature: feature.name.to_string(),
+        fingerprint: it.fingerprint.clone(),
+        state: it.state,
+        incident: it.incident.clone().filter(|_| it.is_firing()),
+        limit: it.breach().limit.or(it.watch.held_against()),
+    })
+}
+
+fn breakers(feature: &Feature) -> impl Iterator<Item = carried::Breaker> {
+    let moved = feature.breakers.iter().filter(|it| it.machine != breaker::Machine::default());
+    moved.map(|it| carried::Breaker {
+        feature: feature.name.to_string(),
+        class: it.class.as_str().to_owned(),
+        machine: it.machine,
+        cause: it.cause.as_ref().map(|cause| carried::Cause {
+            incident: cause.incident.clone(),
+            signal: cause.signal.as_str().to_owned(),
+            limit: cause.limit,
+        }),
+    })
+}

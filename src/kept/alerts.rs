@@ -1,0 +1,69 @@
+//! Alerts and breakers on disk: `alerts.json` in the data directory.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, interval_at};
+
+use super::Kept;
+use crate::core::carried::Carried;
+use crate::core::time::UnixNanos;
+use crate::engine::{Engine, Handle, Notice};
+
+/// How often the file is written when nothing changes, so that it tells how long an outage was.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// Changes that come together are written together.
+const TOGETHER: Duration = Duration::from_millis(100);
+
+/// Some 10 000 features with everything firing are smaller.
+const BYTES_MAX: u64 = 256 << 20;
+
+/// The file.
+#[derive(Clone, Debug)]
+pub(crate) struct AlertFile(Kept);
+
+impl AlertFile {
+    /// The file of a data directory.
+    pub(crate) fn in_dir(data_dir: &Path) -> Self {
+        Self(Kept::in_dir(data_dir, "alerts.json", BYTES_MAX))
+    }
+
+    /// Has the engine go on where the last run ended, if that can be known.
+    pub(crate) fn restore(&self, engine: &mut Engine, now: UnixNanos) {
+        if let Some(carried) = self.0.restore(Carried::parse) {
+            let (alerts, outage) = (engine.carry_on(&carried, now), now.since(carried.at));
+            tracing::info!(alerts, breakers = carried.breakers.len(), ?outage, "alerts and breakers go on");
+        }
+    }
+
+    /// Writes what the engine stands at whenever that changes, until `stop`.
+    pub(crate) async fn keep(self, engine: Handle, stop: impl Future<Output = ()>) {
+        let mut notices = engine.notices();
+        let mut due = interval_at(Instant::now() + SAVE_EVERY, SAVE_EVERY);
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                _ = due.tick() => self.save(&engine).await,
+                notice = notices.recv() => match notice {
+                    Ok(Notice::Alert { .. } | Notice::Breaker { .. }) | Err(RecvError::Lagged(_)) => {
+                        tokio::time::sleep(TOGETHER).await;
+                        while notices.try_recv().is_ok() {}
+                        self.save(&engine).await;
+                    }
+                    Ok(Notice::Frame { .. }) => {}
+                    Err(RecvError::Closed) => return,
+                },
+                () = &mut stop => return,
+            }
+        }
+    }
+
+    /// Writes what the engine stands at now.
+    pub(crate) async fn save(&self, engine: &Handle) {
+        // An engine that is busy is asked again next time.
+        let Ok(carried) = engine.carried().await else { return };
+        self.0.save(move || carried.to_bytes()).await;
+    }
+}
