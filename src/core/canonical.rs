@@ -114,6 +114,12 @@ pub(crate) fn write_text(text: &str, out: &mut String) {
     out.push('"');
     let mut copied = 0;
     let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    // Most texts have nothing special, and without an early end the compiler looks at many bytes at once.
+    if !text.as_bytes().chunks(64).any(|chunk| chunk.iter().fold(false, |found, byte| found | special(byte))) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for (at, byte) in text.bytes().enumerate().filter(|(_, byte)| special(byte)) {
         out.push_str(&text[copied..at]);
         match byte {

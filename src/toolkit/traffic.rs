@@ -36,6 +36,8 @@ pub struct Exchange {
     pub tool_works: bool,
     /// Output tokens.
     pub output_tokens: i64,
+    /// What the bot answered.
+    pub answer: &'static str,
 }
 
 impl Exchange {
@@ -53,6 +55,7 @@ impl Exchange {
             relevance: 0.9,
             tool_works: true,
             output_tokens: 180,
+            answer: "It left our warehouse today.",
         }
     }
 
@@ -120,7 +123,7 @@ impl Exchange {
             { "role": "user", "parts": [{ "type": "text", "content": "Where is my order?" }] },
         ]);
         let answer = serde_json::json!([
-            { "role": "assistant", "parts": [{ "type": "text", "content": "It left our warehouse today." }], "finish_reason": "stop" },
+            { "role": "assistant", "parts": [{ "type": "text", "content": self.answer }], "finish_reason": "stop" },
         ]);
         let attributes = vec![
             text("gen_ai.operation.name", "chat"),

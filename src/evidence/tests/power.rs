@@ -20,6 +20,8 @@ use crate::engine::store::EraseOrder;
 
 /// Outcomes that are tried when nobody says how many.
 const STATES: u64 = 300;
+/// A long run says every so many how far it is.
+const REPORTED: u64 = 50_000;
 /// Lives that found something once: leaves that failing segments had taken, in a row, before pruning, or with a signature
 /// that outlived them, and a cache that another process had left.
 const KNOWN: [u64; 6] = [109, 118, 148, 1068, 2098, 3620];
@@ -346,8 +348,12 @@ fn no_power_cut_loses_what_was_acknowledged() {
             scope.spawn(|| {
                 while states.load(Ordering::Relaxed) < wanted {
                     let seed = seeds.lock().unwrap().next().unwrap();
-                    states.fetch_add(live(seed), Ordering::Relaxed);
+                    let lived = live(seed);
+                    let before = states.fetch_add(lived, Ordering::Relaxed);
                     lives.fetch_add(1, Ordering::Relaxed);
+                    if before / REPORTED != (before + lived) / REPORTED {
+                        println!("{} states so far, at seed {seed}", before + lived);
+                    }
                 }
             });
         }
