@@ -1,30 +1,93 @@
 //! `freezeframe backtest`: recordings through the real engine at the recorded time.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
 use super::output::{Format, print_json, print_table, say};
 use super::recording::RecordingArgs;
+use crate::engine::view::AlertState;
 use crate::toolkit::backtest::{self, Backtest};
+use crate::toolkit::expectation::{Comparison, Expectations, Expected, Finding, Fired};
 
 /// Arguments of `backtest`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     recording: RecordingArgs,
+    /// Hold the alerts against labelled trouble, as YAML or JSON; exit status 1 when some is missed, late, or fires for
+    /// nothing
+    #[arg(long, value_name = "FILE")]
+    expect: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (recording, config) = args.recording.read()?;
+    let expectations = args.expect.as_deref().map(expectations).transpose()?;
     let result = backtest::run(&recording, config);
+    let fired = fired(&result);
+    let compared = expectations.as_ref().map(|it| (it, it.compare(&fired)));
     match args.format {
-        Format::Json => print_json(&document(&result))?,
-        Format::Table | Format::Markdown => print(args.format, &result)?,
+        Format::Json => {
+            let mut document = document(&result);
+            if let Some((expectations, comparison)) = &compared {
+                document["expected"] = expected(expectations, comparison);
+            }
+            print_json(&document)?;
+        }
+        Format::Table | Format::Markdown => {
+            print(args.format, &result)?;
+            if let Some((expectations, comparison)) = &compared {
+                print_comparison(args.format, &expected(expectations, comparison))?;
+            }
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    let is_met = compared.is_none_or(|(_, comparison)| comparison.is_met);
+    Ok(if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn expectations(path: &std::path::Path) -> anyhow::Result<Expectations> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Expectations::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
+}
+
+fn fired(result: &Backtest) -> Vec<Fired<'_>> {
+    let firing = result.alerts.iter().filter(|(_, alert)| alert.state == AlertState::Firing);
+    let fired = firing.map(|(at, alert)| Fired {
+        at: *at,
+        alertname: &alert.rule.name,
+        feature: &alert.feature,
+        class: alert.rule.class,
+    });
+    fired.collect()
+}
+
+fn expected(expectations: &Expectations, comparison: &Comparison<'_>) -> Json {
+    let incident = |(expected, found): (&Expected, &Finding<'_>)| {
+        json!({
+            "from": expected.from.to_string(),
+            "to": expected.to.to_string(),
+            "feature": expected.feature,
+            "class": expected.class.map(crate::core::incident::Class::as_str),
+            "result": match (found.by, found.is_met) {
+                (None, _) => "missed",
+                (Some(_), false) => "late",
+                (Some(_), true) => "found",
+            },
+            "delay_s": found.delay.map(|delay| delay.as_secs_f64()),
+            "alertname": found.by.map(|by| by.alertname),
+        })
+    };
+    let alarm = |it: &Fired<'_>| json!({ "at": it.at.to_string(), "alertname": it.alertname, "feature": it.feature, "class": it.class.as_str() });
+    json!({
+        "incidents": expectations.incidents.iter().zip(&comparison.findings).map(incident).collect::<Vec<_>>(),
+        "false_alarms": comparison.false_alarms.iter().map(alarm).collect::<Vec<_>>(),
+        "is_met": comparison.is_met,
+    })
 }
 
 /// The contract's document: alerts, breakers and frames in order of time.
@@ -74,17 +137,30 @@ fn document(result: &Backtest) -> Json {
     })
 }
 
+/// The entries of a list as rows.
+fn rows(list: &Json, keys: &[&str]) -> Vec<Vec<String>> {
+    let cell = |row: &Json, key: &str| match &row[key] {
+        Json::String(text) => text.clone(),
+        Json::Null => "-".into(),
+        other => other.to_string(),
+    };
+    let list = list.as_array().map_or(&[][..], Vec::as_slice);
+    list.iter().map(|row| keys.iter().map(|key| cell(row, key)).collect()).collect()
+}
+
+fn print_comparison(format: Format, expected: &Json) -> std::io::Result<()> {
+    for (title, list, keys) in [
+        ("Expected", "incidents", &["from", "feature", "class", "result", "delay_s", "alertname"][..]),
+        ("False alarms", "false_alarms", &["at", "alertname", "feature", "class"][..]),
+    ] {
+        say(format_args!("\n{title}"))?;
+        print_table(format, keys, rows(&expected[list], keys))?;
+    }
+    Ok(())
+}
+
 fn print(format: Format, result: &Backtest) -> std::io::Result<()> {
     let document = document(result);
-    let rows = |list: &str, keys: &[&str]| -> Vec<Vec<String>> {
-        let cell = |row: &Json, key: &str| match &row[key] {
-            Json::String(text) => text.clone(),
-            Json::Null => "-".into(),
-            other => other.to_string(),
-        };
-        let list = document[list].as_array().map_or(&[][..], Vec::as_slice);
-        list.iter().map(|row| keys.iter().map(|key| cell(row, key)).collect()).collect()
-    };
     say(format_args!("{} spans, {} requests", result.spans, result.requests))?;
     for (title, list, keys) in [
         ("Alerts", "alerts", &["at", "alertname", "feature", "state", "severity", "value", "threshold"][..]),
@@ -92,7 +168,7 @@ fn print(format: Format, result: &Backtest) -> std::io::Result<()> {
         ("Frames", "frames", &["captured_at", "id", "feature"][..]),
     ] {
         say(format_args!("\n{title}"))?;
-        print_table(format, keys, rows(list, keys))?;
+        print_table(format, keys, rows(&document[list], keys))?;
     }
     Ok(())
 }

@@ -28,6 +28,7 @@ mod yaml;
 
 pub use error::{ConfigErrors, Place, Problem, Warning};
 pub use load::{Outside, Source, load, load_from};
+pub use units::parse_duration;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -23,7 +23,8 @@ const SIZE_UNITS: [(&str, u64); 7] = [
 ];
 
 /// Reads `30s`, `1h30m`, `250ms`, or `0`: whole numbers with units, each unit at most once, largest first.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

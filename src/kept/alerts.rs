@@ -14,9 +14,6 @@ use crate::engine::{Engine, Handle, Notice};
 /// How often the file is written when nothing changes, so that it tells how long an outage was.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
-/// Changes that come together are written together.
-const TOGETHER: Duration = Duration::from_millis(100);
-
 /// Some 10 000 features with everything firing are smaller.
 const BYTES_MAX: u64 = 256 << 20;
 
@@ -48,7 +45,7 @@ impl AlertFile {
                 _ = due.tick() => self.save(&engine).await,
                 notice = notices.recv() => match notice {
                     Ok(Notice::Alert { .. } | Notice::Breaker { .. }) | Err(RecvError::Lagged(_)) => {
-                        tokio::time::sleep(TOGETHER).await;
+                        // Changes that came together are written together.
                         while notices.try_recv().is_ok() {}
                         self.save(&engine).await;
                     }

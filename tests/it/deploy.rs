@@ -18,7 +18,7 @@ const RUNBOOK_SECTIONS: [&str; 4] = ["Meaning", "Impact", "Diagnosis", "Mitigati
 const RUNBOOK_URL: &str = "https://github.com/freezeframe/freezeframe/blob/main/deploy/runbooks";
 
 /// The binding metrics that are read from windows and states at scrape time, so that no counter of `metrics` names them.
-const PRODUCT_METRICS: [&str; 14] = [
+const PRODUCT_METRICS: [&str; 15] = [
     "freezeframe_requests_total",
     "freezeframe_request_duration_seconds",
     "freezeframe_time_to_first_token_seconds",
@@ -29,6 +29,7 @@ const PRODUCT_METRICS: [&str; 14] = [
     "freezeframe_retrievals_total",
     "freezeframe_retrieval_freshness_lag_seconds",
     "freezeframe_alert_state",
+    "freezeframe_breaker_capped",
     "freezeframe_breaker_state",
     "freezeframe_breaker_transitions_total",
     "freezeframe_frames_total",

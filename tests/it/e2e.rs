@@ -13,6 +13,7 @@ mod dialects;
 mod hop;
 mod inhibition;
 mod lifecycle;
+mod orders;
 mod own_traces;
 mod shipped;
 mod sidecar;

@@ -46,7 +46,8 @@ fn chance(n: u64) -> u64 {
 /// A request once the trouble is there, made of the healthy `n`th.
 type Trouble = fn(n: u64, request: &mut Json);
 
-fn frames(trouble: Trouble) -> Vec<Json> {
+/// A recording in which the trouble begins half an hour after [`START`].
+fn recording(dir: &Path, trouble: Trouble) -> std::path::PathBuf {
     let record = |n: u64| {
         let mut request = healthy(n);
         if n >= BEFORE {
@@ -54,11 +55,15 @@ fn frames(trouble: Trouble) -> Vec<Json> {
         }
         request
     };
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("records.json");
+    let path = dir.join("records.json");
     let records: Vec<Json> = (0..BEFORE + AFTER).map(record).collect();
     std::fs::write(&path, Json::from(records).to_string()).unwrap();
-    let recording = Recording::read(&[path]).unwrap();
+    path
+}
+
+fn frames(trouble: Trouble) -> Vec<Json> {
+    let dir = tempfile::tempdir().unwrap();
+    let recording = Recording::read(&[recording(dir.path(), trouble)]).unwrap();
     let (config, _) = config::load(&Source::Default, &|_| None).unwrap();
     let result = backtest::run(&recording, config.into());
     assert_eq!(result.requests, BEFORE + AFTER);
@@ -254,6 +259,32 @@ fn patterns_are_in_the_frames() {
         let named = |frame: &Json| frame["alert"]["patterns"] == json!(expected);
         let found: Vec<_> = frames.iter().map(|it| (&it["alert"]["name"], &it["alert"]["patterns"])).collect();
         assert!(frames.iter().any(named), "{expected:?}: {found:?}");
+    }
+}
+
+/// Proves `backtest --expect`: trouble that is labelled is found with its delay, and what is not there is missed, with
+/// the exit status to tell.
+#[test]
+fn alerts_are_held_against_labels() {
+    let dir = tempfile::tempdir().unwrap();
+    let recording = recording(dir.path(), SCENARIOS[0].1);
+    let onset = START.plus(std::time::Duration::from_secs(2 * BEFORE));
+    let end = onset.plus(std::time::Duration::from_secs(1_800));
+    let labels = dir.path().join("labels.yaml");
+    for (class, status, result) in [("RETRIEVAL_OUTAGE", 0, "found"), ("DATA_INCIDENT", 1, "missed")] {
+        let incident = format!("{{from: {onset}, to: {end}, feature: support, class: {class}, within: 2m}}");
+        std::fs::write(&labels, format!("incidents:\n  - {incident}\n")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_freezeframe"));
+        let output = command.args(["backtest", "--format", "json", "--expect"]).arg(&labels).arg(&recording).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(status), "{output:?}");
+        let expected = serde_json::from_slice::<Json>(&output.stdout).unwrap()["expected"].clone();
+        assert_eq!((&expected["incidents"][0]["result"], &expected["false_alarms"]), (&json!(result), &json!([])));
+        let delay = expected["incidents"][0]["delay_s"].as_f64();
+        assert!(
+            delay.is_none_or(|delay| (10.0..=120.0).contains(&delay)) && delay.is_some() == (status == 0),
+            "{expected}"
+        );
     }
 }
 

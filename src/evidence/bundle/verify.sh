@@ -59,7 +59,8 @@ checkpoint() {
   [ ${#root} -eq 64 ] || fail "the root of $1 is wrong"
   local entry
   for entry in "${line[@]:4}"; do
-    [[ $entry =~ ^$'\xe2\x80\x94'\ [^\ +]+\ [A-Za-z0-9+/=]+$ ]] || fail "a signature line of $1 is malformed"
+    [[ $entry =~ ^$'\xe2\x80\x94'\ [^\ +]+\ ([A-Za-z0-9+/=]{8,})$ ]] || fail "a signature line of $1 is malformed"
+    decode "${BASH_REMATCH[1]}" "a signature line of $1" > "$work/signature"
   done
 }
 signed() {

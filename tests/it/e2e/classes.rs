@@ -13,7 +13,7 @@ use super::real::{Server, free_address};
 use super::sidecar::{Settings, Sidecar};
 use super::{eventually, http, shipped};
 
-const RULES: &str = "    - { name: LLMRetrievalEmpty, class: RETRIEVAL_OUTAGE, severity: SEV-2, signal: empty_retrieval_ratio, direction: above,
+pub(super) const RULES: &str = "    - { name: LLMRetrievalEmpty, class: RETRIEVAL_OUTAGE, severity: SEV-2, signal: empty_retrieval_ratio, direction: above,
         limit: { fixed: 0.3 }, window: 10s, for: 0s, keep_firing_for: 2s, samples_min: 10, summary: Searches find nothing. }
     - { name: LLMQualityDegradation, class: QUALITY_DEGRADATION, severity: SEV-2, signal: quality, direction: below,
         limit: { fixed: 0.6 }, window: 10s, for: 0s, keep_firing_for: 2s, samples_min: 10, summary: Answers got worse. }
@@ -42,7 +42,6 @@ struct Stage {
     prometheus: Server,
     on_call: Process,
     on_call_url: String,
-    client: reqwest::Client,
     sent: u64,
 }
 
@@ -89,9 +88,8 @@ impl Stage {
         let alertmanager = Server::alertmanager(&address, &config, path).await;
         let config = shipped::prometheus(path, &sidecar.address("admin"), &address);
         let prometheus = Server::prometheus(&config, path).await;
-        let client = reqwest::Client::new();
         let sidecar = Some(sidecar);
-        Self { dir, settings, sidecar, alertmanager, prometheus, on_call, on_call_url, client, sent: 0 }
+        Self { dir, settings, sidecar, alertmanager, prometheus, on_call, on_call_url, sent: 0 }
     }
 
     fn sidecar(&self) -> &Sidecar {
@@ -106,9 +104,7 @@ impl Stage {
             let exchange = Exchange::healthy(self.sent, now);
             let ended = Exchange { started_at: now.minus(exchange.latency), ..exchange };
             self.sent += 1;
-            let request = self.client.post(&url).header("content-type", "application/x-protobuf");
-            let answer = request.body(shape(ended).export()).send().await.expect("the sidecar answers");
-            assert!(answer.status().is_success(), "{answer:?}");
+            http::export(&url, shape(ended).export()).await.expect("the sidecar takes it");
         }
     }
 
@@ -184,8 +180,7 @@ impl Stage {
                         && alert["status"]["state"] == state
                 })
             };
-            let all =
-                CLASSES.iter().all(|(name, ..)| is(name, "_all", "active") && is(name, "/support", "suppressed"));
+            let all = CLASSES.iter().all(|(name, ..)| is(name, "_all", "active") && is(name, "/support", "suppressed"));
             if all { Ok(()) } else { Err(Value::from(alerts).to_string()) }
         })
         .await;

@@ -42,6 +42,11 @@ pub(crate) async fn get_json(url: &str) -> Result<Value, String> {
     serde_json::from_slice(&get(url).await?).map_err(|error| format!("{url}: {error}"))
 }
 
+/// An export request in OTLP/HTTP.
+pub(crate) async fn export(url: &str, bytes: bytes::Bytes) -> Result<Vec<u8>, String> {
+    send(request(Method::POST, url).header("content-type", "application/x-protobuf").body(bytes)).await
+}
+
 /// A JSON body with `method`.
 pub(crate) async fn send_json(method: Method, url: &str, body: &Value) -> Result<Vec<u8>, String> {
     send(request(method, url).header("content-type", "application/json").body(body.to_string())).await
