@@ -16,6 +16,7 @@ pub mod print_config;
 mod progress;
 mod record;
 mod recording;
+mod rules;
 mod run;
 mod triage;
 pub mod validate;
@@ -50,6 +51,9 @@ enum Command {
     Validate(validate::Args),
     /// Print the effective configuration, secrets masked
     PrintConfig(print_config::Args),
+    /// Write the configuration's rules for Prometheus
+    #[command(subcommand)]
+    Rules(rules::Args),
     /// Feed recorded OTLP through the real engine at the recorded time
     Backtest(backtest::Args),
     /// List and order the breakers of a running sidecar; simulate them on a recording
@@ -83,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::PrintConfig(args) => print_config::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Breaker(args) => breaker::run(&args),
         Command::Inspect(args) => inspect::run(&args),

@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod expectation;
 pub mod input;
 pub mod postmortem;
+pub mod prometheus;
 pub mod report;
 pub mod requests;
 pub mod simulate;

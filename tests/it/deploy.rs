@@ -88,6 +88,19 @@ fn alerts() -> Vec<(String, Value)> {
     named.collect()
 }
 
+/// Proves that the shipped rules are those of the default configuration; `UPDATE=1` writes them.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "UPDATE is a switch of the test, not of the program")]
+fn the_shipped_rules_are_exported() {
+    let output = Command::new(env!("CARGO_BIN_EXE_freezeframe")).args(["rules", "export"]).output();
+    let output = output.expect("the binary runs");
+    assert!(output.status.success(), "{output:?}");
+    if std::env::var("UPDATE").is_ok() {
+        fs::write(repository(RULES), &output.stdout).expect("the repository takes files");
+    }
+    assert_eq!(read(RULES), String::from_utf8_lossy(&output.stdout), "run with UPDATE=1");
+}
+
 /// Prometheus accepts its configuration and rules, and the rules pass their own tests.
 #[test]
 fn promtool_passes_rules_their_tests_and_the_configuration() {
