@@ -5,12 +5,15 @@
 //! [`OTHER`].
 
 mod call;
+mod exemplars;
 mod labelled;
 
 pub use call::{Buckets, Call, CallMeters};
+pub use exemplars::Exemplar;
 pub use labelled::OTHER;
 
 use call::CallLabels;
+use exemplars::Exemplars;
 use labelled::Labelled;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -34,6 +37,7 @@ pub const INDEXES_MAX: usize = 32;
 pub struct Meters {
     counts: [AtomicU64; Count::N],
     values: [Histogram; Measure::N],
+    exemplars: Exemplars,
     cost_nano_usd: AtomicU64,
     tools: Labelled<Box<str>, Outcomes>,
     metrics: Labelled<Box<str>, Outcomes>,
@@ -53,6 +57,7 @@ impl Default for Meters {
         Self {
             counts: Default::default(),
             values: Default::default(),
+            exemplars: Exemplars::default(),
             cost_nano_usd: AtomicU64::new(0),
             tools: Labelled::new(TOOLS_MAX, || OTHER.into()),
             metrics: Labelled::new(METRICS_MAX, || OTHER.into()),
@@ -65,7 +70,12 @@ impl Default for Meters {
 impl Meters {
     /// Counts a finished request; `leak` says whether its answer gave something away.
     pub fn record(&self, request: &Request, leak: bool) {
-        measurement::of_request(request, leak, |measurement| self.add(measurement));
+        measurement::of_request(request, leak, |measurement| {
+            if let Measurement::Value(measure, value) = measurement {
+                self.exemplars.record(measure, value, request.trace_id, request.ended_at);
+            }
+            self.add(measurement);
+        });
         let cost = request.calls.iter().filter_map(|call| call.cost_nano_usd).fold(0, u64::saturating_add);
         self.cost_nano_usd.fetch_add(cost, Relaxed);
         for tool in request.tools.iter().filter(|it| it.ran) {
@@ -113,6 +123,12 @@ impl Meters {
         &self.values[measure.index()]
     }
 
+    /// The newest request with more than `above` and at most `to` microseconds; of latency and time to first token only.
+    #[must_use]
+    pub fn exemplar(&self, measure: Measure, above: u64, to: u64) -> Option<Exemplar> {
+        self.exemplars.newest(measure, above, to)
+    }
+
     /// Lifetime cost, billionths of a US dollar.
     #[must_use]
     pub fn cost_nano_usd(&self) -> u64 {
@@ -149,6 +165,7 @@ impl Meters {
         let outcomes = size_of::<Outcomes>() + size_of::<Box<str>>() + label_bytes_max;
         size_of::<Self>()
             + Measure::N * Histogram::bytes_max()
+            + Exemplars::BYTES_MAX
             + (CALLS_MAX + 1) * (CallMeters::bytes() + size_of::<Call>() + 5 * label_bytes_max)
             + (TOOLS_MAX + METRICS_MAX + INDEXES_MAX + 3) * outcomes
     }

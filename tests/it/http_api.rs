@@ -418,6 +418,7 @@ async fn metrics_are_well_formed() {
         let text = scrape().await;
         assert_eq!(text, scrape().await);
         let families = families(&text, open_metrics);
+        assert_eq!(text.contains(" # {trace_id=\""), open_metrics, "a request beside its bucket");
         for name in binding {
             let name = if open_metrics { name.trim_end_matches("_total").trim_end_matches("_info") } else { name };
             assert!(families.contains(name), "{name}");
@@ -442,7 +443,9 @@ fn families(text: &str, open_metrics: bool) -> BTreeSet<String> {
             let (name, kind) = rest.split_once(' ').unwrap();
             assert!(helped.contains(name) && types.insert(name.to_owned(), kind.to_owned()).is_none(), "{line}");
         } else {
-            let (series, value) = line.rsplit_once(' ').unwrap();
+            let (sample, exemplar) = line.split_once(" # ").map_or((line, None), |(sample, it)| (sample, Some(it)));
+            let (series, value) = sample.rsplit_once(' ').unwrap();
+            assert!(exemplar.is_none_or(|it| open_metrics && is_exemplar(series, it)), "{line}");
             assert!(value.parse::<f64>().is_ok() && seen.insert(series.to_owned()), "{line}");
             let name = series.split('{').next().unwrap();
             let family = types.iter().find(|(family, kind)| {
@@ -462,6 +465,18 @@ fn families(text: &str, open_metrics: bool) -> BTreeSet<String> {
         }
     }
     types.into_keys().collect()
+}
+
+/// Whether it is `{trace_id="..."} VALUE SECONDS` beside a bucket that the value is in.
+fn is_exemplar(series: &str, exemplar: &str) -> bool {
+    let Some((_, le)) = series.split_once("_bucket{").and_then(|(_, labels)| labels.split_once("le=\"")) else {
+        return false;
+    };
+    let le: f64 = le.trim_end_matches("\"}").parse().unwrap();
+    let [label, value, at] = exemplar.split(' ').collect::<Vec<_>>()[..] else { return false };
+    let trace = label.strip_prefix("{trace_id=\"").and_then(|rest| rest.strip_suffix("\"}")).unwrap_or_default();
+    let is_hex = trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex && value.parse::<f64>().unwrap() <= le && at.parse::<f64>().unwrap() > 0.0
 }
 
 /// Proves that compression is offered and that one connection serves many requests, as scrapers and flag clients do.

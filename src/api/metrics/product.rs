@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::writer::{Family, Kind, Label, Writer};
+use super::writer::{Beside, Family, Kind, Label, Writer};
 use crate::api::{Api, dto};
 use crate::core::breaker;
 use crate::core::histogram::Histogram;
@@ -239,12 +239,17 @@ fn distributions(family: &mut Family<'_>, features: &Features, measure: Measure,
     for (feature, meters) in features {
         let values: &Histogram = meters.values(measure);
         let counted = total(values.cumulative(bounds), MICROS);
-        family.histogram(&[("feature", feature)], &scaled(bounds, MICROS), counted);
+        let beside = |bucket: usize| {
+            let above = bucket.checked_sub(1).map_or(0, |before| bounds[before]);
+            let found = meters.exemplar(measure, above, bounds.get(bucket).copied().unwrap_or(u64::MAX))?;
+            Some(Beside { trace_id: found.trace_id.to_string(), value: float(found.value) / MICROS, at: found.at })
+        };
+        family.histogram(&[("feature", feature)], &scaled(bounds, MICROS), counted, beside);
     }
 }
 
 fn buckets(family: &mut Family<'_>, labels: &[Label<'_>], buckets: &Buckets, per_unit: f64) {
-    family.histogram(labels, &scaled(buckets.bounds(), per_unit), total(buckets.cumulative(), per_unit));
+    family.histogram(labels, &scaled(buckets.bounds(), per_unit), total(buckets.cumulative(), per_unit), |_| None);
 }
 
 fn pairs(

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
+use crate::core::time::UnixNanos;
+
 /// Lines of one scrape. Beyond it families that can have many leave series out, see [`Family::has_room`].
 const SERIES_MAX: usize = 100_000;
 
@@ -24,6 +26,15 @@ pub(super) enum Kind {
 
 /// A label: name and value.
 pub(super) type Label<'a> = (&'a str, &'a str);
+
+/// A request shown beside a bucket: an exemplar.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Beside {
+    pub(super) trace_id: String,
+    /// In the histogram's unit.
+    pub(super) value: f64,
+    pub(super) at: UnixNanos,
+}
 
 /// Writes families one after the other.
 #[derive(Debug)]
@@ -95,22 +106,31 @@ impl Writer {
 
 impl Family<'_> {
     pub(super) fn sample(&mut self, labels: &[Label<'_>], value: impl fmt::Display) {
-        self.line("", labels, None, value);
+        self.line("", labels, None, value, None);
     }
 
-    /// `bounds` are ascending, `(cumulative, sum, count)` as counted at or below them.
-    pub(super) fn histogram(&mut self, labels: &[Label<'_>], bounds: &[f64], counted: (Vec<u64>, f64, u64)) {
+    /// `bounds` are ascending, `(cumulative, sum, count)` as counted at or below them. `beside` has the exemplar of a bucket,
+    /// by its number, which OpenMetrics alone can show.
+    pub(super) fn histogram(
+        &mut self,
+        labels: &[Label<'_>],
+        bounds: &[f64],
+        counted: (Vec<u64>, f64, u64),
+        beside: impl Fn(usize) -> Option<Beside>,
+    ) {
         let (cumulative, sum, count) = counted;
-        for (bound, below) in bounds.iter().zip(cumulative) {
+        let beside = |bucket| beside(bucket).filter(|_| self.writer.format == Format::OpenMetrics);
+        let exemplars: Vec<Option<Beside>> = (0..=bounds.len()).map(beside).collect();
+        for ((bound, below), exemplar) in bounds.iter().zip(cumulative).zip(&exemplars) {
             let le = match self.writer.format {
                 Format::OpenMetrics if bound.fract() == 0.0 => format!("{bound:.1}"),
                 Format::OpenMetrics | Format::Text => bound.to_string(),
             };
-            self.line("_bucket", labels, Some(&le), below);
+            self.line("_bucket", labels, Some(&le), below, exemplar.as_ref());
         }
-        self.line("_bucket", labels, Some("+Inf"), count);
-        self.line("_sum", labels, None, sum);
-        self.line("_count", labels, None, count);
+        self.line("_bucket", labels, Some("+Inf"), count, exemplars.last().and_then(Option::as_ref));
+        self.line("_sum", labels, None, sum, None);
+        self.line("_count", labels, None, count, None);
     }
 
     /// A sample line that somebody else formatted.
@@ -126,7 +146,14 @@ impl Family<'_> {
         has_room
     }
 
-    fn line(&mut self, suffix: &str, labels: &[Label<'_>], le: Option<&str>, value: impl fmt::Display) {
+    fn line(
+        &mut self,
+        suffix: &str,
+        labels: &[Label<'_>],
+        le: Option<&str>,
+        value: impl fmt::Display,
+        beside: Option<&Beside>,
+    ) {
         self.writer.series += 1;
         let out = &mut self.writer.out;
         put(out, format_args!("{}{suffix}", self.name));
@@ -137,7 +164,12 @@ impl Family<'_> {
             before = ',';
         }
         let after = if before == '{' { "" } else { "}" };
-        put(out, format_args!("{after} {value}\n"));
+        put(out, format_args!("{after} {value}"));
+        if let Some(Beside { trace_id, value, at }) = beside {
+            let at = format_args!("{}.{:03}", at.0 / 1_000_000_000, at.0 / 1_000_000 % 1_000);
+            put(out, format_args!(" # {{trace_id=\"{trace_id}\"}} {value} {at}"));
+        }
+        out.push('\n');
     }
 }
 
@@ -183,7 +215,11 @@ mod tests {
         writer.family("y", Kind::Gauge, "A gauge.").sample(&[], 0.5);
         writer.family("z_info", Kind::Info, "An info.").sample(&[("version", "1")], 1);
         let mut histogram = writer.family("h_seconds", Kind::Histogram, "A histogram.");
-        histogram.histogram(&[("feature", "f")], &[0.5, 1.0], (vec![1, 2], 4.25, 3));
+        let beside = |bucket: usize| {
+            let at = UnixNanos(1_795_300_000_120_000_000);
+            (bucket != 1).then(|| Beside { trace_id: format!("{bucket:032x}"), value: 0.25, at })
+        };
+        histogram.histogram(&[("feature", "f")], &[0.5, 1.0], (vec![1, 2], 4.25, 3), beside);
         expected.assert_eq(&writer.finish());
     }
 
@@ -230,9 +266,9 @@ mod tests {
                 z_info{version="1"} 1
                 # HELP h_seconds A histogram.
                 # TYPE h_seconds histogram
-                h_seconds_bucket{feature="f",le="0.5"} 1
+                h_seconds_bucket{feature="f",le="0.5"} 1 # {trace_id="00000000000000000000000000000000"} 0.25 1795300000.120
                 h_seconds_bucket{feature="f",le="1.0"} 2
-                h_seconds_bucket{feature="f",le="+Inf"} 3
+                h_seconds_bucket{feature="f",le="+Inf"} 3 # {trace_id="00000000000000000000000000000002"} 0.25 1795300000.120
                 h_seconds_sum{feature="f"} 4.25
                 h_seconds_count{feature="f"} 3
                 # EOF
