@@ -52,9 +52,13 @@ impl Engine {
                 self.carry_breaker(breaker, is_recent);
             }
         }
-        if !is_recent {
-            return 0;
-        }
+        let alerts = if is_recent { self.carry_alerts(carried, outage, now) } else { 0 };
+        // What no alert holds any more is let go.
+        self.settle_breakers(now);
+        alerts
+    }
+
+    fn carry_alerts(&mut self, carried: &Carried, outage: Duration, now: UnixNanos) -> usize {
         let untold =
             self.incidents.iter().filter(|it| it.recalled && it.resolved_at.is_none() && it.fired_at >= carried.at);
         let untold = untold.map(|it| carried::Alert {
@@ -90,7 +94,6 @@ impl Engine {
         let class = carried.class()?;
         let feature = self.carried_feature(&carried.feature)?;
         let breaker = feature.breakers.iter_mut().find(|it| it.class == class)?;
-        // No alert holds it any more.
         breaker.machine = breaker::Machine { alerting: is_recent && carried.machine.alerting, ..carried.machine };
         breaker.cause = carried.cause.as_ref().and_then(|it| {
             Some(Cause { incident: it.incident.clone(), signal: Signal::parse(&it.signal)?, limit: it.limit })

@@ -127,6 +127,22 @@ fn a_long_outage_ends_alerts_and_no_order() {
     assert_eq!((known, restarted.sim.firing().len()), (0, 0));
 }
 
+/// Proves that a breaker whose alert does not come back is let go, and closes in time.
+#[test]
+fn no_breaker_is_held_by_an_alert_that_is_gone() {
+    let trouble = Trouble::new();
+    let mut carried = trouble.sim.engine.carried(trouble.sim.now);
+    assert!(carried.breakers.iter().any(|it| it.machine.alerting), "{:?}", carried.breakers);
+    carried.alerts.clear();
+    let (mut restarted, known) = trouble.restart(&carried, MINUTE);
+    assert_eq!(known, 0);
+    restarted.minutes(40, |it| it);
+    let breakers = restarted.sim.engine.view(restarted.sim.now).breakers;
+    let is_closed =
+        |it: &freezeframe::engine::view::Breaker| it.state() == breaker::State::Closed && !it.machine.alerting;
+    assert!(breakers.iter().all(is_closed), "{breakers:?}");
+}
+
 /// Proves that new limits in the middle of an incident are none for the alert: it goes on, and ends with the trouble.
 #[test]
 fn a_reload_neither_loses_nor_repeats_an_alert() {
