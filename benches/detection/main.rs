@@ -86,12 +86,18 @@ impl Watcher {
 }
 
 fn main() {
+    let is_test = !std::env::args().any(|argument| argument == "--bench");
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with("--")).collect();
     let weeks: u64 = arguments.first().map_or(4, |it| it.parse().unwrap());
     let only = arguments.get(1).map_or("", String::as_str);
     let detectors =
         Detector::ALL.into_iter().filter(|it| it.name().contains(arguments.get(2).map_or("", String::as_str)));
     let detectors: Vec<Detector> = detectors.collect();
+    if is_test {
+        let mut watcher = Watcher::new(Detector::Default, &CASES[0], 77, WANDER);
+        assert!((0..HOUR).all(|_| !watcher.slot(&USUAL)), "an alarm within the first hour");
+        return;
+    }
     if only.is_empty() || only == "alarms" {
         false_alarms(weeks, &detectors);
     }

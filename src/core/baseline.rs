@@ -1,7 +1,7 @@
 //! What a feature is used to: the share of failures of every signal by hour of the day, learned while all is well.
 //!
 //! The engine learns a slot only when it is older than the short window and no alert of the feature was pending or firing
-//! in it, so that an incident never teaches itself as normal. A week of hours is kept a signal: [`BYTES_MAX`] a feature.
+//! in it, so that an incident that is noticed is not learned as normal. A week of hours is kept a signal: [`BYTES_MAX`] a feature.
 //! What is learned survives restarts as [`Baselines::snapshot`].
 //!
 //! Absent: distributions. A quantile is learned as the share of values beyond the last-good quantile of their time.

@@ -41,6 +41,10 @@ pub struct Alert {
     pub state: alert::State,
     /// The incident it opened.
     pub incident: Option<String>,
+    /// Name of the signal that its rule watches; `None` when that is not known.
+    pub signal: Option<String>,
+    /// SHA-256 of its rule, lowercase hex; `None` when that is not known.
+    pub rule_sha256: Option<String>,
     /// The limit it breached, in the signal's unit.
     pub limit: Option<f64>,
 }
@@ -131,6 +135,8 @@ mod tests {
             fingerprint: "f00d".into(),
             state,
             incident: Some("i".into()),
+            signal: Some("quality".into()),
+            rule_sha256: None,
             limit: Some(0.8),
         };
         let breaker = |state| Breaker {

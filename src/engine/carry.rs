@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::engine::Engine;
-use super::feature::{Cause, Feature};
+use super::feature::{Breaker, Cause, Feature};
 use super::registry::ALL;
 use crate::core::alert;
 use crate::core::breaker::{self, State};
 use crate::core::carried::{self, Carried, FORMAT};
+use crate::core::incident::Class;
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
 
@@ -26,7 +27,7 @@ impl Engine {
             format: FORMAT.into(),
             at,
             alerts: features.iter().flat_map(|feature| alerts(feature)).collect(),
-            breakers: features.iter().flat_map(|feature| breakers(feature)).collect(),
+            breakers: features.iter().flat_map(|feature| breakers(feature, at)).collect(),
             ended: self
                 .incidents
                 .iter()
@@ -53,23 +54,52 @@ impl Engine {
             }
         }
         let alerts = if is_recent { self.carry_alerts(carried, outage, now) } else { 0 };
-        // What no alert holds any more is let go.
-        self.settle_breakers(now);
+        self.carry_on_breakers(now);
         alerts
     }
 
+    /// Lets go of what no alert holds any more, and trips what an alert holds that was out before its breaker was told.
+    fn carry_on_breakers(&mut self, now: UnixNanos) {
+        let mut names: Vec<Arc<str>> = self.features.keys().cloned().collect();
+        names.sort_unstable();
+        for name in &names {
+            Class::ALL.into_iter().for_each(|class| self.release_breaker(name, class, now));
+            let alerts = self.features.get(name).map_or(0, |feature| feature.alerts.len());
+            for index in 0..alerts {
+                if let Some(cause) = self.untold_cause(name, index) {
+                    self.trip_breaker(name, index, cause, now);
+                }
+            }
+        }
+    }
+
+    /// What a firing alert would tell a breaker of its class that knows of none.
+    fn untold_cause(&self, name: &Arc<str>, index: usize) -> Option<Cause> {
+        let feature = self.features.get(name)?;
+        let alert = feature.alerts.get(index).filter(|alert| alert.is_firing())?;
+        let breaker = feature.breakers.iter().find(|it| it.class == alert.rule.class)?;
+        let limit = alert.watch.held_against().filter(|_| !breaker.machine.alerting)?;
+        Some(Cause { incident: alert.incident.clone()?, signal: alert.rule.signal, limit })
+    }
+
     fn carry_alerts(&mut self, carried: &Carried, outage: Duration, now: UnixNanos) -> usize {
-        let untold =
-            self.incidents.iter().filter(|it| it.recalled && it.resolved_at.is_none() && it.fired_at >= carried.at);
+        // Alerts fire at the end of a slot, which is a moment before they are told.
+        let slot = self.config.windows.slot;
+        let untold = self
+            .incidents
+            .iter()
+            .filter(|it| it.recalled && it.resolved_at.is_none() && it.fired_at.plus(slot) >= carried.at);
         let untold = untold.map(|it| carried::Alert {
             feature: it.feature.to_string(),
             fingerprint: it.fingerprint.clone(),
             state: alert::State::Firing { since: it.starts_at, fired_at: it.fired_at, breached_at: it.fired_at },
             incident: Some(it.id.clone()),
+            signal: it.breach.signal.map(|signal| signal.as_str().to_owned()),
+            rule_sha256: None,
             limit: it.breach.limit,
         });
         let untold: Vec<_> = untold.collect();
-        carried.alerts.iter().chain(&untold).filter(|alert| self.carry_alert(alert, outage, now).is_some()).count()
+        untold.iter().chain(&carried.alerts).filter(|alert| self.carry_alert(alert, outage, now).is_some()).count()
     }
 
     fn carry_alert(&mut self, alert: &carried::Alert, outage: Duration, now: UnixNanos) -> Option<()> {
@@ -77,12 +107,16 @@ impl Engine {
         let is_firing = matches!(alert.state, alert::State::Firing { .. });
         let feature = self.carried_feature(&alert.feature)?;
         let instance = feature.alerts.iter_mut().find(|it| it.fingerprint == alert.fingerprint)?;
+        let is_same = alert.rule_sha256.as_deref().is_none_or(|sha256| sha256 == instance.rule.sha256());
+        if alert.signal.as_deref().is_some_and(|signal| signal != instance.rule.signal.as_str()) {
+            return None;
+        }
         // One whose frame is not in the log is judged anew, and frozen.
         if instance.state != alert::State::Inactive || (is_firing && known.is_none()) {
             return None;
         }
         instance.state = alert.state.passed_over(outage, now);
-        instance.watch.resume(&instance.rule, alert.limit, now);
+        instance.watch.resume(&instance.rule, alert.limit.filter(|_| is_same), now);
         instance.incident = known.clone();
         if let Some(incident) = self.incidents.iter_mut().find(|it| is_firing && Some(&it.id) == known.as_ref()) {
             Arc::make_mut(incident).recalled = false;
@@ -115,12 +149,19 @@ fn alerts(feature: &Feature) -> impl Iterator<Item = carried::Alert> {
         fingerprint: it.fingerprint.clone(),
         state: it.state,
         incident: it.incident.clone().filter(|_| it.is_firing()),
+        signal: Some(it.rule.signal.as_str().to_owned()),
+        rule_sha256: Some(it.rule.sha256()),
         limit: it.breach().limit.or(it.watch.held_against()),
     })
 }
 
-fn breakers(feature: &Feature) -> impl Iterator<Item = carried::Breaker> {
-    let moved = feature.breakers.iter().filter(|it| it.machine != breaker::Machine::default());
+/// Breakers that have something to remember.
+fn breakers(feature: &Feature, at: UnixNanos) -> impl Iterator<Item = carried::Breaker> {
+    let is_idle = move |it: &Breaker| {
+        let rests = it.machine.state == State::Closed && !it.machine.alerting && !it.machine.capped;
+        rests && at.since(it.machine.closed_at) >= it.policy.settle_for
+    };
+    let moved = feature.breakers.iter().filter(move |it| !is_idle(it));
     moved.map(|it| carried::Breaker {
         feature: feature.name.to_string(),
         class: it.class.as_str().to_owned(),

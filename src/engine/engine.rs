@@ -246,7 +246,8 @@ impl Engine {
             let alerts = self.features.values_mut().flat_map(|feature| &mut feature.alerts);
             alerts.for_each(|alert| {
                 alert.state = alert.state.passed_over(gap, now);
-                alert.watch.resume(&alert.rule, alert.breach().limit, now);
+                let limit = alert.breach().limit.or(alert.watch.held_against());
+                alert.watch.resume(&alert.rule, limit, now);
             });
         }
     }

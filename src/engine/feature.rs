@@ -132,7 +132,7 @@ impl Feature {
                 let new = Instance::new(rule.clone(), &self.name, extra);
                 match old.iter().position(|it| it.is_about_the_same(&new)) {
                     Some(at) if old[at].rule == *rule => old.swap_remove(at),
-                    Some(at) => Instance { rule: rule.clone(), watch: Watch::default(), ..old.swap_remove(at) },
+                    Some(at) => old.swap_remove(at).under(rule),
                     None => new,
                 }
             })
@@ -221,6 +221,13 @@ impl Instance {
             incident: None,
             resolved_at: None,
         }
+    }
+
+    /// The same alert under a changed rule. What was found goes on where it is judged as before.
+    fn under(self, rule: &Arc<Rule>) -> Self {
+        let judged = |rule: &Rule| (rule.limit, rule.window, rule.window_samples, rule.samples_min);
+        let watch = if judged(&self.rule) == judged(rule) { self.watch } else { Watch::default() };
+        Self { rule: rule.clone(), watch, ..self }
     }
 
     /// Whether both have the same labels and watch the same signal: Prometheus too keeps alerts over a reload by name

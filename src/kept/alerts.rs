@@ -14,8 +14,12 @@ use crate::engine::{Engine, Handle, Notice};
 /// How often the file is written when nothing changes, so that it tells how long an outage was.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
-/// Some 10 000 features with everything firing are smaller.
-const BYTES_MAX: u64 = 256 << 20;
+/// A thousand features with everything firing are smaller.
+const BYTES_MAX: u64 = 16 << 20;
+
+/// How often a busy engine is asked, and the pause in between.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The file.
 #[derive(Clone, Debug)]
@@ -59,8 +63,12 @@ impl AlertFile {
 
     /// Writes what the engine stands at now.
     pub(crate) async fn save(&self, engine: &Handle) {
-        // An engine that is busy is asked again next time.
-        let Ok(carried) = engine.carried().await else { return };
-        self.0.save(move || carried.to_bytes()).await;
+        for _ in 0..ATTEMPTS {
+            if let Ok(carried) = engine.carried().await {
+                return self.0.save(move || carried.to_bytes()).await;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        tracing::warn!("alerts and breakers were not written: the engine is busy");
     }
 }

@@ -10,8 +10,8 @@ use crate::engine::{Engine, Handle};
 /// How often the file is written: what a killed process forgets at most.
 const SAVE_EVERY: Duration = Duration::from_secs(5 * 60);
 
-/// Ten thousand features take less.
-const BYTES_MAX: u64 = 1 << 30;
+/// A thousand features take less.
+const BYTES_MAX: u64 = 32 << 20;
 
 /// The file.
 #[derive(Clone, Debug)]

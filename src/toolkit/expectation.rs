@@ -123,7 +123,8 @@ impl Expected {
     /// Whether an alert fired in this trouble, about it or about what it led to. The whole service's is about every feature.
     fn covers(&self, fired: &Fired<'_>) -> bool {
         let feature = self.feature.as_deref().is_none_or(|feature| fired.feature == feature || fired.feature == "_all");
-        feature && (self.from..=self.to).contains(&fired.at)
+        let end = self.to.max(self.from.plus(self.within.unwrap_or_default()));
+        feature && (self.from..=end).contains(&fired.at)
     }
 
     fn is_about(&self, fired: &Fired<'_>) -> bool {

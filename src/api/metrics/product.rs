@@ -33,13 +33,14 @@ const REQUEST_BOUNDS: [u64; 14] = [
     600_000_000,
 ];
 /// Upper bounds of the time to first token, microseconds: reasoning models think for a minute.
-const FIRST_TOKEN_BOUNDS: [u64; 12] = [
+const FIRST_TOKEN_BOUNDS: [u64; 13] = [
     50_000,
     100_000,
     200_000,
     400_000,
     800_000,
     1_600_000,
+    3_000_000,
     3_200_000,
     6_400_000,
     12_800_000,

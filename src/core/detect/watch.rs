@@ -73,10 +73,17 @@ impl Watch {
         // Once there is a week of hours, the last good one has nothing to add.
         let limit = Limit { baseline: rule.limit.baseline.filter(|_| learned.is_none()), ..rule.limit };
         let kept = self.kept.filter(|_| seen.last_good.is_none());
-        let limit = Limit { fixed: limit.fixed.or(kept), ..limit };
+        // Of a fixed limit and the one that was breached before, the one that is easier to breach.
+        let fixed = match (limit.fixed, kept) {
+            (Some(fixed), Some(kept)) if !rule.direction.beyond(fixed, kept) => Some(fixed),
+            (fixed, kept) => kept.or(fixed),
+        };
+        let limit = Limit { fixed, ..limit };
         let verdict = match by_windows(rule, &limit, seen) {
             // A handful of samples is all there is to go by at first; against a learned rate it is chance once in weeks.
-            Verdict::Breached { estimate, .. } if learned.is_some() && estimate.samples < EXCURSION_SAMPLES_MIN => {
+            Verdict::Breached { estimate, .. }
+                if learned.is_some() && self.kept.is_none() && estimate.samples < EXCURSION_SAMPLES_MIN =>
+            {
                 Verdict::Healthy { estimate }
             }
             verdict => self.confirmed(rule, verdict),
@@ -106,6 +113,8 @@ impl Watch {
     /// limit that an alert breached before.
     pub fn resume(&mut self, rule: &Rule, limit: Option<f64>, now: UnixNanos) {
         (self.kept, self.resuming_until) = (limit, now.plus(rule.window));
+        // What was confirmed before the outage is not asked again.
+        self.breached = CONFIRMATIONS;
     }
 
     /// Whether windows at `now` reach back into an outage, so that too few samples say nothing.

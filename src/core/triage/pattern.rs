@@ -23,10 +23,13 @@ const LAG_FACTOR: f64 = 2.0;
 const SAMPLES_SHARE_MIN: f64 = 0.2;
 const SAMPLES_FACTOR: f64 = 2.0;
 
+/// Signals that fall or rise when answers get worse.
+const WORSE_ANSWERS: [Signal; 4] =
+    [Signal::Quality, Signal::EvaluationPassRatio, Signal::EvaluationScore, Signal::BadFeedbackRatio];
 /// Evaluations and guardrails that look for attacks.
 const ATTACK_METRICS: [&str; 4] = ["injection", "jailbreak", "prompt_attack", "prompt attack"];
 /// Errors that a provider gives, in `error.type` as SDKs spell it.
-const PROVIDER_ERRORS: [&str; 14] = [
+const PROVIDER_ERRORS: [&str; 20] = [
     "429",
     "500",
     "502",
@@ -41,6 +44,12 @@ const PROVIDER_ERRORS: [&str; 14] = [
     "internalserver",
     "apiconnection",
     "apitimeout",
+    "throttl",
+    "resource_exhausted",
+    "resourceexhausted",
+    "toomanyrequests",
+    "too_many_requests",
+    "deadline",
 ];
 
 /// Instructions where none belong: what people and documents say to take a model over (OWASP LLM01:2025).
@@ -83,9 +92,7 @@ pub fn patterns(frame: &Json) -> Vec<Recognised> {
 
 /// Answers are worse, and nothing that an objective is set on is.
 fn silent(frame: &Json) -> Option<String> {
-    let worse_answers =
-        [Signal::Quality, Signal::EvaluationPassRatio, Signal::EvaluationScore, Signal::BadFeedbackRatio];
-    let (_, figures) = worse_answers.into_iter().filter_map(|it| worse(frame, it, FACTOR_MIN)).find(|(is, _)| *is)?;
+    let (_, figures) = WORSE_ANSWERS.into_iter().filter_map(|it| worse(frame, it, FACTOR_MIN)).find(|(is, _)| *is)?;
     let quiet = [Signal::ErrorRatio, Signal::LatencyP95].map(|it| worse(frame, it, FACTOR_MIN));
     let [Some((false, errors)), Some((false, latency))] = quiet else { return None };
     explains(frame, Variable::Judge).is_none().then(|| format!("{figures}; {errors}; {latency}"))
@@ -95,6 +102,9 @@ fn silent(frame: &Json) -> Option<String> {
 fn judge(frame: &Json) -> Option<String> {
     let complaints = worse(frame, Signal::BadFeedbackRatio, FACTOR_MIN).filter(|(is, _)| *is);
     let verdicts = worse(frame, Signal::EvaluationPassRatio, FACTOR_MIN).filter(|(is, _)| !*is);
+    // Who waits or meets errors complains of that.
+    let is_quiet = |signal| worse(frame, signal, FACTOR_MIN).is_none_or(|(is, _)| !is);
+    let complaints = complaints.filter(|_| is_quiet(Signal::ErrorRatio) && is_quiet(Signal::LatencyP95));
     let disagree = complaints.zip(verdicts).map(|((_, complaints), (_, verdicts))| format!("{complaints}; {verdicts}"));
     disagree.or_else(|| explains(frame, Variable::Judge))
 }
@@ -105,10 +115,12 @@ fn stale(frame: &Json) -> Option<String> {
     let indexes = frame["variables"]["retrieval_index"]["detail"]["baseline"]["indexes"].as_array();
     let before = indexes.into_iter().flatten().filter_map(|it| it["freshness_lag_s"].as_f64()).reduce(f64::max);
     let healthy = || median(samples(frame, "healthy").filter_map(|it| it["freshness_lag_s"].as_f64()).collect());
-    let usual = before.or_else(|| healthy().filter(|healthy| *healthy < lag));
+    let is_worse = WORSE_ANSWERS.into_iter().any(|it| worse(frame, it, FACTOR_MIN).is_some_and(|(is, _)| is));
+    // Healthy requests of the same moment know best; what the baseline's index lagged by is of when it was first seen.
+    let usual = healthy().filter(|healthy| *healthy < lag).or(before);
     let least = usual.map_or(UNUSUAL_LAG_MIN, |usual| (usual * LAG_FACTOR).max(LAG_MIN));
     let usual = usual.map_or_else(|| "unknown".to_owned(), |usual| format!("{} s", figure(usual)));
-    (lag >= least)
+    (is_worse && lag >= least)
         .then(|| format!("failing requests searched an index {} s behind its source, usually {usual}", figure(lag)))
 }
 
@@ -143,7 +155,9 @@ fn attacks(sample: &Json) -> bool {
 /// Requests fail with a provider's errors, or its calls take longer for as many tokens.
 fn provider(frame: &Json) -> Option<String> {
     let is_theirs = |kind: &str| PROVIDER_ERRORS.iter().any(|name| kind.to_ascii_lowercase().contains(name));
-    if let Some((true, figures)) = worse(frame, Signal::ErrorRatio, FACTOR_MIN) {
+    let is_worse = |signal| worse(frame, signal, FACTOR_MIN).is_some_and(|(is, _)| is);
+    let is_another = is_worse(Signal::EmptyRetrievalRatio) || is_worse(Signal::ToolSuccessRatio);
+    if let Some((true, figures)) = worse(frame, Signal::ErrorRatio, FACTOR_MIN).filter(|_| !is_another) {
         let mut kinds: Vec<&str> = samples(frame, "failing").filter_map(|it| it["error"]["type"].as_str()).collect();
         let all = kinds.len();
         kinds.retain(|kind| is_theirs(kind));
@@ -232,8 +246,9 @@ mod tests {
             (json!({ "signals": quiet, "suspects": explaining("judge") }), vec!["judge_induced_false_negative"]),
             (json!({ "signals": complaints(0.95) }), vec!["judge_induced_false_negative"]),
             (json!({ "signals": complaints(0.6) }), vec![]),
-            (json!({ "samples": told(7_200.0) }), vec!["retrieval_staleness"]),
-            (json!({ "samples": told(700.0) }), vec![]),
+            (json!({ "signals": signals(&[BAD]), "samples": told(7_200.0) }), vec!["retrieval_staleness"]),
+            (json!({ "signals": signals(&[BAD]), "samples": told(700.0) }), vec![]),
+            (json!({ "samples": told(7_200.0) }), vec![]),
             (json!({ "suspects": explaining("tool_schemas") }), vec!["tool_schema_drift"]),
             (
                 json!({ "signals": tools, "variables": { "tool_schemas": { "moved": true } } }),

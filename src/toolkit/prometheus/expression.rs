@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::core::detect::{Direction, Relative, Rule};
-use crate::core::signal::Signal;
+use crate::core::signal::{Shape, Signal};
 
+/// The whole service, for sidecars.
+const ALL: &str = "_all";
 /// Labels of every figure over all pods.
 const BY: &str = "namespace, job, feature";
 /// Windows of little traffic are this many times the rule's.
@@ -60,7 +62,9 @@ fn source(signal: Signal) -> Option<Source> {
         Signal::TokensPerRequest => Ratio("freezeframe_tokens_total", REQUESTS),
         Signal::CostPerRequest => Ratio("freezeframe_cost_usd_total", REQUESTS),
         Signal::LatencyP95 => Quantile("freezeframe_request_duration_seconds", REQUESTS),
-        Signal::TimeToFirstTokenP95 => Quantile("freezeframe_time_to_first_token_seconds", REQUESTS),
+        Signal::TimeToFirstTokenP95 => {
+            Quantile("freezeframe_time_to_first_token_seconds", "freezeframe_time_to_first_token_seconds_count")
+        }
         Signal::Quality
         | Signal::BadFeedbackRatio
         | Signal::LeakRatio
@@ -93,6 +97,10 @@ pub(super) fn recording(recorded: &Recorded) -> String {
 
 /// The expression of an alert, and the series it reads; `None` for a signal or a limit that Prometheus can't judge.
 pub(super) fn condition(rule: &Rule, series: &mut BTreeSet<Series>) -> Option<String> {
+    // Counters are by feature; the whole service's are their sum.
+    if !rule.features.is_empty() && rule.features.iter().all(|glob| &**glob == ALL) {
+        return None;
+    }
     let (Source::Ratio(_, samples) | Source::Quantile(_, samples)) = source(rule.signal)?;
     let mut names = Names { rule, samples, selector: selector(&rule.features), series };
     let window = rule.window.max(WINDOW_MIN);
@@ -108,7 +116,9 @@ pub(super) fn condition(rule: &Rule, series: &mut BTreeSet<Series>) -> Option<St
     if !found.is_empty() {
         return Some(found.join("\nor\n"));
     }
-    rule.limit.baseline.map(|relative| names.daily(window * LONG, relative))
+    // A quantile of buckets jumps from one bound to the next: too coarse to compare two of them.
+    let relative = rule.limit.baseline.filter(|_| matches!(rule.signal.shape(), Shape::Ratio | Shape::Mean(_)));
+    relative.map(|relative| names.daily(window * LONG, relative))
 }
 
 /// Names of recorded series, noting each.
@@ -148,7 +158,8 @@ impl Names<'_> {
     fn daily(&mut self, window: Duration, relative: Relative) -> String {
         let (value, enough) = (self.value(window), self.enough(window));
         let limit = match relative {
-            Relative::Factor(factor) => format!("{factor} * ({value} offset 1d)"),
+            // Nothing is a multiple of nothing: a price that was not known yesterday is no price of zero.
+            Relative::Factor(factor) => format!("{factor} * ({value} offset 1d)\n  and ({value} offset 1d) > 0"),
             Relative::Delta(delta) => format!("({value} offset 1d) + {delta}"),
         };
         format!("{value}\n  {} {limit}\n  and {enough}", operator(self.rule.direction))

@@ -85,7 +85,9 @@ fn alert(out: &mut String, rule: &Rule, condition: &str, runbooks: Option<&str>)
         rule.severity.label(),
         rule.severity.as_str()
     );
-    let summary = format!("{{{{ $labels.feature }}}}: {}", rule.summary);
+    // Braces of the user's are no template.
+    let text = rule.summary.replace("{{", "{{\"{{\"}}");
+    let summary = format!("{{{{ $labels.feature }}}}: {text}");
     let description = format!(
         "{} of {{{{ $labels.feature }}}} is {} over every pod of {{{{ $labels.job }}}}.",
         rule.signal.as_str(),

@@ -37,7 +37,9 @@ fn every_limit_has_its_expression() {
             Limit { baseline: Some(Relative::Factor(2.0)), ..Limit::default() },
             above,
             &[],
-            format!("{value}30m\n  > 2 * ({value}30m offset 1d)\n  and {samples}30m >= 10"),
+            format!(
+                "{value}30m\n  > 2 * ({value}30m offset 1d)\n  and ({value}30m offset 1d) > 0\n  and {samples}30m >= 10"
+            ),
         ),
         (
             Limit { baseline: Some(Relative::Delta(-0.05)), ..Limit::default() },
