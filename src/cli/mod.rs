@@ -9,6 +9,7 @@ mod completeness;
 mod diagnose;
 mod drill;
 mod evidence;
+mod explain;
 mod incident;
 mod inspect;
 mod output;
@@ -59,6 +60,8 @@ enum Command {
     /// List and order the breakers of a running sidecar; simulate them on a recording
     #[command(subcommand)]
     Breaker(breaker::Args),
+    /// Which variable moved between two windows of a recording
+    Explain(explain::Args),
     /// Print the normalised LLM requests of a recording
     Inspect(inspect::Args),
     /// Tell a running sidecar about a judge, index, prompt or tool, or what a user said
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Rules(args) => rules::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Breaker(args) => breaker::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Diagnose(args) => diagnose::run(&args),

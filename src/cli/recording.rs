@@ -37,6 +37,15 @@ impl RecordingArgs {
         with_progress: bool,
         each: impl FnOnce(&mut dyn Iterator<Item = Result<Request, InputError>>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
+        self.each_request_with(with_progress, |requests, _| each(requests))
+    }
+
+    /// The same, where the configuration matters to `each`, too.
+    pub(super) fn each_request_with<T>(
+        &self,
+        with_progress: bool,
+        each: impl FnOnce(&mut dyn Iterator<Item = Result<Request, InputError>>, &Config) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let config = self.config()?;
         let total = self.input.iter().map(|path| bytes_of(path)).sum();
         let mut reading = Progress::of_bytes("reading", total, with_progress);
@@ -45,7 +54,7 @@ impl RecordingArgs {
         drop(reading);
         index.notes.iter().for_each(complain);
         let mut requests = Requests::new(index.in_time().inspect(|_| assembling.add(1)), &config);
-        let result = each(&mut requests)?;
+        let result = each(&mut requests, &config)?;
         let losses = requests.losses();
         drop(requests);
         drop(assembling);

@@ -45,8 +45,9 @@ impl Default for Config {
                 long: Duration::from_secs(60 * 60),
                 baseline: Duration::from_secs(60 * 60),
             },
-            // Enough for the samples of a frame and for the distribution of six variables.
-            records_max: 48,
+            // Enough for the samples of a frame.
+            records_max: 32,
+            rows_max: 200_000,
             memory_bytes_max: MEMORY_BYTES_MAX,
             rules: built_in::rules().into_iter().map(Arc::new).collect(),
             alerting: Alerting {

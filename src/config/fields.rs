@@ -205,8 +205,13 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
     },
     Field {
         path: "features.records_max",
-        meaning: "Requests of one feature kept for frames (the flight recorder).",
-        slot: |draft| Slot::Count(&mut draft.config.records_max, 1..=100_000),
+        meaning: "Whole requests of one feature kept for the samples of frames.",
+        slot: |draft| Slot::Count(&mut draft.config.records_max, 2..=100_000),
+    },
+    Field {
+        path: "features.rows_max",
+        meaning: "Requests kept as rows of what they ran under, from which frames say which variable moved: half for the whole service, half shared by its features, each again half for the newest and half for the baseline.",
+        slot: |draft| Slot::Count(&mut draft.config.rows_max, 10_000..=10_000_000),
     },
     Field {
         path: "fields",

@@ -3,7 +3,7 @@
 use super::Config;
 use crate::core::completeness::Recent;
 use crate::core::meters::Meters;
-use crate::core::{baseline, declared, ledger, window};
+use crate::core::{baseline, declared, ledger, recorder, window};
 
 /// Ids, times and counters of an open trace, without its content.
 const TRACE_BYTES: u64 = 1 << 10;
@@ -25,17 +25,18 @@ const RECORD_BYTES: u64 = 2 << 10;
 const OWN_FEATURES: u64 = 2;
 
 /// How each part of [`worst_case`] comes about, for the reference.
-pub(super) const FORMULAS: [&str; 6] = [
+pub(super) const FORMULAS: [&str; 7] = [
     "`in_flight_max` x `request_bytes_max`",
     "`sending_queue.bytes_max`, when forwarding",
     "`assembly.bytes_max` + `traces_max` x 1 KiB",
     "what is declared of judges, indexes, prompts and tools",
     "(`features.max` + 2) x what one feature's meters, slots and variables take at most",
     "(`features.max` + 2) x `records_max` x (6 x `content_bytes_max` + 2 KiB)",
+    "`features.rows_max` x 96 bytes",
 ];
 
 /// The parts of the worst case, `(what, bytes)`.
-pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 6] {
+pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 7] {
     let product = |factors: &[u64]| factors.iter().fold(1_u64, |all, factor| all.saturating_mul(*factor));
     let features = (config.features.max as u64).saturating_add(OWN_FEATURES);
     let traces = product(&[config.assembly.traces_max as u64, TRACE_BYTES]);
@@ -47,6 +48,7 @@ pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 6] {
         ("declarations", declared::BYTES_MAX as u64),
         ("windows", features.saturating_mul(feature_bytes(&config.windows))),
         ("records", product(&[features, config.records_max as u64, record])),
+        ("rows", product(&[config.rows_max as u64, recorder::ROW_BYTES as u64])),
     ]
 }
 

@@ -64,6 +64,8 @@ pub struct Config {
     pub windows: window::Policy,
     /// Requests of one feature kept for frames (the flight recorder).
     pub records_max: usize,
+    /// Rows kept for attribution, of all features together.
+    pub rows_max: usize,
     /// Memory the engine may hold, bytes; checked against all limits above when compiled.
     pub memory_bytes_max: u64,
     /// Alert rules.

@@ -10,10 +10,15 @@ use super::window::Window;
 /// The counts and measures of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    counts: [u8; Count::N],
-    /// In the measure's unit; of several values the worst stands. `u32::MAX` and above are cut.
-    values: [Option<u32>; Measure::N],
+    /// A bit a count: whether there was any.
+    counts: u32,
+    /// In the measure's unit; of several values the worst stands, and [`NONE`] without any.
+    values: [u32; Measure::N],
 }
+
+const _: () = assert!(Count::N <= 32);
+/// A measure that the request has no value of; larger values are cut to one less.
+const NONE: u32 = u32::MAX;
 
 impl Facts {
     /// Reads a request; `leak` says whether its answer gave something away.
@@ -33,25 +38,35 @@ impl Facts {
     }
 
     fn none() -> Self {
-        Self { counts: [0; Count::N], values: [None; Measure::N] }
+        Self { counts: 0, values: [NONE; Measure::N] }
     }
 
     fn add(&mut self, measurement: Measurement) {
         match measurement {
             Measurement::Count(count) => {
-                let counted = &mut self.counts[count.index()];
-                *counted = counted.saturating_add(1);
+                self.counts |= 1 << count.index();
             }
             Measurement::Value(measure, value) => {
-                let value = u32::try_from(value).unwrap_or(u32::MAX);
+                let value = u32::try_from(value).unwrap_or(NONE).min(NONE - 1);
                 let known = &mut self.values[measure.index()];
-                *known = Some(match (*known, measure) {
-                    (Some(known), Measure::RetrievalScore | Measure::EvaluationScore) => known.min(value),
-                    (Some(known), _) => known.max(value),
-                    (None, _) => value,
-                });
+                *known = match (*known, measure) {
+                    (NONE, _) => value,
+                    (known, Measure::RetrievalScore | Measure::EvaluationScore) => known.min(value),
+                    (known, _) => known.max(value),
+                };
             }
         }
+    }
+
+    /// What the request measured of a signal, in the signal's unit; `None` for a ratio, and where it does not say.
+    #[must_use]
+    pub fn measured(&self, signal: Signal) -> Option<f64> {
+        let measures: &[Measure] = match signal.shape() {
+            Shape::Ratio => &[],
+            Shape::Quantile(measure, _) => return self.value(measure),
+            Shape::Mean(measures) => measures,
+        };
+        measures.iter().filter_map(|measure| self.value(*measure)).reduce(|sum, value| sum + value)
     }
 
     /// Whether the request is on the wrong side of `limit`; `None` when it has nothing to say of the signal.
@@ -63,16 +78,12 @@ impl Facts {
         };
         match signal.shape() {
             Shape::Ratio => {
-                let counts = self.counts.map(u64::from);
+                let counts = std::array::from_fn(|index| u64::from(self.counts >> index & 1));
                 let (hits, samples) =
                     Window::new(UnixNanos(0), UnixNanos(0), counts, Default::default()).ratio(signal)?;
                 (samples > 0).then(|| bad(signal, hits, samples) > 0)
             }
-            Shape::Quantile(measure, _) => Some(beyond(self.value(measure)?)),
-            Shape::Mean(measures) => {
-                let told: Vec<f64> = measures.iter().filter_map(|measure| self.value(*measure)).collect();
-                (!told.is_empty()).then(|| beyond(told.iter().sum()))
-            }
+            Shape::Quantile(..) | Shape::Mean(_) => Some(beyond(self.measured(signal)?)),
         }
     }
 
@@ -91,11 +102,28 @@ impl Facts {
             Count::FeedbackBad,
             Count::Leak,
         ];
-        TROUBLE.into_iter().any(|count| self.counts[count.index()] > 0)
+        TROUBLE.into_iter().any(|count| self.has(count))
+    }
+
+    /// Adds what was said of the request later; a bad word outweighs good ones.
+    pub fn amend(&mut self, said: &Self) {
+        self.counts |= said.counts;
+        for (known, said) in self.values.iter_mut().zip(said.values) {
+            *known = if *known == NONE { said } else { *known };
+        }
+        let is_bad = said.has(Count::EvaluationFail) || said.has(Count::FeedbackBad);
+        if is_bad && self.has(Count::Good) {
+            self.counts ^= 1 << Count::Good.index() | 1 << Count::Bad.index();
+        }
+    }
+
+    fn has(&self, count: Count) -> bool {
+        self.counts >> count.index() & 1 == 1
     }
 
     fn value(&self, measure: Measure) -> Option<f64> {
-        self.values[measure.index()].map(|value| f64::from(value) / measure.per_unit())
+        let value = self.values[measure.index()];
+        (value != NONE).then(|| f64::from(value) / measure.per_unit())
     }
 }
 

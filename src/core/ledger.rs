@@ -1,6 +1,6 @@
 //! Which values the variables had, slot by slot: the request counts behind the two columns of a freeze frame.
 //!
-//! Values are interned per feature and dimension, at most [`VALUES_MAX`] each; later ones fall under `other`, and so
+//! Values are interned per feature and subject, at most [`VALUES_MAX`] each; later ones fall under `other`, and so
 //! do those beyond [`CELLS_MAX`] in one slot. A slot holds counts only: [`bytes_max`] states the worst case.
 
 use std::collections::VecDeque;
@@ -16,10 +16,10 @@ use super::time::UnixNanos;
 use super::variable::{self, Variable};
 use super::window::Policy;
 
-/// Distinct values of one dimension of one feature.
+/// Distinct values of one subject of one feature.
 pub const VALUES_MAX: usize = 64;
 
-/// Distinct values of one slot, over all dimensions.
+/// Distinct values of one slot, over all subjects.
 pub const CELLS_MAX: usize = 64;
 
 /// What the value of a request beyond [`VALUES_MAX`] is called.
@@ -29,14 +29,14 @@ const OTHER_SYMBOL: u8 = u8::MAX;
 
 /// What is counted: the six variables and the path through the tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Dimension {
+pub enum Subject {
     /// One of the six.
     Variable(Variable),
     /// The composition `a>b>c`.
     ToolPath,
 }
 
-impl Dimension {
+impl Subject {
     /// How many there are.
     pub const COUNT: usize = Variable::ALL.len() + 1;
 
@@ -44,7 +44,7 @@ impl Dimension {
         Variable::ALL.into_iter().map(Self::Variable).chain([Self::ToolPath])
     }
 
-    /// Its place in a row of [`Values`].
+    /// Its place in [`Texts`].
     #[must_use]
     pub fn index(self) -> usize {
         match self {
@@ -72,25 +72,22 @@ impl Dimension {
     }
 }
 
-/// The values of one request as text, by [`Dimension::index`]; `None` where the telemetry does not say.
-pub type Texts = [Option<String>; Dimension::COUNT];
+/// The values of one request as text, by [`Subject::index`]; `None` where the telemetry does not say.
+pub type Texts = [Option<String>; Subject::COUNT];
 
 /// Reads the values of a request. `judges` are those at work where nobody judged the request.
 #[must_use]
 pub fn texts(request: &Request, judges: &[Evaluation]) -> Texts {
     let mut texts = Texts::default();
-    for dimension in Dimension::all() {
-        texts[dimension.index()] = dimension.value(request);
+    for subject in Subject::all() {
+        texts[subject.index()] = subject.value(request);
     }
-    let judge = &mut texts[Dimension::Variable(Variable::Judge).index()];
+    let judge = &mut texts[Subject::Variable(Variable::Judge).index()];
     *judge = judge.take().or_else(|| variable::judges(judges));
     texts
 }
 
-/// The interned values of one request, by [`Dimension::index`]; `None` where the telemetry does not say.
-pub type Values = [Option<u8>; Dimension::COUNT];
-
-/// A distinct value of a dimension.
+/// A distinct value of a subject.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
     /// The value as shown.
@@ -109,12 +106,12 @@ struct Slot {
     tally: Tally,
 }
 
-/// Requests of a stretch of time by dimension and value.
+/// Requests of a stretch of time by subject and value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// All requests, with values or without.
     pub requests: u32,
-    /// Sorted by dimension and value.
+    /// Sorted by subject and value.
     cells: Vec<Cell>,
 }
 
@@ -125,14 +122,11 @@ struct Cell {
 }
 
 impl Tally {
-    fn add(&mut self, values: &Values) {
-        self.requests = self.requests.saturating_add(1);
-        for (dimension, value) in (0u8..).zip(values) {
-            let Some(value) = *value else { continue };
-            let known = self.cells.binary_search_by_key(&(dimension, value), |cell| cell.key).is_ok();
-            let value = if known || self.cells.len() < CELLS_MAX { value } else { OTHER_SYMBOL };
-            self.count((dimension, value), 1);
-        }
+    fn add(&mut self, subject: Subject, value: Option<u8>) {
+        let (Some(value), Ok(subject)) = (value, u8::try_from(subject.index())) else { return };
+        let known = self.cells.binary_search_by_key(&(subject, value), |cell| cell.key).is_ok();
+        let value = if known || self.cells.len() < CELLS_MAX { value } else { OTHER_SYMBOL };
+        self.count((subject, value), 1);
     }
 
     fn merge(&mut self, other: &Self) {
@@ -147,16 +141,16 @@ impl Tally {
         }
     }
 
-    /// `(value, requests)` of one dimension, in order of value.
-    pub fn of(&self, dimension: Dimension) -> impl Iterator<Item = (u8, u32)> + '_ {
-        let wanted = dimension.index();
+    /// `(value, requests)` of one subject, in order of value.
+    pub fn of(&self, subject: Subject) -> impl Iterator<Item = (u8, u32)> + '_ {
+        let wanted = subject.index();
         self.cells.iter().filter(move |cell| usize::from(cell.key.0) == wanted).map(|cell| (cell.key.1, cell.requests))
     }
 
-    /// Requests of one dimension whose telemetry names a value.
+    /// Requests of one subject whose telemetry names a value.
     #[must_use]
-    pub fn reported(&self, dimension: Dimension) -> u32 {
-        self.of(dimension).map(|(_, count)| count).sum()
+    pub fn reported(&self, subject: Subject) -> u32 {
+        self.of(subject).map(|(_, count)| count).sum()
     }
 }
 
@@ -164,8 +158,8 @@ impl Tally {
 #[derive(Debug)]
 pub struct Ledger {
     policy: Policy,
-    observed: [Vec<Observed>; Dimension::COUNT],
-    symbols: [HashMap<Arc<str>, u8, FixedState>; Dimension::COUNT],
+    observed: [Vec<Observed>; Subject::COUNT],
+    symbols: [HashMap<Arc<str>, u8, FixedState>; Subject::COUNT],
     current: Tally,
     /// Closed slots of the long window, oldest first.
     recent: VecDeque<Arc<Slot>>,
@@ -190,21 +184,27 @@ impl Ledger {
         }
     }
 
-    /// Counts one request under its values and returns them interned. `shown` is asked how a value that is new is shown
+    /// Counts one request under its values. `shown` is asked how a value that is new is shown
     /// and what stands behind it, and must not tell what may not be kept.
-    pub fn observe(
+    pub fn observe(&mut self, texts: &Texts, now: UnixNanos, shown: impl FnMut(Subject) -> (Option<String>, Json)) {
+        let mut current = std::mem::take(&mut self.current);
+        self.count_into(&mut current, texts, now, shown);
+        self.current = current;
+    }
+
+    /// Counts one request in a tally of one's own.
+    pub fn count_into(
         &mut self,
+        tally: &mut Tally,
         texts: &Texts,
         now: UnixNanos,
-        mut shown: impl FnMut(Dimension) -> (Option<String>, Json),
-    ) -> Values {
-        let mut values = Values::default();
-        for (dimension, text) in Dimension::all().zip(texts) {
-            values[dimension.index()] =
-                text.as_ref().map(|text| self.intern(dimension, text, now, || shown(dimension)));
+        mut shown: impl FnMut(Subject) -> (Option<String>, Json),
+    ) {
+        for (subject, text) in Subject::all().zip(texts) {
+            let value = text.as_ref().map(|text| self.intern(subject, text, now, || shown(subject)));
+            tally.add(subject, value);
         }
-        self.current.add(&values);
-        values
+        tally.requests = tally.requests.saturating_add(1);
     }
 
     /// Ends the slot at `at`. `learn` says whether it may become part of the baseline: a slot does once it is older
@@ -243,24 +243,24 @@ impl Ledger {
 
     /// The distinct value behind a symbol; `None` for `other`.
     #[must_use]
-    pub fn observed(&self, dimension: Dimension, value: u8) -> Option<&Observed> {
-        self.observed[dimension.index()].get(usize::from(value))
+    pub fn observed(&self, subject: Subject, value: u8) -> Option<&Observed> {
+        self.observed[subject.index()].get(usize::from(value))
     }
 
     /// The text of a symbol.
     #[must_use]
-    pub fn text(&self, dimension: Dimension, value: u8) -> &str {
-        self.observed(dimension, value).map_or(OTHER, |observed| &*observed.value)
+    pub fn text(&self, subject: Subject, value: u8) -> &str {
+        self.observed(subject, value).map_or(OTHER, |observed| &*observed.value)
     }
 
     fn intern(
         &mut self,
-        dimension: Dimension,
+        subject: Subject,
         value: &str,
         now: UnixNanos,
         shown: impl FnOnce() -> (Option<String>, Json),
     ) -> u8 {
-        let index = dimension.index();
+        let index = subject.index();
         let (observed, symbols) = (&mut self.observed[index], &mut self.symbols[index]);
         if let Some(symbol) = symbols.get(value) {
             if let Some(known) = observed.get_mut(usize::from(*symbol)) {
@@ -282,9 +282,9 @@ impl Ledger {
 /// Worst case of one ledger, bytes: every slot full, and every value with a detail of `detail_bytes`.
 #[must_use]
 pub fn bytes_max(policy: &Policy, detail_bytes: usize) -> usize {
-    let slot = size_of::<Slot>() + (CELLS_MAX + Dimension::COUNT) * size_of::<Cell>();
+    let slot = size_of::<Slot>() + (CELLS_MAX + Subject::COUNT) * size_of::<Cell>();
     let kept = slots(policy.long, policy.slot) + slots(policy.baseline, policy.slot);
-    kept.saturating_mul(slot).saturating_add(Dimension::COUNT * VALUES_MAX * detail_bytes)
+    kept.saturating_mul(slot).saturating_add(Subject::COUNT * VALUES_MAX * detail_bytes)
 }
 
 fn slots(window: Duration, slot: Duration) -> usize {
@@ -314,13 +314,13 @@ mod tests {
         for slot in slots {
             let mut request = request();
             request.prompt.version = Some(version.into());
-            ledger.observe(&texts(&request, &[]), at(slot), |dimension| (None, dimension.detail(&request)));
+            ledger.observe(&texts(&request, &[]), at(slot), |subject| (None, subject.detail(&request)));
             ledger.close_slot(at(slot + 1), learn);
         }
     }
 
     fn prompts(ledger: &Ledger, tally: &Tally) -> Vec<(String, u32)> {
-        let prompt = Dimension::Variable(Variable::PromptRevision);
+        let prompt = Subject::Variable(Variable::PromptRevision);
         tally.of(prompt).map(|(value, requests)| (ledger.text(prompt, value).to_owned(), requests)).collect()
     }
 
@@ -344,7 +344,7 @@ mod tests {
             request.prompt.version = Some(format!("v{n}").into());
             ledger.observe(&texts(&request, &[]), at(0), |_| (None, Json::Null));
         }
-        let prompt = Dimension::Variable(Variable::PromptRevision);
+        let prompt = Subject::Variable(Variable::PromptRevision);
         let tally = ledger.since(at(0));
         assert_eq!(tally.requests, 200);
         assert_eq!(tally.reported(prompt), 200);

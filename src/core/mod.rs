@@ -45,6 +45,7 @@ pub mod time;
 pub mod trace_record;
 pub mod triage;
 pub mod variable;
+pub mod vocabulary;
 pub mod window;
 pub mod witness;
 

@@ -1,25 +1,38 @@
-//! The flight recorder of one feature: a bounded ring of what each request did, and a few whole requests for the
-//! samples of a frame.
+//! The flight recorder of one feature: what each request ran under and did, as compact rows, and a few whole requests
+//! for the samples of a frame.
+//!
+//! Half of the rows are the newest requests. The other half are of the last-good baseline: of each slot that is learned
+//! a bounded sample, so that the baseline reaches back as far as it does whatever the traffic.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::attribution::{PARTS, Side};
+use super::detect::Direction;
 use super::facts::Facts;
-use super::ledger::Values;
-use super::request::Request;
+use super::request::{Request, TraceId};
 use super::signal::Signal;
 use super::time::UnixNanos;
+use super::vocabulary::Codes;
 
-/// Whole requests kept of either kind, newest last.
-pub const SAMPLES_MAX: usize = 16;
+/// Rows of a feature at least, however many features there are.
+pub const ROWS_MIN: usize = 1_000;
+/// Values of the baseline from which its percentiles are read, and which of them may be limits.
+const USUAL_MIN: usize = 40;
+const LEVELS: [usize; 6] = [25, 50, 75, 90, 95, 99];
+/// Bytes of a row.
+pub const ROW_BYTES: usize = size_of::<Row>();
 
 /// One request, compact.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// When it ended here.
     pub at: UnixNanos,
-    /// The values of its variables, interned in the feature's ledger.
-    pub values: Values,
+    /// Low half of its trace id, by which what is said later finds it.
+    pub trace: u64,
+    /// What it ran under, in the feature's vocabulary.
+    pub codes: Codes,
     /// What was measured of it.
     pub facts: Facts,
 }
@@ -32,32 +45,115 @@ struct Sample {
     request: Arc<Request>,
 }
 
-/// The ring and the samples.
+/// The rows and the samples.
 #[derive(Debug)]
 pub struct Recorder {
     rows: VecDeque<Row>,
+    /// Samples of slots that are not yet old enough to be good, by the slot's end.
+    probation: VecDeque<(UnixNanos, Vec<Row>)>,
+    good: VecDeque<Row>,
     rows_max: usize,
+    /// Whole requests of either kind.
+    samples_max: usize,
     troubled: VecDeque<Sample>,
     clean: VecDeque<Sample>,
 }
 
+/// The low half of a trace id.
+#[must_use]
+pub fn trace(id: TraceId) -> u64 {
+    id.0.iter().skip(8).fold(0, |low, byte| low << 8 | u64::from(*byte))
+}
+
 impl Recorder {
-    /// An empty recorder of at most `rows_max` rows.
+    /// An empty recorder of at most `rows_max` rows and `samples_max` whole requests.
     #[must_use]
-    pub fn new(rows_max: usize) -> Self {
-        Self { rows: VecDeque::new(), rows_max, troubled: VecDeque::new(), clean: VecDeque::new() }
+    pub fn new(rows_max: usize, samples_max: usize) -> Self {
+        Self {
+            rows: VecDeque::new(),
+            probation: VecDeque::new(),
+            good: VecDeque::new(),
+            rows_max,
+            samples_max: samples_max / 2,
+            troubled: VecDeque::new(),
+            clean: VecDeque::new(),
+        }
+    }
+
+    /// Changes the bound; the oldest rows make room.
+    pub fn resize(&mut self, rows_max: usize) {
+        self.rows_max = rows_max;
+        for ring in [&mut self.rows, &mut self.good] {
+            ring.drain(..ring.len().saturating_sub(rows_max / 2));
+            ring.shrink_to(rows_max / 2);
+        }
     }
 
     /// Keeps one request; the oldest makes room.
     pub fn record(&mut self, row: Row, request: Arc<Request>) {
         let kind = if row.facts.is_troubled() { &mut self.troubled } else { &mut self.clean };
-        push(kind, SAMPLES_MAX, Sample { at: row.at, facts: row.facts, request });
-        push(&mut self.rows, self.rows_max, row);
+        push(kind, self.samples_max, Sample { at: row.at, facts: row.facts, request });
+        push(&mut self.rows, self.rows_max / 2, row);
+    }
+
+    /// Takes in what was said later of a request, if it is still among the newest.
+    pub fn amend(&mut self, trace: u64, judge: Option<(usize, u8)>, said: &Facts) {
+        if let Some(row) = self.rows.iter_mut().rev().find(|row| row.trace == trace) {
+            row.facts.amend(said);
+            if let Some((dimension, code)) = judge {
+                row.codes[dimension] = code;
+            }
+        }
+    }
+
+    /// Rows of one slot that may become part of the baseline, so that all its slots have room.
+    #[must_use]
+    pub fn slot_rows(&self, baseline: Duration, slot: Duration) -> usize {
+        let slots = baseline.as_nanos() / slot.as_nanos().max(1);
+        (self.rows_max / 2 / usize::try_from(slots).unwrap_or(usize::MAX).max(1)).max(1)
+    }
+
+    /// Ends the slot `from` to `to`, of which at most `slot_max` rows may become part of the baseline.
+    pub fn close_slot(&mut self, from: UnixNanos, to: UnixNanos, learn: bool, slot_max: usize) {
+        if !learn {
+            return self.probation.clear();
+        }
+        let slot: Vec<&Row> = self.since(from).take_while(|row| row.at <= to).collect();
+        let step = slot.len().div_ceil(slot_max.max(1)).max(1);
+        let sample = slot.into_iter().step_by(step).rev().cloned().collect();
+        self.probation.push_back((to, sample));
+    }
+
+    /// Makes the slots that ended until `to` part of the baseline, and forgets what is older than `oldest`.
+    pub fn learn(&mut self, to: UnixNanos, oldest: UnixNanos) {
+        let passed = self.probation.iter().take_while(|(end, _)| *end <= to).count();
+        for (_, rows) in self.probation.drain(..passed) {
+            rows.into_iter().for_each(|row| push(&mut self.good, self.rows_max / 2, row));
+        }
+        let gone = self.good.iter().take_while(|row| row.at < oldest).count();
+        self.good.drain(..gone);
+    }
+
+    /// When the oldest row ended.
+    #[must_use]
+    pub fn oldest(&self) -> UnixNanos {
+        let good = self.good.front().or_else(|| self.probation.iter().find_map(|(_, rows)| rows.first()));
+        let oldest = |row: Option<&Row>| row.map_or(UnixNanos(u64::MAX), |row| row.at);
+        oldest(good).min(oldest(self.rows.front()))
     }
 
     /// Rows that ended after `from`, newest first.
     pub fn since(&self, from: UnixNanos) -> impl Iterator<Item = &Row> {
         self.rows.iter().rev().take_while(move |row| row.at > from)
+    }
+
+    /// Baseline and incident as they are compared: who has something to say of `signal`, and who fails it at `limit`.
+    #[must_use]
+    pub fn sides(&self, from: UnixNanos, signal: Signal, limit: f64) -> [Side; 2] {
+        let good: Vec<&Row> = self.good.iter().filter(|row| row.at <= from).collect();
+        let mut now: Vec<&Row> = self.since(from).collect();
+        now.reverse();
+        sides([&good, &now], signal, limit)
     }
 
     /// Whole requests that ended after `from` and fail `signal` at `limit`, newest first.
@@ -76,6 +172,52 @@ impl Recorder {
         let fine = move |it: &&Sample| it.facts.fails(signal, limit) != Some(true);
         self.clean.iter().rev().filter(fine).map(|it| &it.request)
     }
+}
+
+/// Rows of baseline and incident, in order of time, as they are compared by a signal. A request fails a ratio by itself; a
+/// quantile or a mean where it is beyond the quantile of the baseline that tells the two apart best, or beyond `limit`
+/// where the baseline is too short.
+#[must_use]
+pub fn sides(rows: [&[&Row]; 2], signal: Signal, limit: f64) -> [Side; 2] {
+    let limit = telling_limit(rows, signal).unwrap_or(limit);
+    rows.map(|rows| side(rows, |row| row.facts.fails(signal, limit)))
+}
+
+fn telling_limit(rows: [&[&Row]; 2], signal: Signal) -> Option<f64> {
+    let sign = if signal.worse() == Direction::Above { 1.0 } else { -1.0 };
+    let [before, now] = rows.map(|rows| {
+        let mut values: Vec<f64> =
+            rows.iter().filter_map(|row| row.facts.measured(signal)).map(|it| it * sign).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    });
+    if before.len() < USUAL_MIN || now.is_empty() {
+        return None;
+    }
+    let beyond = |values: &[f64], limit: f64| {
+        (values.len() - values.partition_point(|it| *it <= limit)) as f64 / values.len() as f64
+    };
+    let apart = |limit: f64| {
+        let (was, is) = (beyond(&before, limit), beyond(&now, limit));
+        (is - was) / (was * (1.0 - was) + 1.0 / before.len() as f64).sqrt()
+    };
+    let limits = LEVELS.map(|level| before[(before.len() * level / 100).min(before.len() - 1)]);
+    let best = limits.into_iter().max_by(|a, b| apart(*a).total_cmp(&apart(*b)))?;
+    Some(best * sign)
+}
+
+/// Rows in order of time as a side, cut into parts of equal length.
+fn side(rows: &[&Row], fails: impl Fn(&Row) -> Option<bool>) -> Side {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Side::default() };
+    let length = last.at.0.saturating_sub(first.at.0).max(1);
+    let mut side = Side::default();
+    for row in rows {
+        if let Some(fails) = fails(row) {
+            let part = u128::from(row.at.0.saturating_sub(first.at.0)) * PARTS as u128 / u128::from(length);
+            side.push(&row.codes, fails, u8::try_from(part).unwrap_or(u8::MAX).min(PARTS as u8 - 1));
+        }
+    }
+    side
 }
 
 fn push<T>(ring: &mut VecDeque<T>, max: usize, item: T) {

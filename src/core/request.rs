@@ -55,6 +55,8 @@ pub struct Request {
     /// Tools in the order they ran or were asked for, `a>b>c`; parallel ones joined by `|` in order of name. It begins
     /// where the user's question does, which may be in an earlier trace. `None` without tools.
     pub tool_path: Option<Box<str>>,
+    /// Version of the tools that were offered, as the application names it.
+    pub tools_version: Option<Box<str>>,
     /// Evaluations of this request.
     pub evaluations: Vec<Evaluation>,
     /// What the user said of it.
@@ -383,6 +385,7 @@ pub(crate) mod tests {
             tools: Vec::new(),
             tools_offered: Vec::new(),
             tool_path: None,
+            tools_version: None,
             evaluations: Vec::new(),
             feedback: None,
             traffic: Traffic::default(),

@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use super::feature::Feature;
 use super::view::Breach;
-use crate::core::attribution::{Change, Evidence, Value};
+use crate::core::attribution::{Side, Verdict};
 use crate::core::detect::Rule;
 use crate::core::facts::failing;
 use crate::core::frame::{Reading, Signal as FrameSignal};
-use crate::core::ledger::{Dimension, Tally};
 use crate::core::onset;
 use crate::core::request::Request;
 use crate::core::signal::{Measure, Shape, Signal};
 use crate::core::time::UnixNanos;
-use crate::core::variable::Variable;
 use crate::core::window::Window;
 
 /// Whole requests of either kind in a frame.
@@ -33,41 +31,13 @@ impl Feature {
         onset::of(&slots.collect::<Vec<_>>())
     }
 
-    /// The failing share of the alerting signal on both sides.
-    pub(super) fn change(&self, breach: &Breach, incident: &Window, baseline: Option<&Window>) -> Change {
-        let side = |window: &Window| failing(window, breach.signal?, breach.limit?);
-        Change { incident: side(incident).unwrap_or((0, 0)), baseline: baseline.and_then(side) }
-    }
-
-    /// One variable's values on both sides, with the failures of the requests that had them.
-    pub(super) fn evidence(&self, variable: Variable, from: UnixNanos, breach: &Breach) -> Evidence {
-        let dimension = Dimension::Variable(variable);
-        let (incident, baseline) = (self.ledger.since(from), self.ledger.baseline());
-        let mut symbols: Vec<u8> =
-            incident.of(dimension).chain(baseline.of(dimension)).map(|(value, _)| value).collect();
-        symbols.sort_unstable();
-        symbols.dedup();
-        let requests = |tally: &Tally, symbol| {
-            tally.of(dimension).find(|(value, _)| *value == symbol).map_or(0, |(_, requests)| requests)
+    /// What explains the change of the alerting signal since `from`.
+    pub(super) fn verdict(&self, from: UnixNanos, breach: &Breach) -> Verdict {
+        let [before, now] = match (breach.signal, breach.limit) {
+            (Some(signal), Some(limit)) => self.recorder.sides(from, signal, limit),
+            _ => [Side::default(), Side::default()],
         };
-        let value = |symbol: u8| {
-            let (judged, failing) = self.judged(dimension, symbol, from, breach);
-            Value {
-                text: self.ledger.text(dimension, symbol).to_owned(),
-                incident: requests(&incident, symbol),
-                baseline: requests(&baseline, symbol),
-                judged,
-                failing,
-            }
-        };
-        Evidence { variable, values: symbols.into_iter().map(value).collect() }
-    }
-
-    fn judged(&self, dimension: Dimension, symbol: u8, from: UnixNanos, breach: &Breach) -> (u32, u32) {
-        let (Some(signal), Some(limit)) = (breach.signal, breach.limit) else { return (0, 0) };
-        let rows = self.recorder.since(from).filter(|row| row.values[dimension.index()] == Some(symbol));
-        rows.filter_map(|row| row.facts.fails(signal, limit))
-            .fold((0, 0), |(judged, failing), fails| (judged + 1, failing + u32::from(fails)))
+        Verdict::of(&before, &now, &|dimension, code| self.vocabulary.text(dimension, code).to_owned())
     }
 
     /// Whole requests that fail the alerting signal, and some that do not.
@@ -83,7 +53,7 @@ impl Feature {
 }
 
 /// Every signal with samples on either side.
-pub(super) fn signals(incident: &Window, baseline: Option<&Window>) -> Vec<FrameSignal> {
+pub fn signals(incident: &Window, baseline: Option<&Window>) -> Vec<FrameSignal> {
     let reading = |window: &Window, signal: Signal| {
         let quantiles = match signal.shape() {
             Shape::Quantile(measure, _) | Shape::Mean(&[measure]) => quantiles(window, measure),

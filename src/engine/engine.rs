@@ -19,12 +19,14 @@ use super::registry::{ALL, Registry};
 use super::view::{FrameState, Incident};
 use crate::config::Config;
 use crate::core::assembly::{Added, Assembly, Closed, Evicted};
+use crate::core::attribution;
 use crate::core::baseline::Baselines;
 use crate::core::completeness::Observation;
 use crate::core::declared::Declared;
 use crate::core::dialect::{Normaliser, Settings};
 use crate::core::facts::Facts;
 use crate::core::ledger;
+use crate::core::recorder::ROWS_MIN;
 use crate::core::redact::Redactor;
 use crate::core::request::Request;
 use crate::core::time::UnixNanos;
@@ -212,6 +214,7 @@ impl Engine {
             seen: Observation::of(&request),
             leak,
             texts: ledger::texts(&request, &judges),
+            reading: attribution::reading(&request, &judges),
             judges,
             redactor: redactor.as_deref(),
             clean: OnceCell::new(),
@@ -260,7 +263,7 @@ impl Engine {
     fn close(&mut self, closed: Closed, now: UnixNanos) {
         match closed {
             Closed::Request(request) => self.request(*request, now),
-            Closed::Late { feature, mut evaluations, feedback, .. } => {
+            Closed::Late { trace_id, feature, mut evaluations, feedback } => {
                 self.declared.complete_evaluations(&feature, now, &mut evaluations);
                 let said = Facts::of_late(&evaluations, feedback.as_ref());
                 let own = self.registry.resolve(&feature);
@@ -270,6 +273,7 @@ impl Engine {
                     let feature = self.feature(name);
                     feature.meters.record_late(None, &evaluations, feedback.as_ref());
                     feature.completeness.hear(&evaluations, feedback.as_ref());
+                    feature.amend(trace_id, &evaluations, &said, now);
                     let name = feature.name.clone();
                     for (class, transition) in feature.probe(None, &said, now) {
                         self.breaker_moved(&name, class, transition);
@@ -279,12 +283,22 @@ impl Engine {
         }
     }
 
+    /// Shares the rows out: half to the whole service, the other half to its features alike.
+    fn share_rows(&mut self) {
+        let half = self.config.rows_max / 2;
+        let each = half / (self.features.len() - 1).max(1);
+        for (name, feature) in &mut self.features {
+            feature.recorder.resize(if **name == *ALL { half } else { each }.max(ROWS_MIN));
+        }
+    }
+
     pub(super) fn feature(&mut self, name: &str) -> &mut Feature {
         if !self.features.contains_key(name) {
             let (name, meters) = self.registry.get_or_insert(name);
             let mut feature = Feature::new(name.clone(), meters, &self.config);
             feature.baselines = self.restored.remove(&*name).unwrap_or_default();
             self.features.insert(name, feature);
+            self.share_rows();
         }
         self.features.get_mut(name).expect("inserted above when it was absent")
     }

@@ -23,7 +23,7 @@ impl Engine {
         let series = self.features.values().map(with_slack).sum();
         for name in names {
             let Some(feature) = self.features.get_mut(&name) else { continue };
-            feature.close_slot(at);
+            feature.close_slot(at, &self.config.windows);
             self.judge_rules(&name, series, at);
             self.tick_breakers(&name, at);
         }

@@ -1,9 +1,12 @@
 //! Everything the engine knows of one feature.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::core::attribution::dimension::Dimension;
+use crate::core::attribution::{self, Reading};
 use crate::core::baseline::Baselines;
 use crate::core::breaker::{self, Input};
 use crate::core::completeness::{Observation, Recent};
@@ -12,12 +15,13 @@ use crate::core::facts::Facts;
 use crate::core::fingerprint::{alert_labels, fingerprint};
 use crate::core::ledger::{Ledger, Texts};
 use crate::core::meters::Meters;
-use crate::core::recorder::{Recorder, Row};
+use crate::core::recorder::{self, ROWS_MIN, Recorder, Row};
 use crate::core::redact::{self, Redactor};
-use crate::core::request::{Evaluation, Request};
+use crate::core::request::{Evaluation, Request, TraceId};
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
-use crate::core::window::Windows;
+use crate::core::vocabulary::Vocabulary;
+use crate::core::window::{Policy, Windows};
 use crate::core::{alert, incident::Class};
 
 /// One feature's state. Owned by the engine alone; `meters` is shared with the scrape.
@@ -28,6 +32,7 @@ pub(super) struct Feature {
     pub(super) windows: Windows,
     pub(super) baselines: Baselines,
     pub(super) ledger: Ledger,
+    pub(super) vocabulary: Vocabulary,
     pub(super) recorder: Recorder,
     pub(super) completeness: Recent,
     /// What was taken out of the details of its values.
@@ -44,6 +49,7 @@ pub(super) struct Taken<'e> {
     pub(super) seen: Observation,
     pub(super) leak: bool,
     pub(super) texts: Texts,
+    pub(super) reading: Reading,
     /// The judges at work, where nobody judged the request.
     pub(super) judges: Vec<Evaluation>,
     pub(super) redactor: Option<&'e Redactor>,
@@ -108,7 +114,8 @@ impl Feature {
             windows: Windows::new(config.windows),
             baselines: Baselines::default(),
             ledger: Ledger::new(config.windows),
-            recorder: Recorder::new(config.records_max),
+            vocabulary: Vocabulary::default(),
+            recorder: Recorder::new(ROWS_MIN, config.records_max),
             completeness: Recent::new(config.windows.long),
             redactions: redact::Counts::default(),
             alerts: Vec::new(),
@@ -151,9 +158,16 @@ impl Feature {
     }
 
     /// Ends a slot; what is old enough and good is learned.
-    pub(super) fn close_slot(&mut self, at: UnixNanos) {
+    pub(super) fn close_slot(&mut self, at: UnixNanos, policy: &Policy) {
+        let slot_rows = self.recorder.slot_rows(policy.baseline, policy.slot);
+        let baseline = policy.baseline * 2;
         let learn = self.is_learning();
+        let from = self.windows.newest().to;
         let learned = self.windows.close_slot(at, &self.meters, learn);
+        self.recorder.close_slot(from, at, learn, slot_rows);
+        if let Some(last) = learned.last() {
+            self.recorder.learn(last.to, last.to.minus(baseline));
+        }
         let last_good = if learned.is_empty() { None } else { self.windows.baseline() };
         learned.iter().for_each(|slot| self.baselines.learn(slot, last_good.as_ref()));
         self.ledger.close_slot(at, learn);
@@ -165,14 +179,28 @@ impl Feature {
         self.completeness.add(taken.seen, now);
         let mut is_new = false;
         let clean = || taken.clean.get_or_init(|| taken.redacted());
-        let values = self.ledger.observe(&taken.texts, now, |dimension| {
+        self.ledger.observe(&taken.texts, now, |subject| {
             is_new = true;
-            (dimension.value(&clean().0), dimension.detail(&clean().0))
+            (subject.value(&clean().0), subject.detail(&clean().0))
+        });
+        let codes = self.vocabulary.codes(&taken.reading, now, self.recorder.oldest(), |dimension| {
+            dimension.value(&clean().0, &taken.judges).map(Cow::into_owned)
         });
         if is_new {
             self.redactions.merge(&clean().1);
         }
-        self.recorder.record(Row { at: now, values, facts: taken.facts }, taken.request.clone());
+        let trace = recorder::trace(taken.request.trace_id);
+        self.recorder.record(Row { at: now, trace, codes, facts: taken.facts }, taken.request.clone());
+    }
+
+    /// Takes in what was said of a request that was counted before.
+    pub(super) fn amend(&mut self, id: TraceId, evaluations: &[Evaluation], said: &Facts, now: UnixNanos) {
+        let judge = attribution::judges(evaluations).map(|judge| {
+            let oldest = self.recorder.oldest();
+            let code = self.vocabulary.code(Dimension::JudgeConfig, &judge, now, oldest, || None);
+            (Dimension::JudgeConfig.index(), code)
+        });
+        self.recorder.amend(recorder::trace(id), judge, said);
     }
 
     /// Whether what happens now may become part of the baseline.

@@ -11,7 +11,7 @@ use super::feature::{Feature, redacted};
 use super::handle::ForeignAlert;
 use super::store::FrameBytes;
 use super::view::{Breach, FrameState, Incident};
-use crate::core::attribution::{self, Answer, Evidence};
+use crate::core::attribution::Answer;
 use crate::core::frame::{self, Frame, Producer, Redaction, VariableState};
 use crate::core::incident::{Class, Severity};
 use crate::core::request::Request;
@@ -91,7 +91,7 @@ impl Engine {
         let Some(feature) = self.features.get(name) else { return };
         let mut frame = self.frame(id.clone(), feature, &trigger, at);
         frame.alert.patterns = triage::patterns(&frame.body().into()).into_iter().map(|it| it.pattern).collect();
-        let suspect = match &frame.answer {
+        let suspect = match &frame.verdict.answer {
             Answer::One(best) => Some(format!("{}={}", best.variable.as_str(), best.value)),
             Answer::Ambiguous(_) | Answer::CannotTell(_) | Answer::NoSignificantChange => None,
         };
@@ -129,18 +129,9 @@ impl Engine {
         let now = feature.windows.between(trigger.from, at);
         let before = feature.windows.baseline();
         let (incident, baseline) = (feature.ledger.since(trigger.from), feature.ledger.baseline());
-        let change = feature.change(&trigger.breach, &now, before.as_ref());
-        let evidence: Vec<Evidence> =
-            Variable::ALL.into_iter().map(|it| feature.evidence(it, trigger.from, &trigger.breach)).collect();
-        let suspects = attribution::suspects(&evidence, &change);
         let completeness = feature.completeness.completeness();
-        let variables = evidence
-            .iter()
-            .map(|it| {
-                let movement = attribution::movement(it);
-                VariableState::of(&feature.ledger, it.variable, [&incident, &baseline], movement, &completeness)
-            })
-            .collect();
+        let state = |variable| VariableState::of(&feature.ledger, variable, [&incident, &baseline], &completeness);
+        let variables = Variable::ALL.into_iter().map(state).collect();
         let mut found = feature.redactions.clone();
         let (failing, healthy) = feature.samples(trigger.from, &trigger.breach);
         let [failing, healthy] = [failing, healthy].map(|samples| {
@@ -159,8 +150,7 @@ impl Engine {
             incident: frame::Window { from: trigger.from, to: at, requests: now.requests() },
             baseline: before.as_ref().map(|it| frame::Window { from: it.from, to: it.to, requests: it.requests() }),
             variables,
-            answer: attribution::answer(&suspects, &change),
-            suspects,
+            verdict: feature.verdict(trigger.from, &trigger.breach),
             signals: signals(&now, before.as_ref()),
             breakers: feature.breakers.iter().map(|it| (it.class, it.machine.state.seen_as(it.policy.mode))).collect(),
             failing,

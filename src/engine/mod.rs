@@ -25,6 +25,7 @@ pub mod witness;
 mod writer;
 
 pub use carry::OUTAGE_TOLERANCE;
+pub use comparison::signals;
 pub use cost::Pricing;
 pub use effect::{Acknowledgement, Effect};
 pub use engine::{Engine, INCIDENTS_MAX, normaliser, redactor};

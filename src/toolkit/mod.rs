@@ -2,6 +2,7 @@
 
 pub mod backtest;
 pub mod expectation;
+pub mod explain;
 pub mod input;
 pub mod postmortem;
 pub mod prometheus;

@@ -325,6 +325,7 @@ pub(crate) fn request() -> Request {
         tools: vec![ToolCall { name: "search".into(), started_at: NOW, ran: true, ..ToolCall::default() }],
         tools_offered: vec![],
         tool_path: Some("search".into()),
+        tools_version: None,
         evaluations: vec![Evaluation {
             metric: "faithfulness".into(),
             score: Some(0.9),

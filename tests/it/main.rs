@@ -3,6 +3,7 @@
 
 mod admin;
 mod alertmanager;
+mod attribution;
 mod bad_input;
 mod breakers;
 mod completeness;

@@ -20,6 +20,7 @@ mod retrievals;
 mod shape;
 mod tools;
 mod trace;
+mod untold;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

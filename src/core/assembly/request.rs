@@ -9,7 +9,7 @@ use super::failure::{failure, is_policy_block};
 use super::record::Record;
 use super::shape::Shape;
 use super::trace::Trace;
-use super::{retrievals, tools};
+use super::{retrievals, tools, untold};
 use crate::core::dialect::{Field, Normaliser, Scalar};
 use crate::core::request::{Evaluation, Failure, FinishReason, ModelCall, Outcome, Prompt, Request, TraceId, Traffic};
 use crate::core::span::{Dialects, Kind};
@@ -26,7 +26,12 @@ pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> (Reques
     let models: Vec<ModelCall> =
         calls.iter().map(|call| call.model_call(|field| view.text(&call.record, field))).collect();
     let (outcome, error) = outcome(view.root, &calls, &models);
-    let retrievals = retrievals::of(&trace.spans, &shape, view.started_at, |record, field| view.find(record, field));
+    let mut retrievals =
+        retrievals::of(&trace.spans, &shape, view.started_at, |record, field| view.find(record, field));
+    let tellers = calls.iter().map(|call| &*call.record).chain(view.root);
+    if retrievals.is_empty() {
+        retrievals.extend(untold::retrieval(tellers.clone()));
+    }
     let tools_offered = tools::offered(&trace.spans, &calls);
     let prompt = prompt(&view, &calls);
     let query = |it: &Record| it.content.as_ref()?.query.clone();
@@ -54,6 +59,7 @@ pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> (Reques
         retrievals,
         tools,
         tools_offered,
+        tools_version: untold::tools_version(tellers.clone()),
         tool_path,
         evaluations: Vec::new(),
         feedback: None,
@@ -63,6 +69,7 @@ pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> (Reques
     };
     request.traffic = traffic(&view, &request);
     hear(&trace, &mut request, recent);
+    untold::judge(tellers, &mut request.evaluations);
     (request, pending)
 }
 

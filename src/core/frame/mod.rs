@@ -5,6 +5,7 @@
 
 pub mod parts;
 mod variables;
+mod verdict;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 
 pub use variables::{Side, VariableState};
 
-use super::attribution::{Answer, Standing, Suspect};
+use super::attribution::Verdict;
 use super::completeness::{Completeness, Gap};
 use super::detect::Estimate;
 use super::incident::{Class, Pattern, Severity};
@@ -42,10 +43,8 @@ pub struct Frame {
     pub baseline: Option<Window>,
     /// The six, in order.
     pub variables: Vec<VariableState>,
-    /// Values under suspicion, best explanation first.
-    pub suspects: Vec<Suspect>,
     /// Which variable explains the change.
-    pub answer: Answer,
+    pub verdict: Verdict,
     /// Every signal with samples on either side.
     pub signals: Vec<Signal>,
     /// `(class, state)` of the feature's breakers.
@@ -152,8 +151,8 @@ impl Frame {
             "alert": self.alert(),
             "windows": { "incident": window(&self.incident), "baseline": self.baseline.as_ref().map(window) },
             "variables": object(self.variables.iter().map(|it| (it.variable.as_str().into(), it.to_json())).collect()),
-            "suspects": self.suspects.iter().map(suspect).collect::<Vec<_>>(),
-            "verdict": verdict(&self.answer),
+            "suspects": self.verdict.suspects.iter().map(verdict::suspect).collect::<Vec<_>>(),
+            "verdict": verdict::document(&self.verdict),
             "signals": object(self.signals.iter().map(|it| (it.name.into(), signal(it))).collect()),
             "breakers": object(self.breakers.iter().map(|(class, state)| (class.as_str().into(), json!(state))).collect()),
             "samples": { "failing": records(&self.failing), "healthy": records(&self.healthy) },
@@ -194,61 +193,6 @@ impl Frame {
 
 fn window(window: &Window) -> Json {
     json!({ "from": window.from.to_string(), "to": window.to.to_string(), "requests": window.requests })
-}
-
-fn suspect(suspect: &Suspect) -> Json {
-    json!({
-        "variable": suspect.variable.as_str(),
-        "value": suspect.value,
-        "verdict": match suspect.standing {
-            Standing::Explains => "explains",
-            Standing::MovedInnocent => "moved_innocent",
-            Standing::Unmoved => "unmoved",
-        },
-        "explained": suspect.explained,
-        "confidence": Json::Null,
-        "rate_with": suspect.rate_with,
-        "rate_without": suspect.rate_without,
-        "incident_share": suspect.incident_share,
-        "baseline_share": suspect.baseline_share,
-    })
-}
-
-/// `confidence` stays null until a calibrated model stands behind it.
-fn verdict(answer: &Answer) -> Json {
-    let (name, suspects, evidence): (_, &[Suspect], String) = match answer {
-        Answer::One(best) => ("one", std::slice::from_ref(best), explanation(best)),
-        Answer::Ambiguous(tied) => ("ambiguous", tied, "several variables moved on the same requests".into()),
-        Answer::CannotTell(why) => ("cannot_tell", &[], (*why).into()),
-        Answer::NoSignificantChange => {
-            ("no_significant_change", &[], "the signal changed by no more than chance".into())
-        }
-    };
-    let mut variables: Vec<&str> = suspects.iter().map(|it| it.variable.as_str()).collect();
-    variables.dedup();
-    let best = suspects.first().filter(|_| name == "one");
-    json!({
-        "answer": name,
-        "variables": variables,
-        "value": best.map(|it| &it.value),
-        "explained": best.and_then(|it| it.explained),
-        "confidence": Json::Null,
-        "evidence": evidence,
-    })
-}
-
-fn explanation(suspect: &Suspect) -> String {
-    let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    let rate = |rate: Option<f64>| rate.map_or_else(|| "unknown".to_owned(), percent);
-    format!(
-        "{} {} went from {} to {} of requests; it fails {} of the time, the rest {}",
-        suspect.variable.as_str(),
-        suspect.value,
-        percent(suspect.baseline_share),
-        percent(suspect.incident_share),
-        rate(suspect.rate_with),
-        rate(suspect.rate_without),
-    )
 }
 
 fn signal(signal: &Signal) -> Json {

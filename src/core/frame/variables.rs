@@ -1,11 +1,13 @@
 //! One variable of a frame: its values on both sides, whether it moved, and what only it has.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json, json};
 use similar::TextDiff;
 
-use crate::core::attribution::Movement;
+use crate::core::attribution::{Movement, Value, movement};
 use crate::core::completeness::Completeness;
-use crate::core::ledger::{Dimension, Ledger, OTHER, Observed, Tally};
+use crate::core::ledger::{Ledger, OTHER, Observed, Subject, Tally};
 use crate::core::variable::Variable;
 
 /// Values of one side that stand by name; the rest is folded into `other`.
@@ -44,18 +46,18 @@ pub struct VariableState {
 }
 
 impl Side {
-    /// The values of `dimension` in `tally`.
+    /// The values of `subject` in `tally`.
     #[must_use]
-    pub fn of(ledger: &Ledger, dimension: Dimension, tally: &Tally) -> Self {
+    pub fn of(ledger: &Ledger, subject: Subject, tally: &Tally) -> Self {
         let mut values: Vec<(String, u32)> =
-            tally.of(dimension).map(|(value, requests)| (ledger.text(dimension, value).to_owned(), requests)).collect();
+            tally.of(subject).map(|(value, requests)| (ledger.text(subject, value).to_owned(), requests)).collect();
         values.sort_by(|a, b| (a.0 == OTHER).cmp(&(b.0 == OTHER)).then(b.1.cmp(&a.1)).then(a.0.cmp(&b.0)));
         let rest: u32 = values.iter().skip(VALUES_SHOWN).map(|(_, requests)| requests).sum();
         values.truncate(VALUES_SHOWN);
         if rest > 0 {
             values.push((OTHER.to_owned(), rest));
         }
-        Self { values, reported: tally.reported(dimension), requests: tally.requests }
+        Self { values, reported: tally.reported(subject), requests: tally.requests }
     }
 
     fn to_json(&self) -> Json {
@@ -72,17 +74,16 @@ impl VariableState {
         ledger: &Ledger,
         variable: Variable,
         [incident, baseline]: [&Tally; 2],
-        movement: Movement,
         completeness: &Completeness,
     ) -> Self {
         let mut remedies: Vec<_> = variable.fields().iter().filter_map(|field| completeness.remedy(field)).collect();
         remedies.dedup();
-        let dimension = Dimension::Variable(variable);
+        let subject = Subject::Variable(variable);
         Self {
             variable,
-            incident: Side::of(ledger, dimension, incident),
-            baseline: Side::of(ledger, dimension, baseline),
-            movement,
+            incident: Side::of(ledger, subject, incident),
+            baseline: Side::of(ledger, subject, baseline),
+            movement: movement(&shares(subject, incident, baseline)),
             detail: detail(ledger, variable, incident, baseline),
             remedies,
         }
@@ -125,12 +126,24 @@ impl VariableState {
     }
 }
 
+/// The requests of every value on both sides.
+fn shares(subject: Subject, incident: &Tally, baseline: &Tally) -> Vec<Value> {
+    let mut values: BTreeMap<u8, Value> = BTreeMap::new();
+    for (tally, requests) in [(incident, true), (baseline, false)] {
+        for (symbol, count) in tally.of(subject) {
+            let value = values.entry(symbol).or_insert(Value { incident: 0, baseline: 0 });
+            *(if requests { &mut value.incident } else { &mut value.baseline }) = count;
+        }
+    }
+    values.into_values().collect()
+}
+
 /// The detail of the most frequent value on each side, and what differs between the two.
 fn detail(ledger: &Ledger, variable: Variable, incident: &Tally, baseline: &Tally) -> Json {
-    let dimension = Dimension::Variable(variable);
+    let subject = Subject::Variable(variable);
     let dominant = |tally: &Tally| {
-        let (value, _) = tally.of(dimension).max_by_key(|(_, requests)| *requests)?;
-        ledger.observed(dimension, value)
+        let (value, _) = tally.of(subject).max_by_key(|(_, requests)| *requests)?;
+        ledger.observed(subject, value)
     };
     let (now, before) = (dominant(incident), dominant(baseline));
     let shown = |observed: Option<&Observed>| observed.map(|it| it.detail.clone());
@@ -138,8 +151,8 @@ fn detail(ledger: &Ledger, variable: Variable, incident: &Tally, baseline: &Tall
     detail.insert("incident".into(), json!(shown(now)));
     detail.insert("baseline".into(), json!(shown(before)));
     let seen: Vec<Json> = incident
-        .of(dimension)
-        .filter_map(|(value, _)| ledger.observed(dimension, value))
+        .of(subject)
+        .filter_map(|(value, _)| ledger.observed(subject, value))
         .map(|it| json!({ "value": &*it.value, "first_seen": it.first_seen.to_string() }))
         .collect();
     detail.insert("first_seen".into(), seen.into());

@@ -31,6 +31,7 @@ pub fn request(request: &mut Request, redactor: &Redactor) -> Counts {
         &mut request.user_id,
         &mut request.request_id,
         &mut request.tool_path,
+        &mut request.tools_version,
         &mut request.operation,
     ];
     own.into_iter().flatten().chain([&mut request.feature]).for_each(&mut clean);
@@ -156,6 +157,7 @@ mod tests {
             }],
             tools_offered: vec![ToolSchema { name: text.into(), sha256: [0; 32], json: text.into() }],
             tool_path: some(),
+            tools_version: some(),
             evaluations: vec![verdict(text)],
             feedback: Some(Feedback { positive: None, score: None, comment: some() }),
             traffic: Traffic { class: some(), region: some(), tier: some(), language: some() },

@@ -91,6 +91,7 @@ fn context(request: &Request) -> Json {
         "documents": documents,
         "tools": tools,
         "tool_path": request.tool_path,
+        "tools_version": request.tools_version,
     })
 }
 

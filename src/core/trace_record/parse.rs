@@ -48,6 +48,7 @@ pub fn parse(text: &str) -> Result<Request, String> {
         tools: items(&record["tools"]).filter_map(|tool| self::tool(tool, started_at)).collect(),
         tools_offered: Vec::new(),
         tool_path: text_of(&record["tool_path"]),
+        tools_version: text_of(&record["tools_version"]),
         evaluations: items(&record["evaluations"]).filter_map(evaluation).collect(),
         feedback: feedback(&record["feedback"]),
         traffic: Traffic::default(),

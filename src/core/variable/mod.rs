@@ -122,7 +122,7 @@ fn distinct(texts: impl Iterator<Item = String>) -> Option<String> {
 }
 
 /// The first `digits` hex digits of a digest.
-fn short_hex(digest: &[u8; 32], digits: usize) -> String {
+pub(in crate::core) fn short_hex(digest: &[u8; 32], digits: usize) -> String {
     hex(digest).chars().take(digits).collect()
 }
 

@@ -7,9 +7,12 @@ use super::{distinct, hex, short_hex};
 use crate::core::request::{Request, ToolCall};
 
 /// `3 tools sha256:1f0e3dad9990`: the digest of names and schema digests, in order of name. Where no contract is known,
-/// the versions of the tools that ran, `get_order@3+search_kb@1`.
+/// their version, or the versions of the tools that ran, `get_order@3+search_kb@1`.
 pub(super) fn value(request: &Request) -> Option<String> {
     if request.tools_offered.is_empty() {
+        if let Some(version) = &request.tools_version {
+            return Some(version.to_string());
+        }
         let version = |tool: &ToolCall| Some(format!("{}@{}", tool.name, tool.version.as_ref()?));
         return distinct(request.tools.iter().filter_map(version));
     }

@@ -1,0 +1,80 @@
+//! The tables of `docs/attribution.md`: which variable is named on simulated incidents, told as OTLP, beside what is used
+//! today on the same incidents; and how long one answer takes. `cargo bench --bench attribution [-- INCIDENTS]`; seeded, so
+//! that it repeats exactly.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark talks to its reader and stops where it fails"
+)]
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![expect(clippy::cast_precision_loss, reason = "counts for people")]
+
+mod anchors;
+#[path = "../../tests/it/attribution/asked.rs"]
+mod asked;
+#[path = "../../tests/it/attribution/incident.rs"]
+mod incident;
+#[path = "../../tests/it/attribution/otlp.rs"]
+mod otlp;
+mod score;
+mod timing;
+#[path = "../../tests/it/attribution/world.rs"]
+mod world;
+
+use std::collections::BTreeMap;
+
+use asked::Asked;
+use incident::{Cause, Incident, Mode, incident};
+use score::{Answered, Score};
+
+/// Requests of an incident, evenly spread in their logarithm.
+const REQUESTS: std::ops::RangeInclusive<usize> = 400..=16_000;
+/// Causes of which two happen on the same requests.
+const TWINS: [Cause; 2] = [Cause::Prompt, Cause::Parameters];
+const OURS: &str = "Freezeframe";
+
+fn main() {
+    let argument = std::env::args().skip(1).find_map(|it| it.parse().ok());
+    let is_test = std::env::args().any(|it| it == "--test") || !std::env::args().any(|it| it == "--bench");
+    let incidents: u64 = argument.unwrap_or(if is_test { Cause::ALL.len() as u64 } else { 760 });
+    table("hard", Mode::Hard, incidents);
+    table("easy", Mode::Easy, incidents / 4);
+    twins(incidents / 4);
+    timing::print(if is_test { 2 } else { 200 });
+}
+
+/// Every cause in turn.
+fn table(name: &str, mode: Mode, incidents: u64) {
+    let mut methods: BTreeMap<&str, Score> = BTreeMap::new();
+    let mut causes: BTreeMap<Cause, Score> = BTreeMap::new();
+    for (seed, cause) in (1..=incidents).zip(Cause::ALL.into_iter().cycle()) {
+        let incident = incident(seed, cause, mode, REQUESTS);
+        let answered = Answered::of(&Asked::of(&incident), &incident);
+        methods.entry(OURS).or_default().add(cause, &incident, &answered);
+        causes.entry(cause).or_default().add(cause, &incident, &answered);
+        let (before, now) = score::sides(&incident);
+        for (name, method) in anchors::ALL {
+            let answered = Answered::by_anchor(method(&before, &now), &incident);
+            methods.entry(name).or_default().add(cause, &incident, &answered);
+        }
+    }
+    println!("## {incidents} {name} incidents\n\n{}", Score::HEADER);
+    methods.iter().for_each(|(name, score)| println!("| {name} {score}"));
+    println!("\n## By cause\n\n{}", Score::HEADER);
+    causes.iter().for_each(|(cause, score)| println!("| {cause:?} {score}"));
+    println!("\nCalibration error: {:.3}\n", methods[OURS].calibration_error());
+}
+
+/// Two variables that change on the same requests.
+fn twins(incidents: u64) {
+    let (mut named, mut both) = (0, 0);
+    for (seed, cause) in (1..=incidents).zip(TWINS.into_iter().cycle()) {
+        let incident: Incident = incident(seed, cause, Mode::Twins, REQUESTS);
+        let asked = Asked::of(&incident);
+        let variables = asked.variables();
+        named += usize::from(asked.answer() == "one");
+        let twins = incident.twins.unwrap();
+        both += usize::from(asked.answer() == "ambiguous" && twins.iter().all(|it| variables.contains(&it.as_str())));
+    }
+    println!("Twins: of {incidents}, one is named in {named}, both in {both}\n");
+}

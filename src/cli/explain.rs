@@ -1,0 +1,115 @@
+//! `freezeframe explain`: which variable moved between two windows of a recording.
+
+use std::ops::Range;
+use std::process::ExitCode;
+
+use serde_json::{Value as Json, json};
+
+use super::output::{Format, complain, print_json, print_table, say};
+use super::recording::RecordingArgs;
+use crate::core::signal::Signal;
+use crate::core::time::UnixNanos;
+use crate::core::triage;
+use crate::engine::registry::ALL;
+use crate::toolkit::explain::{Comparison, Question};
+
+/// Arguments of `explain`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    recording: RecordingArgs,
+    /// When it was bad: two times of RFC 3339
+    #[arg(long, value_name = "FROM/TO", value_parser = window)]
+    incident: Range<UnixNanos>,
+    /// When it was good
+    #[arg(long, value_name = "FROM/TO", value_parser = window)]
+    baseline: Range<UnixNanos>,
+    /// What was bad
+    #[arg(long, default_value = "quality", value_parser = signal)]
+    signal: Signal,
+    /// Of one feature; without, of the whole service, with the feature as a dimension of traffic
+    #[arg(long)]
+    feature: Option<String>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// No progress bar on standard error
+    #[arg(long)]
+    no_progress: bool,
+}
+
+fn window(text: &str) -> Result<Range<UnixNanos>, String> {
+    let (from, to) = text.split_once('/').ok_or("expected FROM/TO")?;
+    let time = |text: &str| UnixNanos::parse(text).ok_or_else(|| format!("{text:?} is not a time of RFC 3339"));
+    let window = time(from)?..time(to)?;
+    if window.is_empty() { Err("it ends before it begins".into()) } else { Ok(window) }
+}
+
+fn signal(text: &str) -> Result<Signal, String> {
+    let names = || Signal::ALL.map(Signal::as_str).join(", ");
+    Signal::parse(text).ok_or_else(|| format!("no such signal; there are {}", names()))
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let question = Question {
+        incident: args.incident.clone(),
+        baseline: args.baseline.clone(),
+        signal: args.signal,
+        feature: args.feature.clone().filter(|name| name != ALL),
+    };
+    let comparison = args.recording.each_request_with(!args.no_progress, |requests, config| {
+        let mut comparison = Comparison::new(question, config);
+        for request in requests {
+            comparison.add(&request?);
+        }
+        Ok(comparison)
+    })?;
+    for (name, requests) in ["baseline", "incident"].into_iter().zip(comparison.requests()) {
+        if requests == 0 {
+            complain(format_args!("no request ended in the {name} window"));
+        }
+    }
+    let asked = args.signal.as_str();
+    let mut frame = comparison.frame(uuid::Uuid::now_v7().to_string());
+    frame.alert.patterns = triage::patterns(&frame.body().into()).into_iter().map(|it| it.pattern).collect();
+    if let Some(compared) = frame.alert.signal.filter(|it| *it != asked) {
+        complain(format_args!("no verdict says pass or fail, so {compared} is compared instead of {asked}"));
+    }
+    let mut document = Json::Object(frame.body());
+    (document["origin"], document["seq"]) = ("explain".into(), 0.into());
+    match args.format {
+        Format::Json => print_json(&document)?,
+        Format::Table | Format::Markdown => print(args.format, &document)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(format: Format, frame: &Json) -> std::io::Result<()> {
+    let text = |value: &Json| value.as_str().unwrap_or("-").to_owned();
+    let percent = |value: &Json| {
+        value.as_f64().map_or_else(|| "-".to_owned(), |it| format!("{:.1} %", (it * 1e3).round() / 10.0 + 0.0))
+    };
+    let verdict = &frame["verdict"];
+    say(format_args!("{}: {}", text(&verdict["answer"]), text(&verdict["evidence"])))?;
+    let failing = &verdict["failing_share"];
+    let requests = &verdict["requests"];
+    say(format_args!(
+        "{} of {} requests fail, {} of {} before",
+        percent(&failing["incident"]),
+        requests["incident"],
+        percent(&failing["baseline"]),
+        requests["baseline"],
+    ))?;
+    say("")?;
+    let header = ["variable", "value", "verdict", "explained", "with", "without", "share", "before"];
+    let figures = ["explained", "rate_with", "rate_without", "incident_share", "baseline_share"];
+    let suspects = frame["suspects"].as_array().map_or(&[][..], Vec::as_slice);
+    let rows = suspects.iter().map(|suspect| {
+        let words = ["variable", "value", "verdict"].map(|key| text(&suspect[key]));
+        words.into_iter().chain(figures.map(|key| percent(&suspect[key]))).collect::<Vec<_>>()
+    });
+    print_table(format, &header, rows)?;
+    say("")?;
+    let none = json!({});
+    let shares = verdict["shares"].as_object().or(none.as_object()).into_iter().flatten();
+    print_table(format, &["variable", "share of the change"], shares.map(|(name, it)| vec![name.clone(), percent(it)]))
+}

@@ -1,0 +1,173 @@
+//! Requests as columns: the form in which baseline and incident are compared.
+
+use super::dimension::Dimension;
+
+/// Distinct values of a column at most.
+const VALUES_MAX: usize = 256;
+
+/// Requests of one side that are compared at most: more change no answer and take longer.
+const ROWS_MAX: usize = 32_768;
+
+/// One side of the comparison: a column a dimension, and whether each request fails.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// Codes by dimension, all of one length.
+    pub columns: [Vec<u8>; Dimension::COUNT],
+    /// Whether each request fails.
+    pub fails: Vec<bool>,
+    /// Which part of its window each request fell in, from 0; [`PARTS`] of them.
+    pub parts: Vec<u8>,
+}
+
+/// Parts a window is cut into, to learn how much a rate wanders by itself.
+pub const PARTS: usize = 6;
+
+impl Default for Side {
+    fn default() -> Self {
+        Self { columns: std::array::from_fn(|_| Vec::new()), fails: Vec::new(), parts: Vec::new() }
+    }
+}
+
+impl Side {
+    /// Adds a request.
+    pub fn push(&mut self, codes: &[u8; Dimension::COUNT], fails: bool, part: u8) {
+        self.columns.iter_mut().zip(codes).for_each(|(column, code)| column.push(*code));
+        self.fails.push(fails);
+        self.parts.push(part);
+    }
+
+    /// The same requests, with those failing that do not.
+    pub(super) fn inverted(&self) -> Self {
+        let fails = self.fails.iter().map(|fails| !fails).collect();
+        Self { fails, columns: self.columns.clone(), parts: self.parts.clone() }
+    }
+
+    /// Of more than [`ROWS_MAX`] requests, every second, third, ...
+    fn thinned(&self) -> Self {
+        let step = self.len().div_ceil(ROWS_MAX).max(1);
+        Self {
+            columns: std::array::from_fn(|d| every(&self.columns[d], step)),
+            fails: every(&self.fails, step),
+            parts: every(&self.parts, step),
+        }
+    }
+
+    /// Requests.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fails.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fails.is_empty()
+    }
+
+    /// Share of requests that fail; 0 without requests.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        mean(self.fails.iter().map(|fails| f64::from(u8::from(*fails))))
+    }
+}
+
+fn every<T: Copy>(column: &[T], step: usize) -> Vec<T> {
+    column.iter().step_by(step).copied().collect()
+}
+
+/// Baseline and incident in dense codes, the same on both sides: `0..sizes[dimension]`.
+pub(super) struct Table {
+    pub(super) before: Side,
+    pub(super) now: Side,
+    /// The code that each dense one stands for.
+    pub(super) codes: [Vec<u8>; Dimension::COUNT],
+}
+
+impl Table {
+    pub(super) fn new(before: &Side, now: &Side) -> Self {
+        let (mut before, mut now) = (before.thinned(), now.thinned());
+        let codes = std::array::from_fn(|d| densify([&mut before.columns[d], &mut now.columns[d]]));
+        Self { before, now, codes }
+    }
+
+    /// Distinct values of a dimension.
+    pub(super) fn size(&self, dimension: Dimension) -> usize {
+        self.codes[dimension.index()].len()
+    }
+
+    /// Joins columns into one of dense keys, the same on both sides: `(before, now, size)`.
+    pub(super) fn strata(&self, dimensions: &[Dimension]) -> Strata {
+        let sizes: Vec<usize> = dimensions.iter().map(|it| self.size(*it).max(1)).collect();
+        let mut known = vec![u32::MAX; sizes.iter().product()];
+        let mut size = 0;
+        let mut keys = |side: &Side| {
+            let key = |row: usize| {
+                let cell = dimensions
+                    .iter()
+                    .zip(&sizes)
+                    .fold(0, |cell, (it, size)| cell * size + usize::from(side.columns[it.index()][row]));
+                if known[cell] == u32::MAX {
+                    known[cell] = size;
+                    size += 1;
+                }
+                known[cell]
+            };
+            (0..side.len()).map(key).collect::<Vec<u32>>()
+        };
+        let (before, now) = (keys(&self.before), keys(&self.now));
+        Strata { before, now, size: size as usize }
+    }
+}
+
+/// What indexes a table: a code, or a key of strata.
+pub(super) trait Key: Copy {
+    fn index(self) -> usize;
+}
+
+impl Key for u8 {
+    fn index(self) -> usize {
+        usize::from(self)
+    }
+}
+
+impl Key for u32 {
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Requests grouped by the values of some dimensions.
+pub(super) struct Strata {
+    pub(super) before: Vec<u32>,
+    pub(super) now: Vec<u32>,
+    pub(super) size: usize,
+}
+
+/// Recodes both columns to `0..n` and returns what each code stood for.
+fn densify(columns: [&mut Vec<u8>; 2]) -> Vec<u8> {
+    let (mut dense, mut codes) = ([None; VALUES_MAX], Vec::new());
+    for column in columns {
+        for code in column.iter_mut() {
+            let known = &mut dense[usize::from(*code)];
+            *code = *known.get_or_insert_with(|| {
+                codes.push(*code);
+                u8::try_from(codes.len() - 1).expect("no more dense codes than codes")
+            });
+        }
+    }
+    codes
+}
+
+/// Mean of some numbers; 0 without any.
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
+pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len();
+    if count == 0 { 0.0 } else { values.sum::<f64>() / count as f64 }
+}
+
+/// Requests by code.
+pub(super) fn counts(column: &[u8], size: usize) -> Vec<f64> {
+    let mut counts = vec![0.0; size];
+    column.iter().for_each(|code| counts[usize::from(*code)] += 1.0);
+    counts
+}

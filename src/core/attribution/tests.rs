@@ -1,0 +1,122 @@
+//! The honest answers, each on the smallest traffic that calls for it.
+
+use super::dimension::Dimension::{self, *};
+use super::{Answer, PARTS, Side, Standing, Verdict};
+use crate::core::variable::Variable;
+
+/// A number below 1 that looks like chance, the same in every run.
+fn chance(n: u32) -> f64 {
+    f64::from(n.wrapping_mul(2_654_435_761).rotate_left(13).wrapping_mul(2_246_822_519) >> 8) / f64::from(1 << 24)
+}
+
+/// `requests` of one feature, with what `of` says of the `n`th: its values and the chance of its failing.
+fn side(requests: u32, seed: u32, of: impl Fn(u32) -> (Vec<(Dimension, u8)>, f64)) -> Side {
+    let mut side = Side::default();
+    for n in 0..requests {
+        let (values, rate) = of(n);
+        let mut codes = [1; Dimension::COUNT];
+        values.into_iter().for_each(|(dimension, code)| codes[dimension.index()] = code);
+        let part = u8::try_from(n as usize * PARTS / requests as usize).unwrap();
+        side.push(&codes, chance(n + seed) < rate, part);
+    }
+    side
+}
+
+fn verdict(before: &Side, now: &Side) -> Verdict {
+    Verdict::of(before, now, &|_, code| format!("v{code}"))
+}
+
+fn usual(rate: f64) -> Side {
+    side(3_000, 7, move |_| (Vec::new(), rate))
+}
+
+/// Whether the `n`th request is in a half that goes with nothing else.
+fn half(n: u32, of: u32) -> bool {
+    (n / of).is_multiple_of(2)
+}
+
+/// Proves that a rollout that carries the failures is named with its value, and one beside it that does not is innocent.
+#[test]
+fn the_guilty_rollout_is_named_and_the_innocent_one_is_not() {
+    let now = side(1_000, 50_000, |n| {
+        let (prompt, index) = (1 + u8::from(half(n, 1)), 1 + u8::from(half(n, 2)));
+        (vec![(PromptVersion, prompt), (IndexVersion, index)], if prompt == 2 { 0.4 } else { 0.08 })
+    });
+    let verdict = verdict(&usual(0.08), &now);
+    let Answer::One(best) = &verdict.answer else { panic!("one answer expected: {verdict:?}") };
+    assert_eq!((best.variable, best.value.as_str()), (Variable::PromptRevision, "v2"));
+    assert!(best.explained > 0.8 && best.confidence.unwrap() > 0.9, "{best:?}");
+    assert_eq!((best.with.0, best.without.0, best.baseline), (500, 500, (0, 3_000)));
+    let index = verdict.suspects.iter().find(|it| it.variable == Variable::RetrievalIndex).expect("a suspect");
+    assert_eq!(index.standing, Standing::MovedInnocent);
+}
+
+/// Proves that what changed on the same requests is not told apart.
+#[test]
+fn twins_are_both_named() {
+    let now = side(1_000, 50_000, |n| {
+        let new = 1 + u8::from(half(n, 1));
+        (vec![(PromptVersion, new), (ModelVersion, new)], if new == 2 { 0.4 } else { 0.08 })
+    });
+    let Answer::Ambiguous(tied) = verdict(&usual(0.08), &now).answer else { panic!("ambiguous expected") };
+    let variables: Vec<Variable> = tied.iter().map(|it| it.variable).collect();
+    assert_eq!(variables.len(), 2);
+    assert!(variables.contains(&Variable::PromptRevision) && variables.contains(&Variable::ModelRoute));
+}
+
+/// Proves that a cause that nobody records is not pinned on anybody, and is localised where it is.
+#[test]
+fn what_is_not_recorded_is_not_blamed() {
+    let everywhere = side(1_000, 50_000, |_| (Vec::new(), 0.3));
+    let answer = verdict(&usual(0.08), &everywhere).answer;
+    assert!(matches!(answer, Answer::CannotTell(_)), "{answer:?}");
+    let regions = |rate: f64| move |n| (vec![(Region, 1 + u8::from(half(n, 1)))], if half(n, 1) { rate } else { 0.08 });
+    let (before, now) = (side(3_000, 7, regions(0.08)), side(1_000, 50_000, regions(0.4)));
+    let Answer::CannotTell(why) = verdict(&before, &now).answer else { panic!("cannot tell expected") };
+    assert!(why.ends_with("localised at region=v2"), "{why}");
+}
+
+/// Proves that chance is no change, and that too little is not judged.
+#[test]
+fn chance_is_no_change() {
+    let now = side(1_000, 50_000, |_| (Vec::new(), 0.085));
+    assert_eq!(verdict(&usual(0.08), &now).answer, Answer::NoSignificantChange);
+    let few = side(5, 0, |_| (Vec::new(), 1.0));
+    assert!(matches!(verdict(&usual(0.08), &few).answer, Answer::CannotTell(_)));
+    assert!(matches!(verdict(&few, &now).answer, Answer::CannotTell(_)));
+}
+
+/// Proves that a worse mix of classes, each of which fails as before, is the traffic's doing (Simpson's paradox).
+#[test]
+fn a_worse_mix_is_the_traffics_doing() {
+    let mix = |hard_of_ten: u32| {
+        move |n: u32| {
+            let is_hard = n % 10 < hard_of_ten;
+            (vec![(RequestClass, 1 + u8::from(is_hard))], if is_hard { 0.4 } else { 0.05 })
+        }
+    };
+    let (before, now) = (side(3_000, 7, mix(2)), side(1_500, 50_000, mix(7)));
+    let Answer::One(best) = verdict(&before, &now).answer else { panic!("one answer expected") };
+    assert_eq!((best.variable, best.value.as_str()), (Variable::TrafficMix, "v2"));
+}
+
+/// Proves that a fall is explained like a rise: a model that was taken back made it better.
+#[test]
+fn a_fall_is_explained_too() {
+    let before = side(3_000, 7, |_| (Vec::new(), 0.4));
+    let now = side(1_500, 50_000, |_| (vec![(ModelVersion, 2)], 0.08));
+    let verdict = verdict(&before, &now);
+    let Answer::One(best) = &verdict.answer else { panic!("one answer expected: {verdict:?}") };
+    assert_eq!((best.variable, best.value.as_str()), (Variable::ModelRoute, "v2"));
+    let rates = verdict.explanation.unwrap().rates;
+    assert!(rates[0] > 0.35 && rates[1] < 0.12, "{rates:?}");
+}
+
+/// Proves that a baseline without any failure is no obstacle, nor is an incident in which all fail.
+#[test]
+fn nothing_before_and_everything_now() {
+    let now = side(30, 50_000, |_| (vec![(PromptVersion, 2)], 1.0));
+    let Answer::One(best) = verdict(&usual(0.0), &now).answer else { panic!("one answer expected") };
+    assert_eq!(best.variable, Variable::PromptRevision);
+    assert!(best.explained > 0.8, "{best:?}");
+}

@@ -1,0 +1,81 @@
+//! What the product answers to a simulated incident that is told to it as OTLP.
+
+use freezeframe::config::{self, Source};
+use freezeframe::core::attribution::dimension::Dimension;
+use freezeframe::core::time::UnixNanos;
+use freezeframe::core::variable::Variable;
+use freezeframe::otlp::Traces;
+use freezeframe::toolkit::explain::{Comparison, Question};
+use freezeframe::toolkit::input::Export;
+use freezeframe::toolkit::requests::Requests;
+use serde_json::Value as Json;
+
+use super::incident::Incident;
+use super::otlp;
+
+const START: UnixNanos = UnixNanos(1_795_300_000_000_000_000);
+
+/// The verdict of one incident.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) verdict: Json,
+    pub(crate) suspects: Json,
+}
+
+impl Asked {
+    /// Exports the incident and asks which variable moved.
+    pub(crate) fn of(incident: &Incident) -> Self {
+        let (mut config, _) = config::load(&Source::Default, &|_| None).expect("the defaults are valid");
+        config.redaction.enabled = false;
+        let recorded = otlp::recorded(incident, START);
+        let question = Question {
+            incident: recorded.now.from..recorded.now.to,
+            baseline: recorded.before.from..recorded.before.to,
+            signal: freezeframe::core::signal::Signal::Quality,
+            feature: None,
+        };
+        let exports = recorded.exports.into_iter().map(|bytes| {
+            let traces = Traces::parse(bytes).expect("the simulator writes valid OTLP");
+            Ok((START, Export::Traces(traces)))
+        });
+        let mut comparison = Comparison::new(question, &config);
+        for request in Requests::new(exports, &config) {
+            comparison.add(&request.expect("nothing is read from files"));
+        }
+        let body = Json::Object(comparison.frame("1".into()).body());
+        Self { verdict: body["verdict"].clone(), suspects: body["suspects"].clone() }
+    }
+
+    /// The variable of the first suspect that explains anything.
+    pub(crate) fn first(&self) -> Option<Variable> {
+        let explains = |it: &&Json| it["verdict"] == "explains";
+        let first = self.suspects.as_array().into_iter().flatten().find(explains)?["variable"].as_str()?;
+        Variable::ALL.into_iter().find(|it| it.as_str() == first)
+    }
+
+    pub(crate) fn answer(&self) -> &str {
+        self.verdict["answer"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn variables(&self) -> Vec<&str> {
+        self.verdict["variables"].as_array().into_iter().flatten().filter_map(Json::as_str).collect()
+    }
+
+    /// The variable that is named alone.
+    pub(crate) fn named(&self) -> Option<Variable> {
+        let name = self.variables().first().copied().filter(|_| self.answer() == "one")?;
+        Variable::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+
+    /// Whether the value that is named is one of those to name.
+    pub(crate) fn names_value(&self, incident: &Incident) -> bool {
+        let first = &self.suspects[0]["value"];
+        let named = self.verdict["value"].as_str().or(first.as_str()).unwrap_or_default();
+        let is_same = |(dimension, value): &(Dimension, u8)| {
+            let name = otlp::name(*dimension, *value);
+            // A tool that ran is named with its contract.
+            named == name || (*dimension == Dimension::ToolUsed && named.contains(&format!("@{name}")))
+        };
+        incident.values.iter().any(is_same)
+    }
+}
