@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::client;
 use super::output::{Format, print_json, print_table, say};
 use crate::evidence::Reader;
+use crate::toolkit::difference::{self, Side};
+use crate::toolkit::{postmortem, text};
 
 /// Frames that `list` shows.
 const LISTED_MAX: usize = 1000;
@@ -21,6 +23,10 @@ pub(super) enum Args {
     List(Where),
     /// Print the freeze frame of an incident
     Show(OneArgs),
+    /// Compare the frames of two incidents variable by variable, or an incident with its own baseline
+    Diff(DiffArgs),
+    /// Print the postmortem of an incident, as far as evidence can write it, as Markdown
+    Postmortem(OneArgs),
     /// Write the auditor's bundle of an incident: its frame, the proof, and how to check them without us
     Bundle(BundleArgs),
 }
@@ -50,6 +56,15 @@ pub(super) struct OneArgs {
     place: Where,
 }
 
+/// Arguments of `diff`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct DiffArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// Another incident to compare it with; without, the baseline of its own frame
+    other: Option<String>,
+}
+
 /// Arguments of `bundle`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct BundleArgs {
@@ -64,11 +79,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match args {
         Args::List(place) => list(place),
         Args::Show(OneArgs { id, place }) => {
-            let frame = place.frame(id)?;
-            let frame: Value = serde_json::from_slice(&frame).context("the frame is no JSON")?;
-            print_json(&frame)?;
+            print_json(&place.document(id)?)?;
             Ok(ExitCode::SUCCESS)
         }
+        Args::Diff(args) => diff(args),
+        Args::Postmortem(OneArgs { id, place }) => postmortem(id, place),
         Args::Bundle(args) => bundle(args),
     }
 }
@@ -107,6 +122,48 @@ fn row(frame: &Value, checkpoint: &str) -> Value {
     })
 }
 
+fn diff(DiffArgs { one: OneArgs { id, place }, other }: &DiffArgs) -> anyhow::Result<ExitCode> {
+    let frame = place.document(id)?;
+    let other = other.as_deref().map(|id| place.document(id)).transpose()?;
+    let side = |frame, window| Side { frame, window };
+    let b = other.as_ref().map_or(side(&frame, "baseline"), |other| side(other, "incident"));
+    let found = difference::of(side(&frame, "incident"), b);
+    if place.format == Format::Json {
+        print_json(&found)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let percent = |share: &Value| format!("{:.1} %", share.as_f64().unwrap_or_default() * 100.0);
+    let variables = found["variables"].as_object().into_iter().flatten();
+    let rows = variables.clone().flat_map(|(name, variable)| {
+        let values = variable["values"].as_array().into_iter().flatten();
+        let text = |value: &Value| value["value"].as_str().unwrap_or_default().to_owned();
+        values.map(move |value| vec![name.clone(), text(value), percent(&value["a"]), percent(&value["b"])])
+    });
+    print_table(place.format, &["variable", "value", "a", "b"], rows)?;
+    for (name, diff) in variables.filter_map(|(name, variable)| Some((name, variable["diff"].as_str()?))) {
+        say(format_args!("\n{name}"))?;
+        diff.lines().try_for_each(|it| say(text::line(it)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn postmortem(id: &str, place: &Where) -> anyhow::Result<ExitCode> {
+    let page = match &place.url {
+        Some(_) if place.format != Format::Json => place.get(&format!("{id}/postmortem"), |_| Ok(None::<Vec<u8>>))?,
+        _ => {
+            let frame = place.document(id)?;
+            let timeline = postmortem::timeline(&frame, None);
+            if place.format == Format::Json {
+                print_json(&json!({ "timeline": timeline, "frame": frame }))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            postmortem::render(&frame, &timeline).into_bytes()
+        }
+    };
+    std::io::stdout().write_all(&page)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn bundle(args: &BundleArgs) -> anyhow::Result<ExitCode> {
     let BundleArgs { one: OneArgs { id, place }, output } = args;
     let bytes = place.get(&format!("{id}/bundle"), |log| log.bundle(id))?;
@@ -131,6 +188,10 @@ impl Where {
     /// The frame of an incident.
     pub(super) fn frame(&self, id: &str) -> anyhow::Result<Vec<u8>> {
         self.get(&format!("{id}/frame"), |log| log.frame(id))
+    }
+
+    fn document(&self, id: &str) -> anyhow::Result<Value> {
+        serde_json::from_slice(&self.frame(id)?).context("the frame is no JSON")
     }
 
     /// Something of an incident, from the sidecar or from the directory.

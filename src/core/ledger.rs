@@ -1,9 +1,9 @@
 //! Which values the variables had, slot by slot: the request counts behind the two columns of a freeze frame.
 //!
-//! Values are interned per feature and subject, at most [`VALUES_MAX`] each; later ones fall under `other`, and so
-//! do those beyond [`CELLS_MAX`] in one slot. A slot holds counts only: [`bytes_max`] states the worst case.
+//! Values are interned per feature and subject, at most [`VALUES_MAX`] each, where those that no kept slot has make
+//! room; later ones fall under `other`, and so do those beyond [`CELLS_MAX`] in one slot. A slot holds counts only: [`bytes_max`] states the worst case.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,6 +161,10 @@ pub struct Ledger {
     observed: [Vec<Observed>; Subject::COUNT],
     symbols: [HashMap<Arc<str>, u8, FixedState>; Subject::COUNT],
     current: Tally,
+    /// When the first slot ended.
+    since: UnixNanos,
+    /// When the oldest slot that is kept began.
+    oldest: UnixNanos,
     /// Closed slots of the long window, oldest first.
     recent: VecDeque<Arc<Slot>>,
     /// Slots young enough to belong to an incident that has not been noticed yet.
@@ -178,6 +182,8 @@ impl Ledger {
             observed: Default::default(),
             symbols: Default::default(),
             current: Tally::default(),
+            since: UnixNanos(0),
+            oldest: UnixNanos(0),
             recent: VecDeque::new(),
             probation: VecDeque::new(),
             good: VecDeque::new(),
@@ -223,6 +229,30 @@ impl Ledger {
         }
         truncate(&mut self.recent, slots(self.policy.long, self.policy.slot));
         truncate(&mut self.good, slots(self.policy.baseline, self.policy.slot));
+        let oldest = [&self.good, &self.probation, &self.recent].into_iter().filter_map(|ring| ring.front());
+        self.oldest = oldest.map(|slot| slot.at.minus(self.policy.slot)).min().unwrap_or_default();
+        if self.since == UnixNanos(0) {
+            self.since = at;
+        }
+    }
+
+    /// When the first slot ended; what was seen by then was there before.
+    #[must_use]
+    pub fn started(&self) -> UnixNanos {
+        self.since
+    }
+
+    /// The end and the requests of every slot kept, in order of time.
+    #[must_use]
+    pub fn slots(&self) -> Vec<(UnixNanos, &Tally)> {
+        let kept = self.good.iter().chain(&self.probation).chain(&self.recent);
+        let slots: BTreeMap<UnixNanos, &Tally> = kept.map(|slot| (slot.at, &slot.tally)).collect();
+        slots.into_iter().collect()
+    }
+
+    /// The distinct values of a subject with their symbols.
+    pub fn values(&self, subject: Subject) -> impl Iterator<Item = (u8, &Observed)> {
+        (0u8..).zip(&self.observed[subject.index()])
     }
 
     /// Requests of the slots that ended after `from`, the open one included.
@@ -268,15 +298,30 @@ impl Ledger {
             }
             return *symbol;
         }
-        let Some(symbol) = u8::try_from(observed.len()).ok().filter(|_| observed.len() < VALUES_MAX) else {
-            return OTHER_SYMBOL;
-        };
+        let Some(at) = place(observed, self.oldest) else { return OTHER_SYMBOL };
+        let symbol = u8::try_from(at).unwrap_or(OTHER_SYMBOL);
         let (text, detail) = shown();
         let text = text.map_or_else(|| value.into(), Into::into);
-        observed.push(Observed { value: text, detail, first_seen: now, last_seen: now });
+        let new = Observed { value: text, detail, first_seen: now, last_seen: now };
+        match observed.get_mut(at) {
+            Some(old) => {
+                *old = new;
+                symbols.retain(|_, known| *known != symbol);
+            }
+            None => observed.push(new),
+        }
         symbols.insert(value.into(), symbol);
         symbol
     }
+}
+
+/// Where a new value goes: behind the others, or in place of one that no kept slot has, seen before `oldest`.
+fn place(observed: &[Observed], oldest: UnixNanos) -> Option<usize> {
+    if observed.len() < VALUES_MAX {
+        return Some(observed.len());
+    }
+    let (at, value) = observed.iter().enumerate().min_by_key(|(_, value)| value.last_seen)?;
+    (value.last_seen < oldest).then_some(at)
 }
 
 /// Worst case of one ledger, bytes: every slot full, and every value with a detail of `detail_bytes`.

@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod breaker;
 pub mod canonical;
 pub mod carried;
+pub mod changes;
 pub mod completeness;
 pub mod cosignature;
 pub mod declared;

@@ -31,11 +31,11 @@ impl Feature {
         onset::of(&slots.collect::<Vec<_>>())
     }
 
-    /// What explains the change of the alerting signal since `from`.
-    pub(super) fn verdict(&self, from: UnixNanos, breach: &Breach) -> Verdict {
-        let [before, now] = match (breach.signal, breach.limit) {
-            (Some(signal), Some(limit)) => self.recorder.sides(from, signal, limit),
-            _ => [Side::default(), Side::default()],
+    /// What explains the change of the alerting signal since `from`; of `otherwise` where the alert names none.
+    pub(super) fn verdict(&self, from: UnixNanos, breach: &Breach, otherwise: Option<Signal>) -> Verdict {
+        let [before, now] = match breach.signal.or(otherwise) {
+            Some(signal) => self.recorder.sides(from, signal, breach.limit.unwrap_or_default()),
+            None => [Side::default(), Side::default()],
         };
         Verdict::of(&before, &now, &|dimension, code| self.vocabulary.text(dimension, code).to_owned())
     }

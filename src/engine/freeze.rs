@@ -12,9 +12,11 @@ use super::handle::ForeignAlert;
 use super::store::FrameBytes;
 use super::view::{Breach, FrameState, Incident};
 use crate::core::attribution::Answer;
+use crate::core::changes;
 use crate::core::frame::{self, Frame, Producer, Redaction, VariableState};
 use crate::core::incident::{Class, Severity};
 use crate::core::request::Request;
+use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
 use crate::core::triage;
 use crate::core::variable::Variable;
@@ -150,7 +152,8 @@ impl Engine {
             incident: frame::Window { from: trigger.from, to: at, requests: now.requests() },
             baseline: before.as_ref().map(|it| frame::Window { from: it.from, to: it.to, requests: it.requests() }),
             variables,
-            verdict: feature.verdict(trigger.from, &trigger.breach),
+            verdict: feature.verdict(trigger.from, &trigger.breach, self.signal_of(trigger.alert.class)),
+            changes: changes::of(&feature.ledger, at),
             signals: signals(&now, before.as_ref()),
             breakers: feature.breakers.iter().map(|it| (it.class, it.machine.state.seen_as(it.policy.mode))).collect(),
             failing,
@@ -165,6 +168,11 @@ impl Engine {
             },
             producer: Producer { version: env!("CARGO_PKG_VERSION"), config_sha256: self.config_sha256.clone() },
         }
+    }
+
+    /// What the first rule of a class watches: by that an alert that somebody else raised is explained.
+    fn signal_of(&self, class: Class) -> Option<Signal> {
+        self.config.rules.iter().find(|rule| rule.class == class).map(|rule| rule.signal)
     }
 
     fn frame_id(&mut self, at: UnixNanos) -> String {

@@ -154,6 +154,7 @@ impl Comparison {
             baseline: Some(of(&question.baseline, &before)),
             variables,
             verdict,
+            changes: Vec::new(),
             signals: engine::signals(&now, Some(&before)),
             breakers: Vec::new(),
             failing: self.failing.into_iter().map(|(_, request)| request).collect(),

@@ -1,6 +1,7 @@
 //! What the commands and the API share: recordings in, reports out.
 
 pub mod backtest;
+pub mod difference;
 pub mod expectation;
 pub mod explain;
 pub mod input;

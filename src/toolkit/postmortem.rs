@@ -36,6 +36,7 @@ pub fn timeline(frame: &Json, incident: Option<&Incident>) -> Vec<Entry> {
         let line = format!("Breaker {} of {feature}: {from} to {to} ({reason})", class.as_str());
         entries.push(Entry { at: transition.at.to_string(), line });
     }
+    entries.extend(frame["changes"].as_array().into_iter().flatten().filter_map(change));
     let resolved = incident.and_then(|it| it.resolved_at).map(|at| at.to_string());
     entries.extend(resolved.map(|at| Entry { at, line: "The alert resolves".to_owned() }));
     // RFC 3339 in UTC and at one precision sorts as text.
@@ -44,6 +45,17 @@ pub fn timeline(frame: &Json, incident: Option<&Incident>) -> Vec<Entry> {
         last.line.push_str(" (what followed is not known here: the sidecar restarted, or the incident is too old)");
     }
     entries
+}
+
+/// A line of the journal: `prompt_revision prompt@v41 first seen, 0 to 100 % of requests in 240 s`.
+fn change(change: &Json) -> Option<Entry> {
+    let text = |name: &str| change[name].as_str();
+    let percent = |name: &str| change[name].as_f64().map(|share| format!("{:.0}", share * 100.0));
+    let what = if text("change")? == "first_seen" { "first seen" } else { "last seen" };
+    let took = change["took_s"].as_f64().map_or_else(String::new, |seconds| format!(" in {seconds:.0} s"));
+    let shares = format!("{} to {} % of requests", percent("share_before")?, percent("share_after")?);
+    let line = format!("{} {} {what}, {shares}{took}", text("variable")?, text("value")?);
+    Some(Entry { at: text("at")?.to_owned(), line })
 }
 
 /// Marks what the author has to add.

@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json, json};
 pub use variables::{Side, VariableState};
 
 use super::attribution::Verdict;
+use super::changes::Change;
 use super::completeness::{Completeness, Gap};
 use super::detect::Estimate;
 use super::incident::{Class, Pattern, Severity};
@@ -45,6 +46,8 @@ pub struct Frame {
     pub variables: Vec<VariableState>,
     /// Which variable explains the change.
     pub verdict: Verdict,
+    /// Which values came and went, newest first.
+    pub changes: Vec<Change>,
     /// Every signal with samples on either side.
     pub signals: Vec<Signal>,
     /// `(class, state)` of the feature's breakers.
@@ -153,6 +156,7 @@ impl Frame {
             "variables": object(self.variables.iter().map(|it| (it.variable.as_str().into(), it.to_json())).collect()),
             "suspects": self.verdict.suspects.iter().map(verdict::suspect).collect::<Vec<_>>(),
             "verdict": verdict::document(&self.verdict),
+            "changes": self.changes.iter().map(Change::to_json).collect::<Vec<_>>(),
             "signals": object(self.signals.iter().map(|it| (it.name.into(), signal(it))).collect()),
             "breakers": object(self.breakers.iter().map(|(class, state)| (class.as_str().into(), json!(state))).collect()),
             "samples": { "failing": records(&self.failing), "healthy": records(&self.healthy) },
