@@ -13,9 +13,10 @@ use super::variable::Variable;
 const CHANGES_MAX: usize = 50;
 /// What was seen within this of the first slot was there before.
 const SETTLED: Duration = Duration::from_secs(60);
-/// A value has gone when it has not been seen for this long, and fewer had it than this share are not missed.
+/// A value has gone when it has not been seen for this long.
 const GONE_AFTER: Duration = Duration::from_secs(120);
-const MISSED_MIN: f64 = 0.02;
+/// A rare value comes and goes by chance: with more chance than this of not being there, that is no change.
+const CHANCE_MAX: f64 = 0.001;
 /// A rollout has arrived with this part of the share it has now.
 const ARRIVED: f64 = 0.9;
 /// The share now is read from this much time.
@@ -47,21 +48,20 @@ pub fn of(ledger: &Ledger, now: UnixNanos) -> Vec<Change> {
         .flat_map(|variable| ledger.values(Subject::Variable(variable)).map(move |it| (variable, it)))
         .flat_map(|(variable, (symbol, value))| {
             let share = |slots: &[(UnixNanos, &Tally)]| share(slots, Subject::Variable(variable), symbol);
-            let is_new = value.first_seen > ledger.started().plus(SETTLED);
-            let latest = from(&slots, now.minus(NOW).max(value.first_seen));
-            let came = is_new.then(|| {
-                let reached = share(latest);
-                Change {
-                    at: value.first_seen,
-                    variable,
-                    value: value.value.to_string(),
-                    is_new: true,
-                    share: [0.0, reached],
-                    took: arrived(from(&slots, value.first_seen), &share, reached).map(|at| at.since(value.first_seen)),
-                }
+            let reached = share(from(&slots, now.minus(NOW).max(value.first_seen)));
+            let is_surprising = |share: f64, slots| is_surprising(share, slots, Subject::Variable(variable));
+            let is_new = value.first_seen > ledger.started().plus(SETTLED)
+                && is_surprising(reached, until(&slots, value.first_seen));
+            let came = is_new.then(|| Change {
+                at: value.first_seen,
+                variable,
+                value: value.value.to_string(),
+                is_new: true,
+                share: [0.0, reached],
+                took: arrived(from(&slots, value.first_seen), &share, reached).map(|at| at.since(value.first_seen)),
             });
             let had = share(until(&slots, value.last_seen));
-            let is_gone = value.last_seen.plus(GONE_AFTER) < now && had >= MISSED_MIN;
+            let is_gone = value.last_seen.plus(GONE_AFTER) < now && is_surprising(had, from(&slots, value.last_seen));
             let went = is_gone.then(|| Change {
                 at: value.last_seen,
                 variable,
@@ -76,6 +76,12 @@ pub fn of(ledger: &Ledger, now: UnixNanos) -> Vec<Change> {
     changes.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.value.cmp(&b.value)));
     changes.truncate(CHANGES_MAX);
     changes
+}
+
+/// Whether a value of this share would hardly be missing from these requests by chance.
+fn is_surprising(share: f64, slots: &[(UnixNanos, &Tally)], subject: Subject) -> bool {
+    let requests: u32 = slots.iter().map(|(_, tally)| tally.reported(subject)).sum();
+    f64::from(requests) * (1.0 - share).max(f64::MIN_POSITIVE).ln() < CHANCE_MAX.ln()
 }
 
 /// The end of the first slot at which a value had nearly the share it has now.

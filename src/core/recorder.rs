@@ -18,6 +18,8 @@ use super::vocabulary::Codes;
 
 /// Rows of a feature at least, however many features there are.
 pub const ROWS_MIN: usize = 1_000;
+/// Requests of the incident that are compared at least, where there are as many: what came before the trouble does no harm.
+const ENOUGH: usize = 150;
 /// Values of the baseline from which its percentiles are read, and which of them may be limits.
 const USUAL_MIN: usize = 40;
 const LEVELS: [usize; 6] = [25, 50, 75, 90, 95, 99];
@@ -147,9 +149,13 @@ impl Recorder {
         self.rows.iter().rev().take_while(move |row| row.at > from)
     }
 
-    /// Baseline and incident as they are compared: who has something to say of `signal`, and who fails it at `limit`.
+    /// Baseline and incident as they are compared, the incident from `from` on, or from earlier where it would be too short
+    /// and nothing of that is learned as good: who has something to say of `signal`, and who fails it at `limit`.
     #[must_use]
     pub fn sides(&self, from: UnixNanos, signal: Signal, limit: f64) -> [Side; 2] {
+        let learned = self.good.back().map_or(UnixNanos(0), |row| row.at);
+        let enough = self.rows.iter().rev().take_while(|row| row.at > learned).take(ENOUGH).last();
+        let from = enough.map_or(from, |row| from.min(UnixNanos(row.at.0 - 1)));
         let good: Vec<&Row> = self.good.iter().filter(|row| row.at <= from).collect();
         let mut now: Vec<&Row> = self.since(from).collect();
         now.reverse();
