@@ -154,7 +154,7 @@ fn export(spans: Vec<Span>) -> Bytes {
     ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec().into()
 }
 
-/// The chat is the root; everything else is its child.
+/// The chat is the root; everything else is its child, one after the other.
 fn span(number: u64, index: u64, name: &str, at: UnixNanos, attributes: Vec<KeyValue>) -> Span {
     let id = |index: u64| (number << 4 | index | 1 << 63).to_be_bytes().to_vec();
     Span {
@@ -162,8 +162,8 @@ fn span(number: u64, index: u64, name: &str, at: UnixNanos, attributes: Vec<KeyV
         span_id: id(index),
         parent_span_id: if index == 0 { Vec::new() } else { id(0) },
         name: name.into(),
-        start_time_unix_nano: at.plus(Duration::from_millis(index)).0,
-        end_time_unix_nano: at.plus(Duration::from_millis(if index == 0 { 900 } else { 100 + index })).0,
+        start_time_unix_nano: at.plus(Duration::from_millis(20 * index)).0,
+        end_time_unix_nano: at.plus(Duration::from_millis(if index == 0 { 900 } else { 20 * index + 10 })).0,
         attributes,
         ..Span::default()
     }
