@@ -21,6 +21,9 @@ const RECORD_TEXTS: u64 = 6;
 /// Everything of a kept request but its texts.
 const RECORD_BYTES: u64 = 2 << 10;
 
+/// A row, and what its ring has to spare.
+const ROW_BYTES: u64 = 96;
+
 /// `_all` and `_other`.
 const OWN_FEATURES: u64 = 2;
 
@@ -32,7 +35,7 @@ pub(super) const FORMULAS: [&str; 7] = [
     "what is declared of judges, indexes, prompts and tools",
     "(`features.max` + 2) x what one feature's meters, slots and variables take at most",
     "(`features.max` + 2) x `records_max` x (6 x `content_bytes_max` + 2 KiB)",
-    "`features.rows_max` x 96 bytes",
+    "`features.rows_max` x 96 bytes; at least 1,000 rows a feature",
 ];
 
 /// The parts of the worst case, `(what, bytes)`.
@@ -48,7 +51,7 @@ pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 7] {
         ("declarations", declared::BYTES_MAX as u64),
         ("windows", features.saturating_mul(feature_bytes(&config.windows))),
         ("records", product(&[features, config.records_max as u64, record])),
-        ("rows", product(&[config.rows_max as u64, recorder::ROW_BYTES as u64])),
+        ("rows", product(&[features.saturating_mul(recorder::ROWS_MIN as u64).max(config.rows_max as u64), ROW_BYTES])),
     ]
 }
 

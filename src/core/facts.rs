@@ -109,7 +109,8 @@ impl Facts {
     pub fn amend(&mut self, said: &Self) {
         self.counts |= said.counts;
         for (known, said) in self.values.iter_mut().zip(said.values) {
-            *known = if *known == NONE { said } else { *known };
+            // Scores are all that is said later, and the lowest stands; `NONE` is above them all.
+            *known = said.min(*known);
         }
         let is_bad = said.has(Count::EvaluationFail) || said.has(Count::FeedbackBad);
         if is_bad && self.has(Count::Good) {

@@ -14,7 +14,7 @@ use super::facts::Facts;
 use super::request::{Request, TraceId};
 use super::signal::Signal;
 use super::time::UnixNanos;
-use super::vocabulary::Codes;
+use super::vocabulary::{ABSENT, Codes};
 
 /// Rows of a feature at least, however many features there are.
 pub const ROWS_MIN: usize = 1_000;
@@ -23,8 +23,10 @@ const ENOUGH: usize = 150;
 /// Values of the baseline from which its percentiles are read, and which of them may be limits.
 const USUAL_MIN: usize = 40;
 const LEVELS: [usize; 6] = [25, 50, 75, 90, 95, 99];
-/// Bytes of a row.
-pub const ROW_BYTES: usize = size_of::<Row>();
+/// Rows that are looked through for one that something is said of later.
+const AMENDED_MAX: usize = 20_000;
+
+const _: () = assert!(size_of::<Row>() <= 96);
 
 /// One request, compact.
 #[derive(Clone, Debug)]
@@ -59,6 +61,10 @@ pub struct Recorder {
     samples_max: usize,
     troubled: VecDeque<Sample>,
     clean: VecDeque<Sample>,
+}
+
+fn recorded(request: &Request) -> u64 {
+    trace(request.trace_id)
 }
 
 /// The low half of a trace id.
@@ -98,14 +104,23 @@ impl Recorder {
         push(&mut self.rows, self.rows_max / 2, row);
     }
 
-    /// Takes in what was said later of a request, if it is still among the newest.
+    /// Takes in what was said later of a request, in the incident and in the baseline alike, if it is among the newest
+    /// [`AMENDED_MAX`] of either. Who judged it counts where nobody had.
     pub fn amend(&mut self, trace: u64, judge: Option<(usize, u8)>, said: &Facts) {
-        if let Some(row) = self.rows.iter_mut().rev().find(|row| row.trace == trace) {
+        let probation = self.probation.iter_mut().rev().flat_map(|(_, rows)| rows.iter_mut().rev());
+        let good = probation.chain(self.good.iter_mut().rev()).take(AMENDED_MAX);
+        let newest = self.rows.iter_mut().rev().take(AMENDED_MAX);
+        let rows = [newest.into_iter().find(|row| row.trace == trace), good.into_iter().find(|row| row.trace == trace)];
+        for row in rows.into_iter().flatten() {
             row.facts.amend(said);
-            if let Some((dimension, code)) = judge {
+            if let Some((dimension, code)) = judge
+                && row.codes[dimension] == ABSENT
+            {
                 row.codes[dimension] = code;
             }
         }
+        let samples = self.troubled.iter_mut().chain(&mut self.clean);
+        samples.filter(|it| recorded(&it.request) == trace).for_each(|it| it.facts.amend(said));
     }
 
     /// Rows of one slot that may become part of the baseline, so that all its slots have room.

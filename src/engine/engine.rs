@@ -193,6 +193,7 @@ impl Engine {
         }
         self.config_sha256 = config.sha256();
         self.config = config;
+        self.share_rows();
         self.settle_breakers(now);
     }
 
@@ -265,6 +266,7 @@ impl Engine {
             Closed::Request(request) => self.request(*request, now),
             Closed::Late { trace_id, feature, mut evaluations, feedback } => {
                 self.declared.complete_evaluations(&feature, now, &mut evaluations);
+                let redactor = self.redactor.clone();
                 let said = Facts::of_late(&evaluations, feedback.as_ref());
                 let own = self.registry.resolve(&feature);
                 // Who judges what nobody asked is no feature: such a verdict counts for the service alone.
@@ -273,7 +275,7 @@ impl Engine {
                     let feature = self.feature(name);
                     feature.meters.record_late(None, &evaluations, feedback.as_ref());
                     feature.completeness.hear(&evaluations, feedback.as_ref());
-                    feature.amend(trace_id, &evaluations, &said, now);
+                    feature.amend(trace_id, &evaluations, &said, redactor.as_deref(), now);
                     let name = feature.name.clone();
                     for (class, transition) in feature.probe(None, &said, now) {
                         self.breaker_moved(&name, class, transition);

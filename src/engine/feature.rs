@@ -194,10 +194,18 @@ impl Feature {
     }
 
     /// Takes in what was said of a request that was counted before.
-    pub(super) fn amend(&mut self, id: TraceId, evaluations: &[Evaluation], said: &Facts, now: UnixNanos) {
+    pub(super) fn amend(
+        &mut self,
+        id: TraceId,
+        evaluations: &[Evaluation],
+        said: &Facts,
+        redactor: Option<&Redactor>,
+        now: UnixNanos,
+    ) {
         let judge = attribution::judges(evaluations).map(|judge| {
             let oldest = self.recorder.oldest();
-            let code = self.vocabulary.code(Dimension::JudgeConfig, &judge, now, oldest, || None);
+            let shown = || redactor.map(|redactor| redactor.redact(&judge).text.into_owned());
+            let code = self.vocabulary.code(Dimension::JudgeConfig, &judge, now, oldest, shown);
             (Dimension::JudgeConfig.index(), code)
         });
         self.recorder.amend(recorder::trace(id), judge, said);

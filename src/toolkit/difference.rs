@@ -44,10 +44,13 @@ fn variable(name: &str, a: Side<'_>, b: Side<'_>) -> Json {
             }
         }
     }
+    let is_told = [a, b]
+        .iter()
+        .all(|side| side.frame["variables"][name][side.window].as_array().is_some_and(|values| !values.is_empty()));
     let differs = |shares: &[f64; 2]| (shares[0] - shares[1]).abs() >= SHARE_MIN;
     let values = shares.iter().map(|(value, [a, b])| json!({ "value": value, "a": a, "b": b }));
     json!({
-        "differs": if shares.is_empty() { Json::Null } else { shares.values().any(differs).into() },
+        "differs": if is_told { shares.values().any(differs).into() } else { Json::Null },
         "values": values.collect::<Vec<_>>(),
         "diff": detail(name, a, b),
     })

@@ -7,6 +7,8 @@ use crate::core::variable::Variable;
 
 /// Log prior of a value that the incident has and the baseline did not.
 const NEW: f64 = 3.0;
+/// Of an age that the index did not have before: the clock brings it about by itself.
+const NEW_AGE: f64 = 0.5;
 /// Of a value that was there before, where something can change behind the same name: a hosted model, a tool's backend.
 const UNMOVED: f64 = -1.0;
 /// The same, where that is rare: a judge's model, an index written in place.
@@ -24,6 +26,8 @@ const UNION: f64 = -0.7;
 /// Requests with a value, at least this many and this share, before it is looked at.
 const REQUESTS_MIN: f64 = 8.0;
 const SHARE_MIN: f64 = 0.002;
+/// What a feature had before is known from so many requests of its baseline.
+const KNOWN_MIN: f64 = 20.0;
 /// A value is new when the features that have it had it in less than this share of their baseline,
 const NEW_BEFORE_MAX: f64 = 0.02;
 /// have it now in more than this,
@@ -79,13 +83,18 @@ fn new_of(table: &Table, dimension: Dimension) -> Vec<u8> {
     let cells = |side: &Side| crossed(side, Dimension::Feature, dimension, [features, table.size(dimension)]);
     let (before, now) = (cells(&table.before), cells(&table.now));
     let of = |cells: &[Vec<f64>], value: usize| {
-        let having = (0..features).filter(|feature| now[*feature][value] > 0.0);
+        let is_known = |feature: &usize| before[*feature].iter().sum::<f64>() >= KNOWN_MIN;
+        let having = (0..features).filter(is_known).filter(|feature| now[*feature][value] > 0.0);
         let (with, all) = having.fold((0.0, 0.0_f64), |(with, all), feature| {
             (with + cells[feature][value], all + cells[feature].iter().sum::<f64>())
         });
         with / all.max(1.0)
     };
     let is_new = |value: &u8| {
+        let requests: f64 = now.iter().map(|row| row[usize::from(*value)]).sum();
+        if requests < REQUESTS_MIN || !table.is_named(dimension, *value) {
+            return false;
+        }
         let (is, was) = (of(&now, usize::from(*value)), of(&before, usize::from(*value)));
         was < NEW_BEFORE_MAX && is > NEW_NOW_MIN.max(NEW_TIMES * was)
     };
@@ -139,8 +148,11 @@ fn of_dimension(table: &Table, dimension: Dimension, new: &[u8]) -> Vec<Candidat
         if dimension.is_traffic() {
             return Some(TRAFFIC);
         }
+        if !table.is_named(dimension, value) {
+            return None;
+        }
         if new.contains(&value) {
-            return Some(NEW);
+            return Some(if dimension == Dimension::IndexAge { NEW_AGE } else { NEW });
         }
         let is_special = requests <= UNMOVED_SHARE_MAX * now && !same[usize::from(value)];
         unmoved(dimension).filter(|_| is_special)

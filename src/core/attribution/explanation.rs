@@ -36,7 +36,7 @@ const ROUTED: f64 = 0.8;
 const EXPLAINED_MIN: f64 = 0.35;
 /// A variable is among the ambiguous with this much of the first one's share, and of the change.
 const TIED: f64 = 0.2;
-const TIED_MIN: f64 = 0.15;
+const TIED_MIN: f64 = 0.2;
 
 /// What the comparison of two windows says.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,12 +191,13 @@ fn finding(shares: &[Share], known: &[Known], causes: &[Cause], change: f64, [z,
     }
     let [first, second, ..] = shares else { return Finding::CannotTell };
     let Some(best) = first.variable else { return Finding::CannotTell };
-    if second.variable.is_some() && second.explained > RIVAL * first.explained {
-        let tied = shares.iter().filter(|it| it.explained > (TIED * first.explained).max(TIED_MIN));
-        return Finding::Ambiguous(tied.filter_map(|it| it.variable).collect());
-    }
     if first.explained < EXPLAINED_MIN {
         return Finding::CannotTell;
+    }
+    if second.variable.is_some() && second.explained > RIVAL * first.explained {
+        let tied = shares.iter().filter(|it| it.explained > (TIED * first.explained).max(TIED_MIN));
+        let tied: Vec<Variable> = tied.filter_map(|it| it.variable).collect();
+        return if tied.len() > 1 { Finding::Ambiguous(tied) } else { Finding::CannotTell };
     }
     let unobserved = shares.iter().find(|it| it.variable.is_none()).map_or(0.0, |it| it.explained);
     if unobserved > UNOBSERVED * first.explained { Finding::CannotTell } else { Finding::One(best) }

@@ -6,6 +6,7 @@
 use super::dimension::Dimension::{self, *};
 use super::logistic::{logistic, logit};
 use super::table::{Key, PARTS, Strata, Table, mean};
+use crate::core::vocabulary::ABSENT;
 
 /// Rounds over all dimensions (Gauss-Seidel, one Newton step each).
 const ROUNDS: usize = 4;
@@ -62,11 +63,12 @@ impl Model {
         let mut effects: [Vec<f32>; Dimension::COUNT] = std::array::from_fn(|d| vec![0.0; table.codes[d].len()]);
         let mut rates = vec![0.0; before.len()];
         for _ in 0..ROUNDS {
-            step(&mut eta, &mut rates, &before.fails, &strata.before, &mut of_strata, RIDGE);
+            step(&mut eta, &mut rates, &before.fails, &strata.before, &mut of_strata, RIDGE, None);
             for dimension in ORDER {
                 let index = dimension.index();
                 if effects[index].len() > 1 {
-                    step(&mut eta, &mut rates, &before.fails, &before.columns[index], &mut effects[index], 2.0 * RIDGE);
+                    let (column, own) = (&before.columns[index], &mut effects[index]);
+                    step(&mut eta, &mut rates, &before.fails, column, own, 2.0 * RIDGE, untold(table, dimension));
                 }
             }
         }
@@ -80,8 +82,24 @@ impl Model {
     }
 }
 
+/// The code of what the telemetry does not tell, where a failure may be why: what is told only after the call has no effect
+/// by not being told.
+fn untold(table: &Table, dimension: Dimension) -> Option<usize> {
+    let is_told_after =
+        matches!(dimension, ModelVersion | Fingerprint | JudgeConfig | IndexAge | RetrievalHits | ToolPath | ToolUsed);
+    table.codes[dimension.index()].iter().position(|code| is_told_after && *code == ABSENT)
+}
+
 /// One Newton step of the effects of one grouping.
-fn step<K: Key>(eta: &mut [f32], rates: &mut [f32], fails: &[bool], keys: &[K], effects: &mut [f32], ridge: f64) {
+fn step<K: Key>(
+    eta: &mut [f32],
+    rates: &mut [f32],
+    fails: &[bool],
+    keys: &[K],
+    effects: &mut [f32],
+    ridge: f64,
+    fixed: Option<usize>,
+) {
     rates.iter_mut().zip(eta.iter()).for_each(|(rate, eta)| *rate = logistic(*eta));
     let mut sums = vec![(0.0_f32, 0.0_f32); effects.len()];
     for ((rate, fails), key) in rates.iter().zip(fails).zip(keys) {
@@ -89,10 +107,10 @@ fn step<K: Key>(eta: &mut [f32], rates: &mut [f32], fails: &[bool], keys: &[K], 
         sum.0 += f32::from(u8::from(*fails)) - rate;
         sum.1 += rate * (1.0 - rate);
     }
-    for (effect, sum) in effects.iter_mut().zip(&mut sums) {
+    for (at, (effect, sum)) in effects.iter_mut().zip(&mut sums).enumerate() {
         let (gradient, curvature) = (f64::from(sum.0), f64::from(sum.1));
         let step = (gradient - ridge * f64::from(*effect)) / (curvature + ridge);
-        sum.0 = step.clamp(-STEP_MAX, STEP_MAX) as f32;
+        sum.0 = if fixed == Some(at) { 0.0 } else { step.clamp(-STEP_MAX, STEP_MAX) as f32 };
         *effect += sum.0;
     }
     eta.iter_mut().zip(keys).for_each(|(eta, key)| *eta += sums[key.index()].0);

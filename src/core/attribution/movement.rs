@@ -98,7 +98,9 @@ fn of_dimension(
     let change = mean(changes.iter().copied());
     let (value, distance) = gained(table, dimension, strata, &shares, effects);
     let own = Known { variable: dimension.variable(), change, value, distance };
-    let behind = matches!(dimension, ToolPath | ToolUsed).then(|| behind(table, &changes, new)).flatten();
+    let behind = matches!(dimension, ToolPath | ToolUsed | RetrievalHits)
+        .then(|| behind(table, &changes, new, dimension))
+        .flatten();
     match behind {
         Some((cause, Behind::Surely)) => vec![Known { variable: cause.0.variable(), value: Some(cause), ..own }],
         Some((cause, Behind::Perhaps)) => {
@@ -118,11 +120,16 @@ enum Behind {
 }
 
 /// The new value that most of a shift goes with: a prompt or a model decides which way its requests take.
-fn behind(table: &Table, changes: &[f64], new: &[(Dimension, u8)]) -> Option<((Dimension, u8), Behind)> {
+fn behind(
+    table: &Table,
+    changes: &[f64],
+    new: &[(Dimension, u8)],
+    shifted: Dimension,
+) -> Option<((Dimension, u8), Behind)> {
     let all: f64 = changes.iter().sum();
     let features = &table.now.columns[Feature.index()];
     new.iter()
-        .filter(|(dimension, _)| dimension.variable() != Variable::ToolSchemas)
+        .filter(|(dimension, _)| dimension.variable() != shifted.variable())
         .filter_map(|(dimension, value)| {
             let column = &table.now.columns[dimension.index()];
             let mut has = vec![false; table.size(Feature)];

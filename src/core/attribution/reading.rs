@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use sha2::{Digest as _, Sha256};
+
 use super::dimension::Dimension::{self, *};
 use crate::core::measurement;
 use crate::core::request::{Evaluation, ModelCall, Request, Retrieval, ToolCall};
@@ -19,13 +21,24 @@ const AGE_STEPS: [(u64, &str); 7] = [
     (604_800, "over 7 d"),
 ];
 
+/// Bytes of a value.
+const VALUE_BYTES_MAX: usize = 256;
+
 /// What a request ran under, by [`Dimension::index`].
 pub type Reading = [Option<Box<str>>; Dimension::COUNT];
 
 /// Reads every dimension of a request. `judges` are those at work where nobody judged it.
 #[must_use]
 pub fn reading(request: &Request, judges: &[Evaluation]) -> Reading {
-    Dimension::ALL.map(|dimension| dimension.value(request, judges).map(|value| value.into_owned().into()))
+    Dimension::ALL.map(|dimension| dimension.value(request, judges).map(|value| bounded(value).into()))
+}
+
+/// A value as it came; one that is too long by its digest.
+fn bounded(value: Cow<'_, str>) -> String {
+    if value.len() <= VALUE_BYTES_MAX {
+        return value.into_owned();
+    }
+    format!("sha256:{}", short_hex(&Sha256::digest(value.as_bytes()).into(), 12))
 }
 
 impl Dimension {

@@ -1,6 +1,7 @@
 //! Requests as columns: the form in which baseline and incident are compared.
 
 use super::dimension::Dimension;
+use crate::core::vocabulary::{ABSENT, OTHER};
 
 /// Distinct values of a column at most.
 const VALUES_MAX: usize = 256;
@@ -93,6 +94,12 @@ impl Table {
     /// Distinct values of a dimension.
     pub(super) fn size(&self, dimension: Dimension) -> usize {
         self.codes[dimension.index()].len()
+    }
+
+    /// Whether a dense code stands for a value of its own, neither for what the telemetry does not tell nor for `other`.
+    pub(super) fn is_named(&self, dimension: Dimension, dense: u8) -> bool {
+        let code = self.codes[dimension.index()][usize::from(dense)];
+        code != ABSENT && code != OTHER
     }
 
     /// Joins columns into one of dense keys, the same on both sides: `(before, now, size)`.
