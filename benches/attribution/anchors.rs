@@ -159,18 +159,16 @@ fn bubble_up(before: &Side, now: &Side) -> Option<(Dimension, u8)> {
     best_dimension(|it| (0..CODES).map(|code| difference(it, code).abs()).sum(), difference)
 }
 
-/// Composition and rate part of each value, one dimension at a time; nothing where no value explains half of the change.
+/// Composition part of each value, one dimension at a time; nothing where no value's is two fifths of the change. The rate part
+/// of a value that keeps its share names nothing that moved.
 fn kitagawa(before: &Side, now: &Side) -> Option<(Dimension, u8)> {
     let change = now.rate() - before.rate();
     let tallies = Dimension::ALL.map(|it| (Tally::of(before, it), Tally::of(now, it)));
     let part = |it: Dimension, code: usize| {
         let (was, is) = &tallies[it.index()];
-        let rate = is.rate(code)?;
-        let usual = was.rate(code).unwrap_or(was.mean());
-        let composition = (is.share(code) - was.share(code)) * (f64::midpoint(rate, usual) - was.mean());
-        let rates = f64::midpoint(is.share(code), was.share(code)) * (rate - usual);
-        let new = if was.requests[code] == 0.0 { is.share(code) * (rate - was.mean()) } else { composition };
-        Some(if was.requests[code] == 0.0 { new } else { composition + rates })
+        let (rate, usual) = (is.rate(code)?, was.rate(code));
+        let mean = usual.map_or(rate, |usual| f64::midpoint(rate, usual));
+        Some((is.share(code) - was.share(code)) * (mean - was.mean()))
     };
     let found = best(part)?;
     (part(found.0, usize::from(found.1))? > 0.4 * change).then_some(found)
