@@ -132,7 +132,8 @@ fn diff(DiffArgs { one: OneArgs { id, place }, other }: &DiffArgs) -> anyhow::Re
         print_json(&found)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let percent = |share: &Value| format!("{:.1} %", share.as_f64().unwrap_or_default() * 100.0);
+    let percent =
+        |share: &Value| share.as_f64().map_or_else(|| "in other".to_owned(), |it| format!("{:.1} %", it * 100.0));
     let variables = found["variables"].as_object().into_iter().flatten();
     let rows = variables.clone().flat_map(|(name, variable)| {
         let values = variable["values"].as_array().into_iter().flatten();

@@ -46,7 +46,7 @@ impl Default for Config {
                 baseline: Duration::from_secs(60 * 60),
             },
             // Enough for the samples of a frame.
-            records_max: 32,
+            records_max: 24,
             rows_max: 200_000,
             memory_bytes_max: MEMORY_BYTES_MAX,
             rules: built_in::rules().into_iter().map(Arc::new).collect(),

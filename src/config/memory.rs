@@ -3,13 +3,16 @@
 use super::Config;
 use crate::core::completeness::Recent;
 use crate::core::meters::Meters;
-use crate::core::{baseline, declared, ledger, recorder, window};
+use crate::core::{baseline, declared, ledger, recorder, vocabulary, window};
 
 /// Ids, times and counters of an open trace, without its content.
 const TRACE_BYTES: u64 = 1 << 10;
 
 /// A label of a meter: tool, model, index. Longer ones are rare and short features make up for them.
 const LABEL_BYTES: usize = 128;
+
+/// A value of a dimension: a version, a digest, a name. Longer ones are rare, too.
+const VALUE_BYTES: usize = 64;
 
 /// The detail of one value of a variable: a prompt is in the records, here stand names, versions and digests.
 const DETAIL_BYTES: usize = 1 << 10;
@@ -33,7 +36,7 @@ pub(super) const FORMULAS: [&str; 7] = [
     "`sending_queue.bytes_max`, when forwarding",
     "`assembly.bytes_max` + `traces_max` x 1 KiB",
     "what is declared of judges, indexes, prompts and tools",
-    "(`features.max` + 2) x what one feature's meters, slots and variables take at most",
+    "(`features.max` + 2) x what one feature's meters, slots, variables and values take at most",
     "(`features.max` + 2) x `records_max` x (6 x `content_bytes_max` + 2 KiB)",
     "`features.rows_max` x 96 bytes; at least 1,000 rows a feature",
 ];
@@ -61,5 +64,6 @@ pub(super) fn feature_bytes(windows: &window::Policy) -> u64 {
         + Recent::bytes_max()
         + window::bytes_max(windows)
         + baseline::BYTES_MAX
+        + vocabulary::bytes_max(VALUE_BYTES)
         + ledger::bytes_max(windows, DETAIL_BYTES)) as u64
 }

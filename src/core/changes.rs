@@ -1,5 +1,5 @@
 //! The journal of changes: which value of which variable came or went, when, how fast and how far, read from the
-//! ledger's slots.
+//! ledger's slots. A value that went and came again is told by its first coming.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ const SETTLED: Duration = Duration::from_secs(60);
 const GONE_AFTER: Duration = Duration::from_secs(120);
 /// A rare value comes and goes by chance: with more chance than this of not being there, that is no change.
 const CHANCE_MAX: f64 = 0.001;
-/// A rollout has arrived with this part of the share it has now.
+/// A rollout has arrived with this part of the share it came to.
 const ARRIVED: f64 = 0.9;
-/// The share now is read from this much time.
+/// The share is read from this much time.
 const NOW: Duration = Duration::from_secs(300);
 
 /// One change.
@@ -48,28 +48,21 @@ pub fn of(ledger: &Ledger, now: UnixNanos) -> Vec<Change> {
         .flat_map(|variable| ledger.values(Subject::Variable(variable)).map(move |it| (variable, it)))
         .flat_map(|(variable, (symbol, value))| {
             let share = |slots: &[(UnixNanos, &Tally)]| share(slots, Subject::Variable(variable), symbol);
-            let reached = share(from(&slots, now.minus(NOW).max(value.first_seen)));
-            let is_surprising = |share: f64, slots| is_surprising(share, slots, Subject::Variable(variable));
-            let is_new = value.first_seen > ledger.started().plus(SETTLED)
-                && is_surprising(reached, until(&slots, value.first_seen));
-            let came = is_new.then(|| Change {
-                at: value.first_seen,
+            let (first, last) = (value.first_seen, value.last_seen);
+            // What it had when it was last seen: now, or before it went.
+            let held = share(from(until(&slots, last.plus(SETTLED)), last.minus(NOW).max(first)));
+            let is_surprising = |slots| is_surprising(held, slots, Subject::Variable(variable));
+            let change = |at, is_new| Change {
+                at,
                 variable,
                 value: value.value.to_string(),
-                is_new: true,
-                share: [0.0, reached],
-                took: arrived(from(&slots, value.first_seen), &share, reached).map(|at| at.since(value.first_seen)),
-            });
-            let had = share(until(&slots, value.last_seen));
-            let is_gone = value.last_seen.plus(GONE_AFTER) < now && is_surprising(had, from(&slots, value.last_seen));
-            let went = is_gone.then(|| Change {
-                at: value.last_seen,
-                variable,
-                value: value.value.to_string(),
-                is_new: false,
-                share: [had, 0.0],
-                took: None,
-            });
+                is_new,
+                share: if is_new { [0.0, held] } else { [held, 0.0] },
+                took: arrived(from(&slots, first), &share, held).filter(|_| is_new).map(|at| at.since(first)),
+            };
+            let is_new = first > ledger.started().plus(SETTLED) && is_surprising(until(&slots, first));
+            let is_gone = last.plus(GONE_AFTER) < now && is_surprising(from(&slots, last));
+            let (came, went) = (is_new.then(|| change(first, true)), is_gone.then(|| change(last, false)));
             [came, went].into_iter().flatten()
         })
         .collect();
@@ -84,7 +77,7 @@ fn is_surprising(share: f64, slots: &[(UnixNanos, &Tally)], subject: Subject) ->
     f64::from(requests) * (1.0 - share).max(f64::MIN_POSITIVE).ln() < CHANCE_MAX.ln()
 }
 
-/// The end of the first slot at which a value had nearly the share it has now.
+/// The end of the first slot at which a value had nearly the share it came to.
 fn arrived(
     slots: &[(UnixNanos, &Tally)],
     share: &impl Fn(&[(UnixNanos, &Tally)]) -> f64,
@@ -162,6 +155,6 @@ mod tests {
         assert_eq!((came.value.as_str(), came.is_new, came.at), ("prompt@v41", true, at(40)));
         assert_eq!((came.share, came.took), ([0.0, 1.0], Some(SLOT * 21)));
         assert_eq!((went.value.as_str(), went.is_new, went.at), ("prompt@v40", false, at(59)));
-        assert!(went.share[0] > 0.8 && went.share[1] == 0.0);
+        assert!(went.share[0] > 0.5 && went.share[1] == 0.0);
     }
 }

@@ -2,7 +2,7 @@
 //! for the samples of a frame.
 //!
 //! Half of the rows are the newest requests. The other half are of the last-good baseline: of each slot that is learned
-//! a bounded sample, so that the baseline reaches back as far as it does whatever the traffic.
+//! a bounded sample, so that busy minutes do not push out the rest of the baseline.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -63,10 +63,6 @@ pub struct Recorder {
     clean: VecDeque<Sample>,
 }
 
-fn recorded(request: &Request) -> u64 {
-    trace(request.trace_id)
-}
-
 /// The low half of a trace id.
 #[must_use]
 pub fn trace(id: TraceId) -> u64 {
@@ -106,11 +102,13 @@ impl Recorder {
 
     /// Takes in what was said later of a request, in the incident and in the baseline alike, if it is among the newest
     /// [`AMENDED_MAX`] of either. Who judged it counts where nobody had.
-    pub fn amend(&mut self, trace: u64, judge: Option<(usize, u8)>, said: &Facts) {
+    pub fn amend(&mut self, id: TraceId, judge: Option<(usize, u8)>, said: &Facts) {
+        let trace = trace(id);
         let probation = self.probation.iter_mut().rev().flat_map(|(_, rows)| rows.iter_mut().rev());
         let good = probation.chain(self.good.iter_mut().rev()).take(AMENDED_MAX);
         let newest = self.rows.iter_mut().rev().take(AMENDED_MAX);
-        let rows = [newest.into_iter().find(|row| row.trace == trace), good.into_iter().find(|row| row.trace == trace)];
+        let own = |row: &&mut Row| row.trace == trace;
+        let rows = [{ newest }.find(own), { good }.find(own)];
         for row in rows.into_iter().flatten() {
             row.facts.amend(said);
             if let Some((dimension, code)) = judge
@@ -120,7 +118,7 @@ impl Recorder {
             }
         }
         let samples = self.troubled.iter_mut().chain(&mut self.clean);
-        samples.filter(|it| recorded(&it.request) == trace).for_each(|it| it.facts.amend(said));
+        samples.filter(|it| it.request.trace_id == id).for_each(|it| it.facts.amend(said));
     }
 
     /// Rows of one slot that may become part of the baseline, so that all its slots have room.
@@ -177,15 +175,15 @@ impl Recorder {
         sides([&good, &now], signal, limit)
     }
 
-    /// Whole requests that ended after `from` and fail `signal` at `limit`, newest first.
+    /// Whole requests that ended after `from` and fail `signal` at `limit`: those in trouble first, the newest of either first.
     pub fn failing(&self, from: UnixNanos, signal: Signal, limit: f64) -> impl Iterator<Item = &Arc<Request>> {
         let fails = move |it: &&Sample| it.at > from && it.facts.fails(signal, limit) == Some(true);
-        self.troubled.iter().chain(&self.clean).rev().filter(fails).map(|it| &it.request)
+        self.clean.iter().chain(&self.troubled).rev().filter(fails).map(|it| &it.request)
     }
 
-    /// Whole requests that ended after `from`, newest first.
+    /// Whole requests that ended after `from`: those in trouble first, the newest of either first.
     pub fn newest(&self, from: UnixNanos) -> impl Iterator<Item = &Arc<Request>> {
-        self.troubled.iter().chain(&self.clean).rev().filter(move |it| it.at > from).map(|it| &it.request)
+        self.clean.iter().chain(&self.troubled).rev().filter(move |it| it.at > from).map(|it| &it.request)
     }
 
     /// Whole requests without trouble, newest first.

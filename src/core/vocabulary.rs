@@ -61,7 +61,7 @@ impl Vocabulary {
         }
         let Some(at) = words.place(oldest) else { return OTHER };
         let key: Arc<str> = value.into();
-        let shown = shown().map_or_else(|| key.clone(), Into::into);
+        let shown = shown().filter(|shown| *shown != *key).map_or_else(|| key.clone(), Into::into);
         let word = Word { key: key.clone(), shown, last_seen: now };
         match words.values.get_mut(at) {
             Some(old) => drop(words.codes.remove(&std::mem::replace(old, word).key)),
@@ -99,6 +99,13 @@ impl Vocabulary {
             code => word(usize::from(code) - 1).map_or(OTHER_TEXT, |word| &word.shown),
         }
     }
+}
+
+/// Memory of one vocabulary at most, bytes, with values of `value_bytes`.
+#[must_use]
+pub const fn bytes_max(value_bytes: usize) -> usize {
+    let entry = size_of::<Word>() + size_of::<(Arc<str>, u8)>() + 2 * size_of::<usize>();
+    Dimension::COUNT * VALUES_MAX * (entry + value_bytes)
 }
 
 impl Words {

@@ -160,15 +160,14 @@ impl Feature {
     /// Ends a slot; what is old enough and good is learned.
     pub(super) fn close_slot(&mut self, at: UnixNanos, policy: &Policy) {
         let slot_rows = self.recorder.slot_rows(policy.baseline, policy.slot);
-        let baseline = policy.baseline * 2;
         let learn = self.is_learning();
         let from = self.windows.newest().to;
         let learned = self.windows.close_slot(at, &self.meters, learn);
         self.recorder.close_slot(from, at, learn, slot_rows);
-        if let Some(last) = learned.last() {
-            self.recorder.learn(last.to, last.to.minus(baseline));
-        }
         let last_good = if learned.is_empty() { None } else { self.windows.baseline() };
+        if let Some(last) = learned.last() {
+            self.recorder.learn(last.to, last_good.as_ref().map_or(UnixNanos(0), |it| it.from));
+        }
         learned.iter().for_each(|slot| self.baselines.learn(slot, last_good.as_ref()));
         self.ledger.close_slot(at, learn);
     }
@@ -208,7 +207,7 @@ impl Feature {
             let code = self.vocabulary.code(Dimension::JudgeConfig, &judge, now, oldest, shown);
             (Dimension::JudgeConfig.index(), code)
         });
-        self.recorder.amend(recorder::trace(id), judge, said);
+        self.recorder.amend(id, judge, said);
     }
 
     /// Whether what happens now may become part of the baseline.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 use similar::TextDiff;
 
+use crate::core::ledger::OTHER;
 use crate::core::variable::Variable;
 
 /// Shares that differ by less are the same.
@@ -36,21 +37,29 @@ fn name(side: Side<'_>) -> Json {
 }
 
 fn variable(name: &str, a: Side<'_>, b: Side<'_>) -> Json {
-    let mut shares: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
+    let mut shares: BTreeMap<&str, [Option<f64>; 2]> = BTreeMap::new();
     for (at, side) in [a, b].into_iter().enumerate() {
         for value in side.frame["variables"][name][side.window].as_array().into_iter().flatten() {
             if let (Some(text), Some(share)) = (value["value"].as_str(), value["share"].as_f64()) {
-                shares.entry(text).or_default()[at] = share;
+                shares.entry(text).or_default()[at] = Some(share);
             }
         }
     }
-    let is_told = [a, b]
-        .iter()
-        .all(|side| side.frame["variables"][name][side.window].as_array().is_some_and(|values| !values.is_empty()));
-    let differs = |shares: &[f64; 2]| (shares[0] - shares[1]).abs() >= SHARE_MIN;
+    let [of_a, of_b] = [0, 1].map(|at| shares.values().any(|shares| shares[at].is_some()));
+    // What is not among the values shown may be in the rest that is folded together.
+    let folded = shares.get(OTHER).copied().unwrap_or_default();
+    for shares in shares.values_mut() {
+        for (share, folded) in shares.iter_mut().zip(folded) {
+            *share = share.or(if folded.is_some() { None } else { Some(0.0) });
+        }
+    }
+    let differs = |shares: &[Option<f64>; 2]| match shares {
+        [Some(a), Some(b)] => (a - b).abs() >= SHARE_MIN,
+        _ => false,
+    };
     let values = shares.iter().map(|(value, [a, b])| json!({ "value": value, "a": a, "b": b }));
     json!({
-        "differs": if is_told { shares.values().any(differs).into() } else { Json::Null },
+        "differs": if of_a && of_b { shares.values().any(differs).into() } else { Json::Null },
         "values": values.collect::<Vec<_>>(),
         "diff": detail(name, a, b),
     })

@@ -173,11 +173,15 @@ impl Exchange {
     }
 }
 
-fn attribute(key: &str, value: any_value::Value) -> KeyValue {
+/// An attribute.
+#[must_use]
+pub fn attribute(key: &str, value: any_value::Value) -> KeyValue {
     KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
-fn text(key: &str, value: &str) -> KeyValue {
+/// An attribute that is a text.
+#[must_use]
+pub fn text(key: &str, value: &str) -> KeyValue {
     attribute(key, any_value::Value::StringValue(value.into()))
 }
 

@@ -30,7 +30,7 @@ pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> (Reques
         retrievals::of(&trace.spans, &shape, view.started_at, |record, field| view.find(record, field));
     let tellers = calls.iter().map(|call| &*call.record).chain(view.root);
     if retrievals.is_empty() {
-        retrievals.extend(untold::retrieval(tellers.clone()));
+        retrievals.extend(untold::retrieval(view.started_at, tellers.clone()));
     }
     let tools_offered = tools::offered(&trace.spans, &calls);
     let prompt = prompt(&view, &calls);

@@ -69,7 +69,11 @@ fn embedding_model(spans: &[Record], shape: &Shape, at: usize) -> Option<Box<str
 }
 
 /// Age of what was served: since the index took over its source, else since the newest document changed.
-fn lag(asked_at: UnixNanos, updated_at: Option<UnixNanos>, documents: Option<&[Document]>) -> Option<Duration> {
+pub(super) fn lag(
+    asked_at: UnixNanos,
+    updated_at: Option<UnixNanos>,
+    documents: Option<&[Document]>,
+) -> Option<Duration> {
     let newest = || documents?.iter().filter_map(|it| it.updated_at).max();
     Some(asked_at.since(updated_at.or_else(newest)?))
 }

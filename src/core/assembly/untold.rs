@@ -1,11 +1,16 @@
 //! What applications without spans of their own for searches, tools and judges say of them on the model call or the root.
 
 use super::record::Record;
+use super::retrievals::lag;
 use crate::core::dialect::{Field, Scalar};
 use crate::core::request::{Evaluation, Judge, Retrieval};
+use crate::core::time::UnixNanos;
 
 /// The search behind an answer, where attributes of an index stand beside the call and no span tells of it.
-pub(super) fn retrieval<'a>(tellers: impl Iterator<Item = &'a Record> + Clone) -> Option<Retrieval> {
+pub(super) fn retrieval<'a>(
+    asked_at: UnixNanos,
+    tellers: impl Iterator<Item = &'a Record> + Clone,
+) -> Option<Retrieval> {
     let text = |field: Field| tellers.clone().find_map(|it| it.fields.text(field));
     let find = |field: Field| tellers.clone().find_map(|it| it.fields.get(field));
     let documents = tellers.clone().find_map(|it| it.content.as_ref()?.documents.clone());
@@ -13,14 +18,15 @@ pub(super) fn retrieval<'a>(tellers: impl Iterator<Item = &'a Record> + Clone) -
         index: text(Field::Index),
         index_version: text(Field::IndexVersion),
         embedding_model: text(Field::EmbeddingModel),
-        freshness_lag: find(Field::FreshnessLag).and_then(|it| it.duration(1.0)),
+        freshness_lag: find(Field::FreshnessLag)
+            .and_then(|it| it.duration(1.0))
+            .or_else(|| lag(asked_at, find(Field::IndexUpdatedAt).and_then(Scalar::time), documents.as_deref())),
         reindexing: find(Field::Reindexing).and_then(Scalar::bool),
         documents,
         ..Retrieval::default()
     };
-    let blank = Retrieval { started_at: retrieval.started_at, ..Retrieval::default() };
     let started_at = tellers.clone().next()?.start;
-    (retrieval != blank).then_some(Retrieval { started_at, ..retrieval })
+    (retrieval != Retrieval::default()).then_some(Retrieval { started_at, ..retrieval })
 }
 
 /// The version of the tools that were offered.
@@ -51,6 +57,7 @@ fn configuration(record: &Record) -> Judge {
         prompt: text(Field::EvaluatorPrompt),
         rubric_version: text(Field::RubricVersion),
         dataset_version: text(Field::DatasetVersion),
-        ..Judge::default()
+        threshold: record.fields.get(Field::Threshold).and_then(Scalar::f64),
+        calibrated_at: record.fields.get(Field::CalibratedAt).and_then(Scalar::time),
     }
 }

@@ -24,7 +24,7 @@ const LIMITED: f64 = -1.0;
 const UNION: f64 = -0.7;
 
 /// Requests with a value, at least this many and this share, before it is looked at.
-const REQUESTS_MIN: f64 = 8.0;
+const REQUESTS_MIN: f64 = 4.0;
 const SHARE_MIN: f64 = 0.002;
 /// What a feature had before is known from so many requests of its baseline.
 const KNOWN_MIN: f64 = 20.0;

@@ -3,6 +3,7 @@
 use super::candidates::{self, Candidate, Slice};
 use super::dimension::Dimension;
 use super::logistic::logistic;
+use super::model::step;
 use super::scan::{Evidence, Scan};
 use super::table::Table;
 use crate::core::variable::Variable;
@@ -18,6 +19,10 @@ const SILENT: f64 = -9.0;
 const HALF: f64 = std::f64::consts::LN_2;
 /// A new value takes part in a union's fault with more evidence than this.
 const TAKES_PART: f64 = -0.5;
+
+/// Newton steps to what is observed of a cause, and the ridge that keeps them finite where all fail.
+const STEPS: usize = 8;
+const RIDGE: f64 = 0.1;
 
 /// A cause found: what it changed, and who may be behind it.
 pub(super) struct Cause {
@@ -58,7 +63,7 @@ pub(super) fn causes(table: &Table, eta: &[f32], wander: f64, new: &[(Dimension,
         if best.fault < FAULT_MIN || best.beyond_wander < BEYOND_WANDER_MIN {
             break;
         }
-        let shifted = shifted(table, &eta, best.slice, &scan);
+        let shifted = given(table, &eta, best.slice, &scan);
         let excess = |(new, old): (&f32, &f32)| f64::from(logistic(*new) - logistic(*old));
         let change = shifted.iter().zip(&eta).map(excess).sum::<f64>() / eta.len().max(1) as f64;
         causes.push(Cause { change, fault: best.fault, blamed: blamed(&scored, &scan) });
@@ -99,30 +104,36 @@ fn add(a: f64, b: f64) -> f64 {
     a.max(b) + (-(a - b).abs()).exp().ln_1p()
 }
 
-/// The predictions with the best shift of a slice.
-fn shifted(table: &Table, eta: &[f32], slice: &Slice, scan: &Scan) -> Vec<f32> {
-    let (dimension, taking_part): (_, &[u8]) = match slice {
-        Slice::All => return eta.iter().map(|eta| eta + scan.all.shift).collect(),
-        Slice::Value(dimension, value) => (*dimension, std::slice::from_ref(value)),
-        Slice::New(dimension, values) => (*dimension, values),
+/// The predictions given a slice: each value that takes part shifted to what is observed of it, whatever was likely before.
+fn given(table: &Table, eta: &[f32], slice: &Slice, scan: &Scan) -> Vec<f32> {
+    let groups = groups(table, slice, scan);
+    let size = groups.iter().copied().max().map_or(1, |most| usize::from(most) + 1);
+    let (mut eta, mut rates, mut shifts) = (eta.to_vec(), vec![0.0; eta.len()], vec![0.0; size]);
+    for _ in 0..STEPS {
+        step(&mut eta, &mut rates, &table.now.fails, &groups, &mut shifts, RIDGE, Some(0));
+    }
+    eta
+}
+
+/// Which group each request is in: 0 for those that the slice leaves as they are.
+fn groups(table: &Table, slice: &Slice, scan: &Scan) -> Vec<u8> {
+    let column = |dimension: Dimension| &table.now.columns[dimension.index()];
+    match slice {
+        Slice::All => vec![1; table.now.len()],
+        Slice::Value(dimension, value) => column(*dimension).iter().map(|code| u8::from(code == value)).collect(),
         Slice::Among(value, slice) => {
-            let shift = among(table, scan, *value, *slice).shift;
-            let [values, slices] = [value, slice].map(|(dimension, _)| &table.now.columns[dimension.index()]);
-            let has = values.iter().zip(slices).map(|codes| *codes.0 == value.1 && *codes.1 == slice.1);
-            return eta.iter().zip(has).map(|(eta, has)| if has { eta + shift } else { *eta }).collect();
+            let codes = column(value.0).iter().zip(column(slice.0));
+            codes.map(|(code, of)| u8::from(*code == value.1 && *of == slice.1)).collect()
         }
-    };
-    let evidence = &scan.values[dimension.index()];
-    let is_alone = taking_part.len() == 1;
-    let mut shifts = vec![0.0; evidence.len()];
-    for value in taking_part {
-        let own = evidence[usize::from(*value)];
-        if is_alone || (own.shift > 0.0 && own.fault > TAKES_PART) {
-            shifts[usize::from(*value)] = own.shift;
+        Slice::New(dimension, values) => {
+            let takes_part = |it: &Evidence| it.shift > 0.0 && it.fault > TAKES_PART;
+            let evidence = &scan.values[dimension.index()];
+            let taking_part = values.iter().filter(|value| takes_part(&evidence[usize::from(**value)]));
+            let mut of = vec![0; evidence.len()];
+            taking_part.zip(1u8..).for_each(|(value, group)| of[usize::from(*value)] = group);
+            column(*dimension).iter().map(|code| of[usize::from(*code)]).collect()
         }
     }
-    let column = &table.now.columns[dimension.index()];
-    eta.iter().zip(column).map(|(eta, code)| eta + shifts[usize::from(*code)]).collect()
 }
 
 /// The best explanation by each variable, and by none of them, with its posterior probability.

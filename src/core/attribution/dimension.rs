@@ -2,7 +2,8 @@
 
 use crate::core::variable::Variable;
 
-/// One dimension, in the order of a row.
+/// One dimension, in the order of a row, which is that in which the model takes them up: traffic first, then what comes early
+/// in a request; what is rolled out most often last, so that it takes what is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Dimension {
@@ -16,8 +17,6 @@ pub enum Dimension {
     Tier,
     /// Language.
     Language,
-    /// Version of the prompt and of its components.
-    PromptVersion,
     /// Model asked for.
     Model,
     /// Model that answered.
@@ -30,16 +29,18 @@ pub enum Dimension {
     Parameters,
     /// Configuration of the judge.
     JudgeConfig,
-    /// Version of the index that was searched.
-    IndexVersion,
     /// How stale it was, in steps.
     IndexAge,
     /// How much was found, in steps.
     RetrievalHits,
-    /// Contracts of the tools that were offered.
-    ToolSchema,
     /// Composition of the tools that ran.
     ToolPath,
+    /// Version of the prompt and of its components.
+    PromptVersion,
+    /// Version of the index that was searched.
+    IndexVersion,
+    /// Contracts of the tools that were offered.
+    ToolSchema,
     /// Contracts of the tools that ran.
     ToolUsed,
 }
@@ -57,18 +58,18 @@ impl Dimension {
         Region,
         Tier,
         Language,
-        PromptVersion,
         Model,
         ModelVersion,
         Fingerprint,
         Route,
         Parameters,
         JudgeConfig,
-        IndexVersion,
         IndexAge,
         RetrievalHits,
-        ToolSchema,
         ToolPath,
+        PromptVersion,
+        IndexVersion,
+        ToolSchema,
         ToolUsed,
     ];
 

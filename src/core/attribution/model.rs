@@ -19,28 +19,6 @@ const WANDER_MIN: f64 = 0.0009;
 /// Wander of a baseline that is too short to tell.
 const WANDER_UNKNOWN: f64 = 0.0025;
 
-/// Traffic first, then what comes early in a request; what was rolled out last takes what is left.
-pub(super) const ORDER: [Dimension; Dimension::COUNT] = [
-    Feature,
-    RequestClass,
-    Region,
-    Tier,
-    Language,
-    Model,
-    ModelVersion,
-    Fingerprint,
-    Route,
-    Parameters,
-    JudgeConfig,
-    IndexAge,
-    RetrievalHits,
-    ToolPath,
-    PromptVersion,
-    IndexVersion,
-    ToolSchema,
-    ToolUsed,
-];
-
 /// The fitted model and its predictions.
 pub(super) struct Model {
     /// Effect of each dense code, on the logit.
@@ -64,7 +42,7 @@ impl Model {
         let mut rates = vec![0.0; before.len()];
         for _ in 0..ROUNDS {
             step(&mut eta, &mut rates, &before.fails, &strata.before, &mut of_strata, RIDGE, None);
-            for dimension in ORDER {
+            for dimension in Dimension::ALL {
                 let index = dimension.index();
                 if effects[index].len() > 1 {
                     let (column, own) = (&before.columns[index], &mut effects[index]);
@@ -90,8 +68,8 @@ fn untold(table: &Table, dimension: Dimension) -> Option<usize> {
     table.codes[dimension.index()].iter().position(|code| is_told_after && *code == ABSENT)
 }
 
-/// One Newton step of the effects of one grouping.
-fn step<K: Key>(
+/// One Newton step of the effects of one grouping; `fixed` has no effect.
+pub(super) fn step<K: Key>(
     eta: &mut [f32],
     rates: &mut [f32],
     fails: &[bool],

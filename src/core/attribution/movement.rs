@@ -3,7 +3,7 @@
 
 use super::dimension::Dimension::{self, *};
 use super::logistic::logistic;
-use super::model::{Model, ORDER};
+use super::model::Model;
 use super::table::{Strata, Table, counts, mean};
 use crate::core::variable::Variable;
 
@@ -38,7 +38,7 @@ pub(super) fn known(table: &Table, model: &Model, classes: &Strata, new: &[(Dime
     let expected = predicted(&now) - predicted(&model.before_rates);
     let features = table.strata(&[Feature]);
     let tiers = table.strata(&[Feature, Tier]);
-    let mut all: Vec<Known> = ORDER
+    let mut all: Vec<Known> = Dimension::ALL
         .into_iter()
         .filter(|it| !it.is_traffic())
         .flat_map(|dimension| {

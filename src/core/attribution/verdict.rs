@@ -89,7 +89,7 @@ impl Verdict {
             requests,
         };
         if before.len() < REQUESTS_MIN {
-            return unsaid("there is no last-good baseline to compare with");
+            return unsaid("too few requests of a last-good baseline tell of the signal");
         }
         if now.len() < REQUESTS_MIN {
             return unsaid("too few requests tell of the signal");

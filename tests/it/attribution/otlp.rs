@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use freezeframe::core::attribution::dimension::Dimension::{self, *};
 use freezeframe::core::time::UnixNanos;
+use freezeframe::toolkit::traffic::{attribute, text};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
@@ -167,12 +168,4 @@ fn span(number: u64, index: u64, name: &str, at: UnixNanos, attributes: Vec<KeyV
         attributes,
         ..Span::default()
     }
-}
-
-fn attribute(key: &str, value: any_value::Value) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
-}
-
-fn text(key: &str, value: &str) -> KeyValue {
-    attribute(key, any_value::Value::StringValue(value.into()))
 }
