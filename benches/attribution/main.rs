@@ -31,6 +31,8 @@ use score::{Answered, Score};
 const REQUESTS: std::ops::RangeInclusive<usize> = 400..=16_000;
 /// Causes of which two happen on the same requests.
 const TWINS: [Cause; 2] = [Cause::Prompt, Cause::Parameters];
+/// Seeds of incidents in which nothing happens, none of which is in the tables.
+const NULL_SEED: u64 = 100_000;
 const OURS: &str = "Freezeframe";
 
 fn main() {
@@ -40,6 +42,7 @@ fn main() {
     table("hard", Mode::Hard, incidents);
     table("easy", Mode::Easy, incidents / 4);
     twins(incidents / 4);
+    nulls(incidents / 2);
     timing::print(if is_test { 2 } else { 200 });
 }
 
@@ -63,6 +66,13 @@ fn table(name: &str, mode: Mode, incidents: u64) {
     println!("\n## By cause\n\n{}", Score::HEADER);
     causes.iter().for_each(|(cause, score)| println!("| {cause:?} {score}"));
     println!("\nCalibration error: {:.3}\n", methods[OURS].calibration_error());
+}
+
+/// Nothing happens but rollouts and chance: how often somebody is named, beside what the first table has of it.
+fn nulls(incidents: u64) {
+    let named = |seed: &u64| Asked::of(&incident(*seed, Cause::Nothing, Mode::Hard, REQUESTS)).answer() == "one";
+    let named = (NULL_SEED..NULL_SEED + incidents).filter(named).count();
+    println!("Nothing happened: of {incidents}, one is named in {named}\n");
 }
 
 /// Two variables that change on the same requests.

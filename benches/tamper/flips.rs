@@ -18,6 +18,14 @@ use super::threads;
 /// Of bytes amid zeroes, padding and free room, one in so many is tried: prime to the blocks, so at every offset.
 const PADDING_STEP: usize = 4093;
 
+/// Which of the flips, in their order.
+#[derive(Default)]
+pub(crate) struct Part {
+    /// Number of the first, where a run that was bounded goes on.
+    pub(crate) from: usize,
+    pub(crate) limit: Option<Duration>,
+}
+
 /// What is flipped: a file below a directory, and what it is a part of.
 struct Target {
     /// Names of files, and contents.
@@ -44,10 +52,11 @@ impl Target {
     }
 
     /// Flips bits below copies of `dir` in rounds of one bit of every byte, and verifies `evidence` below the copy.
-    fn run(&self, what: &str, dir: &Path, evidence: &str, vkey: &str, limit: Option<Duration>) -> u64 {
+    fn run(&self, what: &str, dir: &Path, evidence: &str, vkey: &str, part: &Part) -> u64 {
         let (accepted, told, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let started = Instant::now();
         let flips = self.bytes.len() * 8;
+        let from = part.from.min(flips);
         std::thread::scope(|scope| {
             for thread in 0..threads() {
                 let (accepted, told, done) = (&accepted, &told, &done);
@@ -56,8 +65,8 @@ impl Target {
                     logs::copy(dir, copied.path());
                     let open = |name: &PathBuf| OpenOptions::new().write(true).open(copied.path().join(name));
                     let open: Vec<_> = self.files.iter().map(|(name, _)| open(name).expect("a file")).collect();
-                    for flip in (thread..flips).step_by(threads()) {
-                        if limit.is_some_and(|limit| started.elapsed() > limit) {
+                    for flip in (from + thread..flips).step_by(threads()) {
+                        if part.limit.is_some_and(|limit| started.elapsed() > limit) {
                             return;
                         }
                         let (file, at) = self.bytes[flip % self.bytes.len()];
@@ -81,8 +90,8 @@ impl Target {
         });
         let (done, accepted, told) = (done.into_inner(), accepted.into_inner(), told.into_inner());
         println!(
-            "{what}: {} files, {} bytes tried; {done} of {flips} flips ({:.2} bits a byte), {accepted} accepted, \
-             {told} untold, {:.0}/s",
+            "{what}: {} files, {} bytes tried; {done} of {flips} flips from {from} on ({:.2} bits a byte), \
+             {accepted} accepted, {told} untold, {:.0}/s",
             self.files.len(),
             self.bytes.len(),
             done as f64 / self.bytes.len() as f64,
@@ -92,7 +101,7 @@ impl Target {
     }
 }
 
-pub(crate) fn bundle(world: &World, limit: Option<Duration>) -> u64 {
+pub(crate) fn bundle(world: &World, part: &Part) -> u64 {
     let dir = logs::directory();
     std::fs::write(dir.path().join("bundle.tar"), archive::write(world.richest(), Trick::None)).expect("room");
     let found = verify(&dir.path().join("bundle.tar"), &world.vkey, None);
@@ -101,15 +110,15 @@ pub(crate) fn bundle(world: &World, limit: Option<Duration>) -> u64 {
     // All of it, padding too.
     target.bytes = (0..target.files[0].1.len()).map(|at| (0, at)).collect();
     target.bytes.shuffle(&mut StdRng::seed_from_u64(1));
-    target.run("bundle", dir.path(), "bundle.tar", &world.vkey, limit)
+    target.run("bundle", dir.path(), "bundle.tar", &world.vkey, part)
 }
 
-pub(crate) fn directory(world: &World, limit: Option<Duration>) -> u64 {
+pub(crate) fn directory(world: &World, part: &Part) -> u64 {
     let dir = world.dir.path();
     let found = verify(dir, &world.vkey, None);
     assert_eq!(found.outcome, Outcome::Verified, "{found}");
     // Of `cosigned`, the log's part; the witnesses' lines take their keys.
     let names = logs::files(dir).into_iter().filter_map(|path| Some(path.strip_prefix(dir).ok()?.to_owned()));
     let is_evidence = |name: &PathBuf| !["LOCK", "keys", "cosigned"].iter().any(|other| name.starts_with(other));
-    Target::new(dir, names.filter(is_evidence)).run("directory", dir, "", &world.vkey, limit)
+    Target::new(dir, names.filter(is_evidence)).run("directory", dir, "", &world.vkey, part)
 }

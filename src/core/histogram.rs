@@ -10,10 +10,12 @@
 
 mod distribution;
 mod layout;
+mod native;
 
 pub use distribution::Distribution;
 pub(crate) use distribution::{Merging, rank};
 pub use layout::{CELLS, VALUE_MAX};
+pub use native::Native;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

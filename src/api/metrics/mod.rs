@@ -1,12 +1,14 @@
 //! `GET /metrics`: what is measured of requests, from the registry and the view at the time of the scrape, then the
 //! process's own counters from the `metrics` recorder, all through one writer.
 //!
-//! Text format 0.0.4 unless OpenMetrics 1.0 is asked for. Deliberately absent: the protobuf format with native
-//! histograms; classic buckets are what every scraper takes.
+//! Text format 0.0.4, OpenMetrics 1.0 or protobuf, as is asked for. Native histograms are in protobuf only, beside the
+//! classic buckets, which every scraper takes.
 
 mod negotiate;
 mod process;
 mod product;
+mod protobuf;
+mod text;
 mod writer;
 
 use axum::body::Body;
@@ -37,12 +39,12 @@ pub fn install_recorder() -> Result<PrometheusHandle, metrics::SetRecorderError<
 pub(super) async fn scrape(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
     let format = negotiate::format(&headers);
     // Thousands of series take milliseconds: not on a thread that answers flags.
-    let text = super::blocking(move || {
+    let body = super::blocking(move || {
         let mut writer = Writer::new(format);
         product::write(&mut writer, &api);
         api.sources.process_metrics.run_upkeep();
         process::write(&mut writer, &api.sources.process_metrics.render());
         writer.finish()
     });
-    Ok(([(CONTENT_TYPE, format.content_type())], Body::from(text.await?)).into_response())
+    Ok(([(CONTENT_TYPE, format.content_type())], Body::from(body.await?)).into_response())
 }

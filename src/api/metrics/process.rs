@@ -1,8 +1,9 @@
 //! The process's own metrics: the recorder's text, its families put in order and renamed where OpenMetrics wants it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::writer::{Kind, Writer};
+use super::writer::{Kind, Label, Writer};
 
 #[derive(Default)]
 struct Family<'a> {
@@ -25,7 +26,10 @@ pub(super) fn write(writer: &mut Writer, rendered: &str) {
         }
         family.samples.sort_unstable();
         let mut written = writer.family(name, kind, family.help);
-        family.samples.iter().for_each(|line| written.verbatim(line));
+        for (labels, value) in family.samples.iter().filter_map(|line| sample(line)) {
+            let labels: Vec<Label<'_>> = labels.iter().map(|(name, value)| (*name, &**value)).collect();
+            written.sample(&labels, value);
+        }
     }
 }
 
@@ -49,6 +53,53 @@ fn comment<'a>(line: &'a str, start: &str) -> Option<(&'a str, &'a str)> {
     line.strip_prefix(start)?.split_once(' ')
 }
 
+type Labels<'a> = Vec<(&'a str, Cow<'a, str>)>;
+
+/// Labels and value of a line of text format 0.0.4.
+fn sample(line: &str) -> Option<(Labels<'_>, f64)> {
+    let (before, value) = line.rsplit_once(' ')?;
+    let Some((_, mut rest)) = before.strip_suffix('}').and_then(|before| before.split_once('{')) else {
+        return Some((Vec::new(), value.parse().ok()?));
+    };
+    let mut labels = Vec::new();
+    while !rest.is_empty() {
+        let (name, quoted) = rest.split_once("=\"")?;
+        let end = end(quoted)?;
+        labels.push((name, unescaped(&quoted[..end])));
+        rest = quoted[end + 1..].trim_start_matches(',');
+    }
+    Some((labels, value.parse().ok()?))
+}
+
+/// Where the quotes end that were opened before `text`.
+fn end(text: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    text.bytes().position(|byte| {
+        let is_end = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        is_end
+    })
+}
+
+fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return text.into();
+    }
+    let (mut out, mut is_escaped) = (String::with_capacity(text.len()), false);
+    for char in text.chars() {
+        match (is_escaped, char) {
+            (false, '\\') => {
+                is_escaped = true;
+                continue;
+            }
+            (true, 'n') => out.push('\n'),
+            _ => out.push(char),
+        }
+        is_escaped = false;
+    }
+    out.into()
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
@@ -63,14 +114,14 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             Metric::ALL.into_iter().for_each(Metric::describe);
             Metric::Frames.add(&[("result", "failed")], 1);
-            Metric::Frames.add(&[("result", "committed \"x\"\\")], 2);
+            Metric::Frames.add(&[("result", "committed \"x\"\\\n,y=\"")], 2);
             Metric::AssemblyOpenTraces.set(&[], 3);
             Metric::LogSize.set(&[], 4);
         });
         let mut writer = Writer::new(format);
-        writer.family("freezeframe_log_size", Kind::Gauge, "From the store.").sample(&[], 5);
+        writer.family("freezeframe_log_size", Kind::Gauge, "From the store.").sample(&[], 5.0);
         write(&mut writer, &recorder.handle().render());
-        expected.assert_eq(&writer.finish());
+        expected.assert_eq(&String::from_utf8(writer.finish()).unwrap());
     }
 
     /// Proves order, escapes and the names of either format, and that no family is told twice.
@@ -91,7 +142,7 @@ mod tests {
                 freezeframe_config_reloads_total{result="ok"} 0
                 # HELP freezeframe_frames_total Freeze frames, by result (committed, retried, failed, late).
                 # TYPE freezeframe_frames_total counter
-                freezeframe_frames_total{result="committed \"x\"\\"} 2
+                freezeframe_frames_total{result="committed \"x\"\n\\,y=\""} 2
                 freezeframe_frames_total{result="committed"} 0
                 freezeframe_frames_total{result="failed"} 1
                 freezeframe_frames_total{result="late"} 0
@@ -127,7 +178,7 @@ mod tests {
                 freezeframe_config_reloads_total{result="ok"} 0
                 # HELP freezeframe_frames Freeze frames, by result (committed, retried, failed, late).
                 # TYPE freezeframe_frames counter
-                freezeframe_frames_total{result="committed \"x\"\\"} 2
+                freezeframe_frames_total{result="committed \"x\"\n\\,y=\""} 2
                 freezeframe_frames_total{result="committed"} 0
                 freezeframe_frames_total{result="failed"} 1
                 freezeframe_frames_total{result="late"} 0

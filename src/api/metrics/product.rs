@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::writer::{Beside, Family, Kind, Label, Writer};
+use super::writer::{Beside, Counted, Family, Kind, Label, Writer};
 use crate::api::{Api, dto};
 use crate::core::breaker;
 use crate::core::histogram::Histogram;
@@ -56,9 +56,9 @@ pub(super) fn write(writer: &mut Writer, api: &Api) {
     let mut features = api.sources.registry.snapshot();
     features.retain(|(name, _)| &**name != ALL);
     let version = [("version", env!("CARGO_PKG_VERSION"))];
-    writer.family("freezeframe_build_info", Kind::Info, "The version that runs.").sample(&version, 1);
+    writer.family("freezeframe_build_info", Kind::Info, "The version that runs.").sample(&version, 1.0);
     let mut log = writer.family("freezeframe_log_size", Kind::Gauge, "Freeze frames committed to the log.");
-    log.sample(&[], api.sources.store.size());
+    log.sample(&[], float(api.sources.store.size()));
     requests(writer, &features);
     steps(writer, &features);
     completeness(writer, &view);
@@ -84,7 +84,7 @@ fn requests(writer: &mut Writer, features: &Features) {
     let mut family = writer.family("freezeframe_tokens_total", Kind::Counter, "Tokens of requests, by direction.");
     for (name, meters) in features {
         for (measure, direction) in [(Measure::InputTokens, "input"), (Measure::OutputTokens, "output")] {
-            family.sample(&[("feature", name), ("direction", direction)], meters.values(measure).sum());
+            family.sample(&[("feature", name), ("direction", direction)], float(meters.values(measure).sum()));
         }
     }
 
@@ -150,7 +150,7 @@ fn calls(writer: &mut Writer, features: &Features) {
 
     let left_out = writer.left_out();
     let help = "Series of model calls left out of this scrape, for want of room.";
-    writer.family("freezeframe_metrics_left_out", Kind::Gauge, help).sample(&[], left_out);
+    writer.family("freezeframe_metrics_left_out", Kind::Gauge, help).sample(&[], float(left_out as u64));
 }
 
 /// Ratios don't add up, so the whole service is among the features. By field over all dialects and by dialect over
@@ -187,7 +187,7 @@ fn alerts(writer: &mut Writer, view: &View) {
                 ("severity", alert.rule.severity.label()),
                 ("state", dto::alert_state(state)),
             ];
-            family.sample(&labels, u8::from(alert.state == state));
+            family.sample(&labels, f64::from(u8::from(alert.state == state)));
         }
     }
 }
@@ -207,7 +207,7 @@ fn breakers(writer: &mut Writer, view: &View, api: &Api) {
     for breaker in &view.breakers {
         for state in &states {
             let labels = [("feature", &*breaker.feature), ("class", breaker.class.as_str()), ("state", state)];
-            family.sample(&labels, u8::from(breaker.shown_state() == *state));
+            family.sample(&labels, f64::from(u8::from(breaker.shown_state() == *state)));
         }
     }
 
@@ -216,7 +216,7 @@ fn breakers(writer: &mut Writer, view: &View, api: &Api) {
     let mut family = writer.family(name, Kind::Gauge, help);
     for breaker in &view.breakers {
         let labels = [("feature", &*breaker.feature), ("class", breaker.class.as_str())];
-        family.sample(&labels, u8::from(breaker.machine.capped));
+        family.sample(&labels, f64::from(u8::from(breaker.machine.capped)));
     }
 
     let name = "freezeframe_breaker_redirected_total";
@@ -224,14 +224,14 @@ fn breakers(writer: &mut Writer, view: &View, api: &Api) {
     let mut family = writer.family(name, Kind::Counter, help);
     for breaker in &view.breakers {
         let labels = [("feature", &*breaker.feature), ("class", breaker.class.as_str())];
-        family.sample(&labels, api.redirects.of(breaker));
+        family.sample(&labels, float(api.redirects.of(breaker)));
     }
 }
 
 fn counts(family: &mut Family<'_>, features: &Features, label: &str, values: &[(Count, &str)]) {
     for (feature, meters) in features {
         for (count, value) in values {
-            family.sample(&[("feature", feature), (label, value)], meters.count(*count));
+            family.sample(&[("feature", feature), (label, value)], float(meters.count(*count)));
         }
     }
 }
@@ -239,18 +239,24 @@ fn counts(family: &mut Family<'_>, features: &Features, label: &str, values: &[(
 fn distributions(family: &mut Family<'_>, features: &Features, measure: Measure, bounds: &[u64]) {
     for (feature, meters) in features {
         let values: &Histogram = meters.values(measure);
-        let counted = total(values.cumulative(bounds), MICROS);
+        let bounds_in_seconds = scaled(bounds, MICROS);
+        let (cumulative, sum, count) = values.cumulative(bounds);
+        let native = Some(values.native(MICROS));
+        let counted = Counted { bounds: &bounds_in_seconds, cumulative, sum: float(sum) / MICROS, count, native };
         let beside = |bucket: usize| {
             let above = bucket.checked_sub(1).map_or(0, |before| bounds[before]);
             let found = meters.exemplar(measure, above, bounds.get(bucket).copied().unwrap_or(u64::MAX))?;
             Some(Beside { trace_id: found.trace_id.to_string(), value: float(found.value) / MICROS, at: found.at })
         };
-        family.histogram(&[("feature", feature)], &scaled(bounds, MICROS), counted, beside);
+        family.histogram(&[("feature", feature)], &counted, beside);
     }
 }
 
 fn buckets(family: &mut Family<'_>, labels: &[Label<'_>], buckets: &Buckets, per_unit: f64) {
-    family.histogram(labels, &scaled(buckets.bounds(), per_unit), total(buckets.cumulative(), per_unit), |_| None);
+    let bounds = &scaled(buckets.bounds(), per_unit);
+    let (cumulative, sum, count) = buckets.cumulative();
+    let counted = Counted { bounds, cumulative, sum: float(sum) / per_unit, count, native: None };
+    family.histogram(labels, &counted, |_| None);
 }
 
 fn pairs(
@@ -263,7 +269,7 @@ fn pairs(
     counted.sort_unstable();
     for (value, good, bad) in counted {
         for (name, n) in names.into_iter().zip([good, bad]) {
-            family.sample(&[("feature", feature), (label, &value), (outcome, name)], n);
+            family.sample(&[("feature", feature), (label, &value), (outcome, name)], float(n));
         }
     }
 }
@@ -297,10 +303,6 @@ fn labels<'a>(feature: &'a str, call: &'a Call) -> [Label<'a>; 6] {
 
 fn scaled(bounds: &[u64], per_unit: f64) -> Vec<f64> {
     bounds.iter().map(|bound| float(*bound) / per_unit).collect()
-}
-
-fn total((cumulative, sum, count): (Vec<u64>, u64, u64), per_unit: f64) -> (Vec<u64>, f64, u64) {
-    (cumulative, float(sum) / per_unit, count)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "samples are doubles in Prometheus")]

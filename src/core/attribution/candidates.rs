@@ -103,11 +103,11 @@ fn new_of(table: &Table, dimension: Dimension) -> Vec<u8> {
 
 /// Requests by the values of two dimensions.
 fn crossed(side: &Side, rows: Dimension, columns: Dimension, [height, width]: [usize; 2]) -> Vec<Vec<f64>> {
-    let mut cells = vec![vec![0.0; width]; height];
+    let mut cells = vec![0_u32; width * height];
     for (row, column) in side.columns[rows.index()].iter().zip(&side.columns[columns.index()]) {
-        cells[usize::from(*row)][usize::from(*column)] += 1.0;
+        cells[usize::from(*row) * width + usize::from(*column)] += 1;
     }
-    cells
+    cells.chunks(width.max(1)).map(|row| row.iter().map(|count| f64::from(*count)).collect()).collect()
 }
 
 /// Every candidate of a table.
@@ -116,7 +116,7 @@ pub(super) fn all(table: &Table, new: &[(Dimension, u8)]) -> Vec<Candidate> {
     for dimension in Dimension::ALL {
         let new: Vec<u8> = new.iter().filter(|(of, _)| *of == dimension).map(|(_, value)| *value).collect();
         all.append(&mut of_dimension(table, dimension, &new));
-        for traffic in LIMITS.into_iter().filter(|it| table.size(*it) > 1) {
+        for traffic in LIMITS.into_iter().filter(|it| !new.is_empty() && table.size(*it) > 1) {
             let prior = NEW + LIMITED - (table.size(traffic) as f64).ln();
             all.extend(among(table, dimension, &new, traffic).map(|slice| Candidate { slice, prior }));
         }

@@ -57,7 +57,7 @@ pub(super) fn causes(table: &Table, eta: &[f32], wander: f64, new: &[(Dimension,
     let mut causes = Vec::new();
     while causes.len() < CAUSES_MAX {
         let scan = Scan::of(table, &eta, wander, new);
-        let mut scored: Vec<Scored<'_>> = candidates.iter().filter_map(|it| score(table, it, &scan)).collect();
+        let mut scored: Vec<Scored<'_>> = candidates.iter().filter_map(|it| score(it, &scan)).collect();
         scored.sort_by(|a, b| b.score.total_cmp(&a.score));
         let Some(best) = scored.first() else { break };
         if best.fault < FAULT_MIN || best.beyond_wander < BEYOND_WANDER_MIN {
@@ -72,12 +72,12 @@ pub(super) fn causes(table: &Table, eta: &[f32], wander: f64, new: &[(Dimension,
     causes
 }
 
-fn score<'c>(table: &Table, candidate: &'c Candidate, scan: &Scan) -> Option<Scored<'c>> {
+fn score<'c>(candidate: &'c Candidate, scan: &Scan) -> Option<Scored<'c>> {
     let of = |dimension: &Dimension, value: &u8| scan.values[dimension.index()][usize::from(*value)];
     let (fault, beyond_wander) = match &candidate.slice {
         Slice::All => single(scan.all)?,
         Slice::Value(dimension, value) => single(of(dimension, value))?,
-        Slice::Among(value, slice) => single(among(table, scan, *value, *slice))?,
+        Slice::Among(value, slice) => single(among(scan, *value, *slice))?,
         Slice::New(dimension, values) => {
             let each = values.iter().map(|value| of(dimension, value));
             each.fold((0.0, 0.0), |(fault, beyond), it| {
@@ -89,10 +89,9 @@ fn score<'c>(table: &Table, candidate: &'c Candidate, scan: &Scan) -> Option<Sco
     Some(Scored { slice: &candidate.slice, score: fault + candidate.prior, fault, beyond_wander })
 }
 
-fn among(table: &Table, scan: &Scan, value: (Dimension, u8), slice: (Dimension, u8)) -> Evidence {
-    let of = scan.among.iter().find(|it| it.of == value.0 && it.traffic == slice.0);
-    let at = usize::from(value.1) * table.size(slice.0) + usize::from(slice.1);
-    of.map_or_else(Evidence::default, |it| it.evidence[at])
+fn among(scan: &Scan, value: (Dimension, u8), slice: (Dimension, u8)) -> Evidence {
+    let of = scan.among.iter().find(|it| it.value == value && it.traffic == slice.0);
+    of.map_or_else(Evidence::default, |it| it.evidence[usize::from(slice.1)])
 }
 
 fn single(evidence: Evidence) -> Option<(f64, f64)> {

@@ -12,6 +12,8 @@ use crate::core::vocabulary::ABSENT;
 const ROUNDS: usize = 4;
 /// Ridge of a stratum; of any other value twice that.
 const RIDGE: f64 = 4.0;
+/// A dimension whose effects all changed by less in a round is left as it is.
+const SETTLED: f32 = 0.02;
 /// A Newton step at most.
 const STEP_MAX: f64 = 1.5;
 /// Wander below this is not believed: variance of a logit.
@@ -40,13 +42,16 @@ impl Model {
         let mut of_strata = vec![0.0; strata.size];
         let mut effects: [Vec<f32>; Dimension::COUNT] = std::array::from_fn(|d| vec![0.0; table.codes[d].len()]);
         let mut rates = vec![0.0; before.len()];
+        let mut is_settled = [false; Dimension::COUNT];
         for _ in 0..ROUNDS {
             step(&mut eta, &mut rates, &before.fails, &strata.before, &mut of_strata, RIDGE, None);
             for dimension in Dimension::ALL {
                 let index = dimension.index();
-                if effects[index].len() > 1 {
+                if effects[index].len() > 1 && !is_settled[index] {
                     let (column, own) = (&before.columns[index], &mut effects[index]);
-                    step(&mut eta, &mut rates, &before.fails, column, own, 2.0 * RIDGE, untold(table, dimension));
+                    let fixed = untold(table, dimension);
+                    let most = step(&mut eta, &mut rates, &before.fails, column, own, 2.0 * RIDGE, fixed);
+                    is_settled[index] = most < SETTLED;
                 }
             }
         }
@@ -68,7 +73,7 @@ fn untold(table: &Table, dimension: Dimension) -> Option<usize> {
     table.codes[dimension.index()].iter().position(|code| is_told_after && *code == ABSENT)
 }
 
-/// One Newton step of the effects of one grouping; `fixed` has no effect.
+/// One Newton step of the effects of one grouping, and how far the one went that went farthest; `fixed` has no effect.
 pub(super) fn step<K: Key>(
     eta: &mut [f32],
     rates: &mut [f32],
@@ -77,7 +82,7 @@ pub(super) fn step<K: Key>(
     effects: &mut [f32],
     ridge: f64,
     fixed: Option<usize>,
-) {
+) -> f32 {
     rates.iter_mut().zip(eta.iter()).for_each(|(rate, eta)| *rate = logistic(*eta));
     let mut sums = vec![(0.0_f32, 0.0_f32); effects.len()];
     for ((rate, fails), key) in rates.iter().zip(fails).zip(keys) {
@@ -92,6 +97,7 @@ pub(super) fn step<K: Key>(
         *effect += sum.0;
     }
     eta.iter_mut().zip(keys).for_each(|(eta, key)| *eta += sums[key.index()].0);
+    sums.iter().fold(0.0, |most, (step, _)| most.max(step.abs()))
 }
 
 /// Variance of the logit between the baseline's parts beyond chance, by the method of moments: the mean over the whole,

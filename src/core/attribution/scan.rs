@@ -2,17 +2,21 @@
 //! it, by its marginal likelihood as a fault against that as natural wander.
 
 use super::dimension::Dimension;
-use super::logistic::{logistic, logistic_and_rest};
-use super::table::{Key, Table};
+use super::logistic::logistic_and_rest;
+use super::table::Table;
 
 /// Variance of a fault's shift, logit, and its inverse.
 const FAULT: f64 = 1.44;
 const PRECISION: f32 = (1.0 / FAULT) as f32;
 /// Newton steps to the most probable shift, from a good first guess, and each at most.
-const STEPS: usize = 3;
+const STEPS: usize = 4;
 const STEP_MAX: f32 = 1.5;
 /// Requests added to those that fail, and to those that do not, for the first guess.
 const RIDGE: f32 = 0.5;
+/// Requests whose predicted logits are in one bin count as having their mean: bins, how many a logit, and the lowest.
+const BINS: usize = 128;
+const PER_LOGIT: f32 = 12.0;
+const LOWEST: f32 = -8.0;
 
 /// The evidence for a shift of one slice of the requests.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,11 +37,11 @@ pub(super) struct Scan {
     pub(super) among: Vec<Among>,
 }
 
-/// Evidence for the new values of one dimension, each among the values of a dimension of traffic.
+/// Evidence for one new value among each value of a dimension of traffic.
 pub(super) struct Among {
-    pub(super) of: Dimension,
+    pub(super) value: (Dimension, u8),
     pub(super) traffic: Dimension,
-    /// By dense code of the value, times the traffic's size, and code of the traffic.
+    /// By dense code of the traffic.
     pub(super) evidence: Vec<Evidence>,
 }
 
@@ -48,83 +52,102 @@ impl Scan {
     /// Evidence beyond the predictions `eta`, where natural wander has variance `wander`.
     pub(super) fn of(table: &Table, eta: &[f32], wander: f64, new: &[(Dimension, u8)]) -> Self {
         let now = &table.now;
-        let expected = Expected::of(eta);
-        let of = |column: &[u8], size: usize| slices(&now.fails, eta, &expected, column, size, wander);
+        let predicted = Predicted::of(eta);
+        let of = |column: &[u8], size| slices(rows(&now.fails, &predicted.bins, column), size, &predicted, wander);
         let values = std::array::from_fn(|d| of(&now.columns[d], table.codes[d].len()));
-        let all = of(&vec![0u8; now.len()], 1).pop().unwrap_or_default();
-        let mut dimensions: Vec<Dimension> = new.iter().map(|(dimension, _)| *dimension).collect();
-        dimensions.dedup();
-        let pairs = dimensions.iter().flat_map(|of| LIMITS.map(|traffic| (*of, traffic)));
-        let pairs = pairs.filter(|(_, traffic)| table.size(*traffic) > 1);
-        let among = pairs.map(|(of, traffic)| among(table, eta, wander, new, of, traffic)).collect();
+        let all = of(&vec![0; now.len()], 1).pop().unwrap_or_default();
+        let traffic = LIMITS.into_iter().filter(|it| table.size(*it) > 1);
+        let among = traffic.flat_map(|traffic| {
+            let (predicted, size) = (&predicted, table.size(traffic));
+            new.iter().map(move |value| {
+                let has = now.columns[value.0.index()].iter().map(|code| *code == value.1);
+                let rows = rows(&now.fails, &predicted.bins, &now.columns[traffic.index()]);
+                let rows = rows.zip(has).filter_map(|(row, has)| has.then_some(row));
+                Among { value: *value, traffic, evidence: slices(rows, size, predicted, wander) }
+            })
+        });
+        let among = among.collect();
         Self { values, all, among }
     }
 }
 
-fn among(table: &Table, eta: &[f32], wander: f64, new: &[(Dimension, u8)], of: Dimension, traffic: Dimension) -> Among {
-    let (now, size) = (&table.now, table.size(traffic));
-    let (mut fails, mut etas, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    let columns = now.columns[of.index()].iter().zip(&now.columns[traffic.index()]);
-    for ((codes, fail), eta) in columns.zip(&now.fails).zip(eta) {
-        if new.contains(&(of, *codes.0)) {
-            fails.push(*fail);
-            etas.push(*eta);
-            keys.push(u32::from(*codes.0) * size as u32 + u32::from(*codes.1));
-        }
-    }
-    Among { of, traffic, evidence: slices(&fails, &etas, &Expected::of(&etas), &keys, table.size(of) * size, wander) }
+/// What is predicted: the bin of each request, and of each bin the mean logit and the chance of no failure.
+struct Predicted {
+    bins: Vec<u8>,
+    logits: [f32; BINS],
+    rests: [f32; BINS],
 }
 
-/// What is expected of each request, whatever the slice.
-struct Expected {
-    rate: Vec<f32>,
-    /// Chance of no failure.
-    rest: Vec<f32>,
-}
-
-impl Expected {
+impl Predicted {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 to BINS")]
     fn of(eta: &[f32]) -> Self {
-        let (rate, rest) = eta.iter().map(|eta| logistic_and_rest(*eta)).unzip();
-        Self { rate, rest }
+        let bin = |eta: &f32| ((eta - LOWEST) * PER_LOGIT).clamp(0.0, (BINS - 1) as f32) as u8;
+        let bins: Vec<u8> = eta.iter().map(bin).collect();
+        let mut sums = [(0.0_f64, 0.0_f64); BINS];
+        for (bin, eta) in bins.iter().zip(eta) {
+            let sum = &mut sums[usize::from(*bin)];
+            *sum = (sum.0 + f64::from(*eta), sum.1 + 1.0);
+        }
+        let logits = sums.map(|(sum, count)| (sum / count.max(1.0)) as f32);
+        Self { bins, logits, rests: logits.map(|logit| logistic_and_rest(logit).1) }
     }
 }
 
-fn slices<K: Key>(
-    fails: &[bool],
-    eta: &[f32],
-    expected: &Expected,
-    column: &[K],
+/// Requests of a slice in one bin.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    requests: f32,
+    failing: f32,
+}
+
+/// Whether it failed, bin and code of each request.
+fn rows<'a>(fails: &'a [bool], bins: &'a [u8], column: &'a [u8]) -> impl Iterator<Item = (bool, u8, u8)> {
+    fails.iter().zip(bins).zip(column).map(|((fails, bin), code)| (*fails, *bin, *code))
+}
+
+/// Evidence for each code.
+fn slices(
+    rows: impl Iterator<Item = (bool, u8, u8)>,
     size: usize,
+    predicted: &Predicted,
     wander: f64,
 ) -> Vec<Evidence> {
-    let starts = starts(fails, expected, column, size);
-    let mut shifts: Vec<f32> = starts.iter().map(Start::shift).collect();
-    let (mut sums, mut rates) = (vec![(0.0_f32, 0.0_f32); size], vec![0.0; eta.len()]);
+    let mut cells = vec![Cell::default(); size * BINS];
+    for (fails, bin, code) in rows {
+        let cell = &mut cells[usize::from(code) * BINS + usize::from(bin)];
+        cell.requests += 1.0;
+        cell.failing += f32::from(u8::from(fails));
+    }
+    cells.chunks(BINS).map(|cells| evidence(cells, predicted, wander)).collect()
+}
+
+/// Laplace's approximation at the most probable shift.
+fn evidence(cells: &[Cell], predicted: &Predicted, wander: f64) -> Evidence {
+    let told = cells.iter().enumerate().filter(|(_, cell)| cell.requests > 0.0);
+    let told: Vec<(Cell, f32, f32)> =
+        told.map(|(bin, cell)| (*cell, predicted.logits[bin], predicted.rests[bin])).collect();
+    if told.is_empty() {
+        return Evidence::default();
+    }
+    let start = Start::of(&told);
+    let mut shift = start.shift();
     for _ in 0..STEPS {
-        // Loops of their own, so that the logistic function is computed for several requests at once.
-        rates.iter_mut().zip(eta).zip(column).for_each(|((rate, eta), code)| *rate = eta + shifts[code.index()]);
-        rates.iter_mut().for_each(|rate| *rate = logistic(*rate));
-        sums.fill((0.0, 0.0));
-        for ((rate, fails), code) in rates.iter().zip(fails).zip(column) {
-            let sum = &mut sums[code.index()];
-            sum.0 += f32::from(u8::from(*fails)) - *rate;
-            sum.1 += rate * (1.0 - rate);
+        let (mut gradient, mut curvature) = (-shift * PRECISION, PRECISION);
+        for (Cell { requests, failing }, logit, _) in &told {
+            let (rate, rest) = logistic_and_rest(logit + shift);
+            gradient += failing - requests * rate;
+            curvature += requests * rate * rest;
         }
-        for (shift, (gradient, curvature)) in shifts.iter_mut().zip(&sums) {
-            let step = (gradient - *shift * PRECISION) / (curvature + PRECISION);
-            *shift += step.clamp(-STEP_MAX, STEP_MAX);
-        }
+        shift += (gradient / curvature).clamp(-STEP_MAX, STEP_MAX);
     }
-    let mut gains = vec![Gain { shifted: 0.0, product: 1.0, curvature: 0.0 }; size];
-    rates.iter_mut().zip(eta).zip(column).for_each(|((rate, eta), code)| *rate = eta + shifts[code.index()]);
-    let mut rests = rates.clone();
-    rates.iter_mut().zip(&mut rests).for_each(|(rate, rest)| (*rate, *rest) = logistic_and_rest(*rate));
-    for ((((rate, rest), before), fails), code) in rates.iter().zip(&rests).zip(&expected.rest).zip(fails).zip(column) {
-        let shift = if *fails { shifts[code.index()] } else { 0.0 };
-        gains[code.index()].add(shift, rest / before, rate * rest);
+    let (mut gain, mut curvature) = (f64::from(start.failing * shift), 0.0);
+    for (Cell { requests, .. }, logit, rest_before) in &told {
+        let (rate, rest) = logistic_and_rest(logit + shift);
+        gain += f64::from(*requests) * f64::from(rest / rest_before).ln();
+        curvature += f64::from(requests * rate * rest);
     }
-    let wanders = starts.iter().map(|start| start.wander(wander));
-    shifts.iter().zip(gains).zip(wanders).map(|((shift, gain), wander)| gain.evidence(*shift, wander)).collect()
+    let prior = f64::from(shift).powi(2) / (2.0 * FAULT) + 0.5 * (FAULT * curvature).ln_1p();
+    Evidence { shift, fault: gain - prior, wander: start.wander(wander) }
 }
 
 /// What a slice shows before it is shifted.
@@ -137,19 +160,16 @@ struct Start {
     variance: f32,
 }
 
-fn starts<K: Key>(fails: &[bool], expected: &Expected, column: &[K], size: usize) -> Vec<Start> {
-    let mut starts = vec![Start::default(); size];
-    for (((rate, rest), fails), code) in expected.rate.iter().zip(&expected.rest).zip(fails).zip(column) {
-        let start = &mut starts[code.index()];
-        start.requests += 1.0;
-        start.failing += f32::from(u8::from(*fails));
-        start.expected += rate;
-        start.variance += rate * rest;
-    }
-    starts
-}
-
 impl Start {
+    fn of(told: &[(Cell, f32, f32)]) -> Self {
+        told.iter().fold(Self::default(), |sum, (Cell { requests, failing }, _, rest)| Self {
+            requests: sum.requests + requests,
+            failing: sum.failing + failing,
+            expected: sum.expected + requests * (1.0 - rest),
+            variance: sum.variance + requests * (1.0 - rest) * rest,
+        })
+    }
+
     /// First guess of the shift: the log odds of what fails against that of what was expected to.
     fn shift(&self) -> f32 {
         let odds = |part: f32| ((part + RIDGE) / (self.requests - part + RIDGE)).ln();
@@ -161,32 +181,5 @@ impl Start {
         let (off, curvature) = (f64::from(self.failing - self.expected), f64::from(self.variance));
         let spread = 1.0 + variance * curvature;
         0.5 * (variance * off * off / spread - spread.ln())
-    }
-}
-
-/// What a slice gains in likelihood by its shift. The logarithm of many factors is taken of their product.
-#[derive(Clone, Copy)]
-struct Gain {
-    shifted: f64,
-    product: f64,
-    curvature: f64,
-}
-
-impl Gain {
-    fn add(&mut self, shift: f32, factor: f32, curvature: f32) {
-        self.shifted += f64::from(shift);
-        self.curvature += f64::from(curvature);
-        self.product *= f64::from(factor);
-        if !(1e-200..1e200).contains(&self.product) {
-            self.shifted += self.product.ln();
-            self.product = 1.0;
-        }
-    }
-
-    /// Laplace's approximation at the most probable shift.
-    fn evidence(self, shift: f32, wander: f64) -> Evidence {
-        let gain = self.shifted + self.product.ln();
-        let prior = f64::from(shift).powi(2) / (2.0 * FAULT) + 0.5 * (FAULT * self.curvature).ln_1p();
-        Evidence { shift, fault: gain - prior, wander }
     }
 }

@@ -58,6 +58,7 @@ async fn an_incident_is_frozen_routed_verified_and_over() {
     stage.breaker("support", false).await;
     assert_eq!(stage.ofrep.ask("search")["allow"], true, "no other feature is touched");
     stage.foreign_alert_has_a_frame().await;
+    stage.native_histograms_are_scraped().await;
     stage.roll_back().await;
     stage.bytes_are_identical().await;
     stage.stops_and_verifies().await;
@@ -178,6 +179,24 @@ impl Stage {
             eventually(&format!("Alertmanager routes {name}"), async || {
                 self.traffic("v8", 2);
                 self.notified(name, "firing").await
+            })
+            .await;
+        }
+    }
+
+    /// A Prometheus that asks for native histograms takes them, in protobuf, and everything else with them.
+    async fn native_histograms_are_scraped(&self) {
+        let config = shipped::scraping(self.dir.path(), &self.sidecar.address("admin"));
+        let native = Server::prometheus_native(&config, self.dir.path()).await;
+        for expression in [
+            r#"histogram_quantile(0.5, freezeframe_request_duration_seconds{feature="support"}) > 0"#,
+            r#"histogram_count(freezeframe_request_duration_seconds{feature="support"}) > 10"#,
+            r#"freezeframe_build_info{version!=""}"#,
+            r#"freezeframe_frames_total{result="committed"} > 0"#,
+            "gen_ai_client_operation_duration_seconds_bucket",
+        ] {
+            eventually(&format!("native histograms: {expression}"), async || {
+                native.query(expression).await?.into_iter().next().ok_or_else(|| "nothing".to_owned())
             })
             .await;
         }

@@ -72,6 +72,13 @@ impl Server {
         Self::start("prometheus", &free_address(), config, &[&data], dir).await
     }
 
+    /// Prometheus that scrapes native histograms.
+    pub(crate) async fn prometheus_native(config: &Path, dir: &Path) -> Self {
+        let data = format!("--storage.tsdb.path={}", dir.join("prometheus-native-data").display());
+        let arguments = [&*data, "--enable-feature=native-histograms,exemplar-storage"];
+        Self::start("prometheus", &free_address(), config, &arguments, dir).await
+    }
+
     /// One Alertmanager without peers at `address` on the configuration file `config`.
     pub(crate) async fn alertmanager(address: &str, config: &Path, dir: &Path) -> Self {
         let data = format!("--storage.path={}", dir.join("alertmanager-data").display());

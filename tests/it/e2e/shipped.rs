@@ -39,6 +39,14 @@ pub(crate) fn prometheus(dir: &Path, sidecar: &str, alertmanager: &str) -> PathB
     write(dir.join("prometheus.yaml"), &config)
 }
 
+/// The configuration of a Prometheus in `dir` that only scrapes `sidecar` (host:port).
+pub(crate) fn scraping(dir: &Path, sidecar: &str) -> PathBuf {
+    let scrape = format!(
+        "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: freezeframe, static_configs: [{{targets: ['{sidecar}']}}]}}]\n"
+    );
+    write(dir.join("scraping.yaml"), &scrape)
+}
+
 /// Alertmanager's configuration in `dir`, with the sidecar's admin listener and the on-call tool as receivers.
 pub(crate) fn alertmanager(dir: &Path, sidecar_url: &str, on_call_url: &str) -> PathBuf {
     let config = read("deploy/alertmanager/alertmanager.yaml");
