@@ -169,6 +169,14 @@ pub(super) struct FrameQuery {
     pub(super) starts_at: Option<String>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExplanationQuery {
+    pub(super) feature: Option<String>,
+    pub(super) signal: Option<String>,
+    pub(super) since: Option<String>,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Breakers {
     #[serde(skip_serializing_if = "Option::is_none")]

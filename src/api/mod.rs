@@ -11,6 +11,7 @@ mod breakers;
 mod dto;
 mod etag;
 mod events;
+mod explanation;
 mod grpc;
 mod health;
 mod incidents;
@@ -157,6 +158,7 @@ impl Bound {
             admin: self.config,
             redirects: ofrep::Redirects::default(),
             subscribers: Arc::new(Semaphore::new(events::SUBSCRIBERS_MAX)),
+            explanations: Semaphore::new(explanation::AT_A_TIME),
             stop: stop.clone(),
             sources,
         }));
@@ -189,6 +191,7 @@ struct Shared {
     base_url: String,
     redirects: ofrep::Redirects,
     subscribers: Arc<Semaphore>,
+    explanations: Semaphore,
     /// Cancelled at shutdown; event streams end with it.
     stop: CancellationToken,
 }

@@ -1,29 +1,44 @@
-//! `freezeframe explain`: which variable moved between two windows of a recording.
+//! `freezeframe explain`: which variable moved between two windows of a recording, or since a sidecar's last-good baseline.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
+use super::client;
 use super::output::{Format, complain, print_json, print_table, say};
 use super::recording::RecordingArgs;
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
-use crate::core::triage;
 use crate::engine::registry::ALL;
-use crate::toolkit::explain::{Comparison, Question};
+use crate::toolkit::explain::{Comparison, Question, document};
 
 /// Arguments of `explain`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    #[command(flatten)]
-    recording: RecordingArgs,
+    /// Recordings: OTLP JSON or protobuf, gzip or zstd, directories, - for standard input
+    #[arg(required_unless_present = "url")]
+    input: Vec<PathBuf>,
+    /// Configuration: a file, or env:VAR; embedded defaults without
+    #[arg(long, value_name = "FILE|env:VAR")]
+    config: Option<String>,
     /// When it was bad: two times of RFC 3339
-    #[arg(long, value_name = "FROM/TO", value_parser = window)]
-    incident: Range<UnixNanos>,
+    #[arg(long, value_name = "FROM/TO", value_parser = window, required_unless_present = "url")]
+    incident: Option<Range<UnixNanos>>,
     /// When it was good
-    #[arg(long, value_name = "FROM/TO", value_parser = window)]
-    baseline: Range<UnixNanos>,
+    #[arg(long, value_name = "FROM/TO", value_parser = window, required_unless_present = "url")]
+    baseline: Option<Range<UnixNanos>>,
+    /// The admin listener of a running sidecar, instead of recordings: now against its last-good baseline
+    #[arg(long, conflicts_with_all = ["input", "config", "incident", "baseline"])]
+    url: Option<String>,
+    /// Header of the request to the sidecar, such as authorization="Bearer ..."; may be repeated
+    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = client::pair, requires = "url")]
+    headers: Vec<(String, String)>,
+    /// For how long it has been bad, as 15m; without, the sidecar's short window
+    #[arg(long, value_name = "DURATION", requires = "url")]
+    since: Option<String>,
     /// What was bad
     #[arg(long, default_value = "quality", value_parser = signal)]
     signal: Signal,
@@ -53,13 +68,44 @@ fn signal(text: &str) -> Result<Signal, String> {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let document = match (&args.url, &args.incident, &args.baseline) {
+        (Some(url), ..) => {
+            now(url, &args.headers, args.feature.as_deref(), args.signal.as_str(), args.since.as_deref())?
+        }
+        (None, Some(incident), Some(baseline)) => recorded(args, incident, baseline)?,
+        (None, ..) => anyhow::bail!("name both windows, or a running sidecar with --url"),
+    };
+    match args.format {
+        Format::Json => print_json(&document)?,
+        Format::Table | Format::Markdown => print(args.format, &document)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a running sidecar says moved between its last-good baseline and now.
+pub(super) fn now(
+    url: &str,
+    headers: &[(String, String)],
+    feature: Option<&str>,
+    signal: &str,
+    since: Option<&str>,
+) -> anyhow::Result<Json> {
+    let asked = [("feature", feature), ("signal", Some(signal)), ("since", since)];
+    let asked = asked.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let url = format!("{}/api/v1/explanation", url.trim_end_matches('/'));
+    let url = reqwest::Url::parse_with_params(&url, asked).context("--url")?;
+    serde_json::from_slice(&client::get(url.as_str(), headers)?).context("the sidecar's answer is no JSON")
+}
+
+fn recorded(args: &Args, incident: &Range<UnixNanos>, baseline: &Range<UnixNanos>) -> anyhow::Result<Json> {
     let question = Question {
-        incident: args.incident.clone(),
-        baseline: args.baseline.clone(),
+        incident: incident.clone(),
+        baseline: baseline.clone(),
         signal: args.signal,
         feature: args.feature.clone().filter(|name| name != ALL),
     };
-    let comparison = args.recording.each_request_with(!args.no_progress, |requests, config| {
+    let recording = RecordingArgs::new(args.input.clone(), args.config.clone());
+    let comparison = recording.each_request_with(!args.no_progress, |requests, config| {
         let mut comparison = Comparison::new(question, config);
         for request in requests {
             comparison.add(&request?);
@@ -72,18 +118,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     let asked = args.signal.as_str();
-    let mut frame = comparison.frame(uuid::Uuid::now_v7().to_string());
-    frame.alert.patterns = triage::patterns(&frame.body().into()).into_iter().map(|it| it.pattern).collect();
+    let frame = comparison.frame(uuid::Uuid::now_v7().to_string());
     if let Some(compared) = frame.alert.signal.filter(|it| *it != asked) {
         complain(format_args!("no verdict says pass or fail, so {compared} is compared instead of {asked}"));
     }
-    let mut document = Json::Object(frame.body());
-    (document["origin"], document["seq"]) = ("explain".into(), 0.into());
-    match args.format {
-        Format::Json => print_json(&document)?,
-        Format::Table | Format::Markdown => print(args.format, &document)?,
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(document(frame))
 }
 
 fn print(format: Format, frame: &Json) -> std::io::Result<()> {

@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::client;
 use super::output::{Format, print_json, print_table, say};
+use super::{client, explain};
+use crate::core::signal::Signal;
 use crate::evidence::Reader;
 use crate::toolkit::difference::{self, Side};
+use crate::toolkit::recompute::{self, Figure};
 use crate::toolkit::{postmortem, text};
 
 /// Frames that `list` shows.
@@ -22,7 +24,7 @@ pub(super) enum Args {
     /// List the newest 1,000 incidents, newest last
     List(Where),
     /// Print the freeze frame of an incident
-    Show(OneArgs),
+    Show(ShowArgs),
     /// Compare the frames of two incidents variable by variable, or an incident with its own baseline
     Diff(DiffArgs),
     /// Print the postmortem of an incident, as far as evidence can write it, as Markdown
@@ -47,13 +49,23 @@ pub(super) struct Where {
     pub(super) format: Format,
 }
 
-/// Arguments of `show`.
+/// Which incident.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct OneArgs {
     /// Incident id
     id: String,
     #[command(flatten)]
     place: Where,
+}
+
+/// Arguments of `show`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// Compute its figures again from the counts it holds; exit status 1 when one differs
+    #[arg(long)]
+    recompute: bool,
 }
 
 /// Arguments of `diff`.
@@ -63,6 +75,9 @@ pub(super) struct DiffArgs {
     one: OneArgs,
     /// Another incident to compare it with; without, the baseline of its own frame
     other: Option<String>,
+    /// Compare with what happens now, as a running sidecar sees it
+    #[arg(long, conflicts_with = "other", requires = "url")]
+    now: bool,
 }
 
 /// Arguments of `bundle`.
@@ -78,7 +93,8 @@ pub(super) struct BundleArgs {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match args {
         Args::List(place) => list(place),
-        Args::Show(OneArgs { id, place }) => {
+        Args::Show(ShowArgs { one: OneArgs { id, place }, recompute: true }) => recomputed(id, place),
+        Args::Show(ShowArgs { one: OneArgs { id, place }, recompute: false }) => {
             print_json(&place.document(id)?)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -122,9 +138,39 @@ fn row(frame: &Value, checkpoint: &str) -> Value {
     })
 }
 
-fn diff(DiffArgs { one: OneArgs { id, place }, other }: &DiffArgs) -> anyhow::Result<ExitCode> {
+fn recomputed(id: &str, place: &Where) -> anyhow::Result<ExitCode> {
+    let figures = recompute::figures(&place.document(id)?);
+    match place.format {
+        Format::Json => {
+            let figure = |it: &Figure| json!({ "figure": it.name, "said": it.said, "recomputed": it.recomputed, "agrees": it.agrees() });
+            print_json(&figures.iter().map(figure).collect())?;
+        }
+        Format::Table | Format::Markdown => {
+            let number = |it: Option<f64>| it.map_or_else(|| "-".to_owned(), |it| it.to_string());
+            let rows = figures.iter().map(|it| {
+                let verdict = match (it.agrees(), it.recomputed) {
+                    (true, Some(_)) => "yes",
+                    (true, None) => "its counts are not in the frame",
+                    (false, _) => "NO",
+                };
+                vec![it.name.clone(), number(it.said), number(it.recomputed), verdict.to_owned()]
+            });
+            print_table(place.format, &["figure", "said", "recomputed", "agrees"], rows)?;
+        }
+    }
+    Ok(if figures.iter().all(Figure::agrees) { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn diff(DiffArgs { one: OneArgs { id, place }, other, now }: &DiffArgs) -> anyhow::Result<ExitCode> {
     let frame = place.document(id)?;
-    let other = other.as_deref().map(|id| place.document(id)).transpose()?;
+    let other = match (other, &place.url) {
+        (Some(id), _) => Some(place.document(id)?),
+        (None, Some(url)) if *now => {
+            let signal = frame["alert"]["signal"].as_str().unwrap_or(Signal::Quality.as_str());
+            Some(explain::now(url, &place.headers, frame["feature"].as_str(), signal, None)?)
+        }
+        (None, _) => None,
+    };
     let side = |frame, window| Side { frame, window };
     let b = other.as_ref().map_or(side(&frame, "baseline"), |other| side(other, "incident"));
     let found = difference::of(side(&frame, "incident"), b);

@@ -22,6 +22,11 @@ pub(super) struct RecordingArgs {
 }
 
 impl RecordingArgs {
+    /// What a command reads whose recordings are not always required.
+    pub(super) fn new(input: Vec<PathBuf>, config: Option<String>) -> Self {
+        Self { input, config }
+    }
+
     /// Reads both into memory, and names on stderr what could not be read.
     pub(super) fn read(&self) -> anyhow::Result<(Recording, Arc<Config>)> {
         let config = self.config()?;

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use rand::RngCore;
+use serde_json::Value as Json;
 
 use super::comparison::signals;
 use super::effect::Effect;
 use super::engine::{Committing, Engine};
 use super::feature::{Feature, redacted};
-use super::handle::ForeignAlert;
+use super::handle::{ForeignAlert, Question};
 use super::store::FrameBytes;
 use super::view::{Breach, FrameState, Incident};
 use crate::core::attribution::Answer;
 use crate::core::changes;
 use crate::core::frame::{self, Frame, Producer, Redaction, VariableState};
 use crate::core::incident::{Class, Severity};
+use crate::core::redact;
 use crate::core::request::Request;
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
@@ -89,6 +91,19 @@ impl Engine {
         (id, true)
     }
 
+    /// What moved since the last-good baseline, without an alert, and without committing it; `None` without the feature.
+    pub fn explain(&mut self, question: &Question, at: UnixNanos) -> Option<Box<Frame>> {
+        let id = self.frame_id(at);
+        let feature = self.features.get(question.feature.as_str())?;
+        let from = at.minus(question.since.min(self.config.windows.long));
+        let estimate = feature.windows.between(from, at).estimate(question.signal);
+        let rule = self.config.rules.iter().find(|rule| rule.signal == question.signal);
+        let alert = frame::Alert::asked(question.signal, estimate, from, rule.map(|rule| &**rule));
+        let limit = estimate.map(|it| it.value);
+        let breach = Breach { signal: Some(question.signal), estimate, limit, source: None };
+        Some(Box::new(self.frame(id, feature, &Trigger { alert, breach, from }, at)))
+    }
+
     fn capture(&mut self, id: String, name: &Arc<str>, trigger: Trigger, at: UnixNanos) {
         let Some(feature) = self.features.get(name) else { return };
         let mut frame = self.frame(id.clone(), feature, &trigger, at);
@@ -133,8 +148,10 @@ impl Engine {
         let (incident, baseline) = (feature.ledger.since(trigger.from), feature.ledger.baseline());
         let completeness = feature.completeness.completeness();
         let state = |variable| VariableState::of(&feature.ledger, variable, [&incident, &baseline], &completeness);
-        let variables = Variable::ALL.into_iter().map(state).collect();
+        let mut variables: Vec<_> = Variable::ALL.into_iter().map(state).collect();
         let mut found = feature.redactions.clone();
+        let judge = variables.iter_mut().filter(|it| it.variable == Variable::Judge);
+        judge.for_each(|it| it.detail["signed_off"] = self.signed_off(&feature.name, at, &mut found));
         let (failing, healthy) = feature.samples(trigger.from, &trigger.breach);
         let [failing, healthy] = [failing, healthy].map(|samples| {
             let redact = |request: Arc<Request>| {
@@ -168,6 +185,20 @@ impl Engine {
             },
             producer: Producer { version: env!("CARGO_PKG_VERSION"), config_sha256: self.config_sha256.clone() },
         }
+    }
+
+    /// The judges that signed off releases, redacted.
+    fn signed_off(&self, feature: &str, at: UnixNanos, found: &mut redact::Counts) -> Json {
+        let mut signed_off = self.declared.signed_off(feature, at);
+        let sign_offs = signed_off.as_array_mut().into_iter().flatten().filter_map(Json::as_object_mut);
+        for value in sign_offs.flat_map(|it| it.values_mut()) {
+            if let (Some(redactor), Json::String(text)) = (&self.redactor, &mut *value) {
+                let clean = redactor.redact(text);
+                found.merge(&clean.counts);
+                *value = clean.text.into_owned().into();
+            }
+        }
+        signed_off
     }
 
     /// What the first rule of a class watches: by that an alert that somebody else raised is explained.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -9,7 +10,9 @@ use super::view::{Notice, View};
 use crate::config::Config;
 use crate::core::baseline::Baselines;
 use crate::core::carried::Carried;
+use crate::core::frame::Frame;
 use crate::core::incident::Class;
+use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
 use crate::otlp::{Logs, Traces};
 
@@ -24,6 +27,8 @@ pub enum Command {
     Breaker(BreakerOrder, oneshot::Sender<Result<(), NoSuchBreaker>>),
     /// An alert that somebody else fires; freezes a frame unless there is one. Answers with the incident.
     Witness(ForeignAlert, oneshot::Sender<Witnessed>),
+    /// What happens now against the last-good baseline, as a frame that nobody commits; `None` of a feature that is not there.
+    Explain(Question, oneshot::Sender<Option<Box<Frame>>>),
     /// What every feature is used to, by name.
     Baselines(oneshot::Sender<BTreeMap<String, Baselines>>),
     /// What alerts and breakers stand at.
@@ -32,6 +37,17 @@ pub enum Command {
     Reload(Arc<Config>, oneshot::Sender<()>),
     /// Finish what is open and end.
     Stop(oneshot::Sender<()>),
+}
+
+/// What to compare without an alert.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Feature, or `_all`.
+    pub feature: String,
+    /// What is bad.
+    pub signal: Signal,
+    /// For how long it has been.
+    pub since: Duration,
 }
 
 /// An operator's hand on a breaker.
@@ -179,6 +195,14 @@ impl Handle {
     /// As [`Handle::traces`].
     pub async fn witness(&self, alert: ForeignAlert) -> Result<Witnessed, Refused> {
         self.ask(|reply| Command::Witness(alert, reply)).await
+    }
+
+    /// What moved between the last-good baseline and now; `None` of a feature that is not there.
+    ///
+    /// # Errors
+    /// As [`Handle::traces`].
+    pub async fn explain(&self, question: Question) -> Result<Option<Box<Frame>>, Refused> {
+        self.ask(|reply| Command::Explain(question, reply)).await
     }
 
     /// What every feature is used to, by name, for a later start to take up.

@@ -103,6 +103,7 @@ impl Live {
                 tracing::warn!(feature, class, action = ?order.action, comment, "breaker ordered by hand");
                 answer(reply, self.engine.order(&order, now));
             }
+            Event::Command(Command::Explain(question, reply)) => answer(reply, self.engine.explain(&question, now)),
             Event::Command(Command::Baselines(reply)) => answer(reply, self.engine.baselines()),
             Event::Command(Command::Carried(reply)) => answer(reply, self.engine.carried(now)),
             Event::Command(Command::Reload(config, reply)) => {

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use serde_json::Value as Json;
+
 use crate::config::Config;
 use crate::core::attribution::{self, Verdict};
 use crate::core::completeness::Completeness;
 use crate::core::detect::Direction;
 use crate::core::facts::Facts;
 use crate::core::frame::{self, Frame, Producer, Redaction, VariableState};
-use crate::core::incident::{Class, Severity};
 use crate::core::ledger::{self, Ledger, Tally};
 use crate::core::meters::Meters;
 use crate::core::recorder::{self, Row};
@@ -16,6 +17,7 @@ use crate::core::request::Request;
 use crate::core::rules;
 use crate::core::signal::{Shape, Signal};
 use crate::core::time::UnixNanos;
+use crate::core::triage;
 use crate::core::variable::Variable;
 use crate::core::vocabulary::Vocabulary;
 use crate::core::window::{Policy, Window, Windows};
@@ -137,6 +139,8 @@ impl Comparison {
         let [before, now] = [(&self.baseline, &question.baseline), (&self.incident, &question.incident)]
             .map(|(side, range)| window(&side.meters, range));
         let verdict = self.verdict(&now);
+        let rules = rules::built_in();
+        let rule = rules.iter().find(|rule| rule.signal == question.signal);
         let tallies = [&self.incident.tally, &self.baseline.tally];
         let state = |it| VariableState::of(&self.ledger, it, tallies, &self.completeness);
         let variables = Variable::ALL.into_iter().map(state).collect();
@@ -149,7 +153,7 @@ impl Comparison {
             id,
             captured_at: question.incident.end,
             feature: question.feature.as_deref().unwrap_or(ALL).into(),
-            alert: alert(&question, &now),
+            alert: frame::Alert::asked(question.signal, now.estimate(question.signal), question.incident.start, rule),
             incident: of(&question.incident, &now),
             baseline: Some(of(&question.baseline, &before)),
             variables,
@@ -213,21 +217,11 @@ fn window(meters: &Meters, range: &Range<UnixNanos>) -> Window {
     windows.newest()
 }
 
-/// The alert that would watch the signal, as far as it is known.
-fn alert(question: &Question, now: &Window) -> frame::Alert {
-    let rules = rules::built_in();
-    let rule = rules.iter().find(|rule| rule.signal == question.signal);
-    frame::Alert {
-        name: "explain".to_owned(),
-        fingerprint: String::new(),
-        class: rule.map_or(Class::QualityDegradation, |rule| rule.class),
-        severity: rule.map_or(Severity::Sev3, |rule| rule.severity),
-        patterns: Vec::new(),
-        signal: Some(question.signal.as_str()),
-        estimate: now.estimate(question.signal),
-        threshold: None,
-        threshold_source: None,
-        starts_at: question.incident.start,
-        rule_sha256: None,
-    }
+/// A frame that nobody commits, as a document: with the patterns that triage finds, and no place in a log.
+#[must_use]
+pub fn document(mut frame: Frame) -> Json {
+    frame.alert.patterns = triage::patterns(&frame.body().into()).into_iter().map(|it| it.pattern).collect();
+    let mut document = Json::Object(frame.body());
+    (document["origin"], document["seq"]) = ("explain".into(), 0.into());
+    document
 }

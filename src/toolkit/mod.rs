@@ -7,6 +7,7 @@ pub mod explain;
 pub mod input;
 pub mod postmortem;
 pub mod prometheus;
+pub mod recompute;
 pub mod report;
 pub mod requests;
 pub mod simulate;

@@ -1,6 +1,8 @@
 //! The postmortem of an incident, as far as evidence can write it: Markdown made of the committed frame and the
 //! transitions around it. What only people know stands as a named gap, never as invented text.
 
+mod comparison;
+
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -157,6 +159,7 @@ fn root_cause(frame: &Json) -> String {
     if let Some(diff) = frame["variables"]["prompt_revision"]["detail"]["diff"].as_str() {
         write!(section, "\nThe prompt changed:\n\n{}", fenced("diff", diff)).expect("writing to a String cannot fail");
     }
+    section.push_str(&comparison::comparison(frame));
     write!(section, "\nWhy the evaluations before release did not catch it: {GAP}\n")
         .expect("writing to a String cannot fail");
     section
@@ -278,11 +281,18 @@ mod tests {
         let frame = json!({
             "id": hostile, "origin": hostile, "seq": 1, "feature": hostile, "captured_at": "2026-11-22T02:19:00.000Z",
             "alert": { "name": hostile, "class": hostile, "severity": hostile, "signal": hostile, "value": 0.5 },
-            "verdict": { "answer": "one", "evidence": hostile },
+            "verdict": { "answer": "one", "evidence": hostile, "variables": ["prompt_revision"] },
             "breakers": { hostile: hostile },
             "variables": {
                 hostile: { "state": "missing", "reason": hostile, "incident": [{ "value": hostile, "share": 1.0 }] },
-                "prompt_revision": { "state": "captured", "detail": { "diff": "```\n</pre>\u{1b}[2J\n" } },
+                "prompt_revision": { "state": "captured", "detail": {
+                    "diff": "```\n</pre>\u{1b}[2J\n",
+                    "dimensions": { hostile: [
+                        { "value": hostile, "incident": { "requests": 4, "failing": 1 }, "baseline": { "requests": 0 } },
+                        { "value": null, "incident": {}, "baseline": {} },
+                    ] },
+                } },
+                "tool_schemas": { "detail": { "schema_diff": [{ "tool": hostile, "at": hostile, "change": hostile }] } },
             },
             "samples": { "failing": [{ "trace_id": hostile, "diagnosis": { "line": hostile } }] },
         });
@@ -300,6 +310,8 @@ mod tests {
         }
         let columns = |line: &str| without_escaped(line).matches('|').count();
         let rows: Vec<usize> = page.lines().filter(|line| line.starts_with('|')).map(columns).collect();
-        assert_eq!(rows, [3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 6, 6, 6, 6, 5, 5, 5, 5, 4, 4, 4]);
+        let expected: Vec<usize> =
+            [(3, 11), (6, 9), (5, 5), (4, 3)].into_iter().flat_map(|(n, rows)| vec![n; rows]).collect();
+        assert_eq!(rows, expected);
     }
 }

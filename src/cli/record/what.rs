@@ -70,6 +70,9 @@ pub(super) struct Judge {
     /// active, paused or disabled
     #[arg(long)]
     state: Option<String>,
+    /// The release that it signed off, so configured
+    #[arg(long, value_name = "RELEASE")]
+    signs_off: Option<String>,
 }
 
 /// Arguments of `record index`.
@@ -204,6 +207,7 @@ impl Judge {
             number("gen_ai.evaluation.threshold", self.threshold),
             self.calibrated_at.map(|at| ("gen_ai.evaluation.evaluator.calibrated_at", Said::Text(at.to_string()))),
             text("gen_ai.evaluation.state", self.state.as_ref()),
+            text("freezeframe.release", self.signs_off.as_ref()),
         ]
     }
 }

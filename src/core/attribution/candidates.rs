@@ -29,7 +29,7 @@ const SHARE_MIN: f64 = 0.002;
 /// What a feature had before is known from so many requests of its baseline.
 const KNOWN_MIN: f64 = 20.0;
 /// A value is new when the features that have it had it in less than this share of their baseline,
-const NEW_BEFORE_MAX: f64 = 0.02;
+const NEW_BEFORE_MAX: f64 = 0.15;
 /// have it now in more than this,
 const NEW_NOW_MIN: f64 = 0.03;
 /// and in this many times more.

@@ -8,6 +8,7 @@
 //!
 //! Measured on simulated incidents and described in `docs/attribution.md`.
 
+mod breakdown;
 mod candidates;
 mod conditioning;
 pub mod dimension;
@@ -21,6 +22,7 @@ mod shift;
 mod table;
 mod verdict;
 
+pub use breakdown::{Breakdown, Part};
 pub use explanation::{Explanation, Finding, Share, explain};
 pub use reading::{Reading, judges, reading};
 pub use shift::{Movement, Value, movement};

@@ -120,3 +120,17 @@ fn nothing_before_and_everything_now() {
     assert_eq!(best.variable, Variable::PromptRevision);
     assert!(best.explained > 0.8, "{best:?}");
 }
+
+/// Proves that a cause is named whose first requests were learned as good before anybody noticed.
+#[test]
+fn a_cause_that_crept_into_the_baseline_is_named() {
+    let of = |bad_of_ten: u32| {
+        move |n: u32| {
+            let is_bad = n % 10 < bad_of_ten;
+            (vec![(PromptVersion, 1 + u8::from(is_bad))], if is_bad { 1.0 } else { 0.0 })
+        }
+    };
+    let (before, now) = (side(80, 7, of(1)), side(40, 50_000, of(10)));
+    let Answer::One(best) = verdict(&before, &now).answer else { panic!("one answer expected") };
+    assert_eq!((best.variable, best.value.as_str()), (Variable::PromptRevision, "v2"));
+}

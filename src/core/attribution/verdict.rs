@@ -1,5 +1,6 @@
 //! The answer in words and figures: suspects with their rates and shares, and the one sentence they back.
 
+use super::breakdown::{Breakdown, breakdowns};
 use super::dimension::Dimension;
 use super::explanation::{Explanation, Finding, explain};
 use super::table::Side;
@@ -72,6 +73,8 @@ pub struct Verdict {
     pub explanation: Option<Explanation>,
     /// Requests compared: baseline and incident.
     pub requests: [usize; 2],
+    /// Those requests by each dimension.
+    pub breakdowns: Vec<Breakdown>,
 }
 
 /// Says what a code stands for.
@@ -82,22 +85,24 @@ impl Verdict {
     #[must_use]
     pub fn of(before: &Side, now: &Side, word: Wording<'_>) -> Self {
         let requests = [before.len(), now.len()];
-        let unsaid = |why: &str| Self {
+        let breakdowns = breakdowns(before, now, word);
+        let unsaid = |why: &str, breakdowns| Self {
             answer: Answer::CannotTell(why.to_owned()),
             suspects: Vec::new(),
             explanation: None,
             requests,
+            breakdowns,
         };
         if before.len() < REQUESTS_MIN {
-            return unsaid("too few requests of a last-good baseline tell of the signal");
+            return unsaid("too few requests of a last-good baseline tell of the signal", breakdowns);
         }
         if now.len() < REQUESTS_MIN {
-            return unsaid("too few requests tell of the signal");
+            return unsaid("too few requests tell of the signal", breakdowns);
         }
         let explanation = explain(before, now);
         let suspects = suspects(&explanation, before, now, word);
         let answer = answer(&explanation, &suspects, word);
-        Self { answer, suspects, explanation: Some(explanation), requests }
+        Self { answer, suspects, explanation: Some(explanation), requests, breakdowns }
     }
 
     /// Whether the answer rests on few requests.

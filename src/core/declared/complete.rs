@@ -44,16 +44,16 @@ impl Declared {
         states.filter(|(_, state)| state.is_at_work()).map(|(metric, state)| standing(metric, state.judge)).collect()
     }
 
-    fn scope(&self, feature: &str, at: UnixNanos) -> Scope<'_> {
+    pub(super) fn scope(&self, feature: &str, at: UnixNanos) -> Scope<'_> {
         let things = |feature| self.features.get(feature).map_or(&[][..], Vec::as_slice);
         Scope { own: things(feature), all: things(EVERY_FEATURE), at }
     }
 }
 
 /// What is declared for one feature at one time.
-struct Scope<'d> {
-    own: &'d [Thing],
-    all: &'d [Thing],
+pub(super) struct Scope<'d> {
+    pub(super) own: &'d [Thing],
+    pub(super) all: &'d [Thing],
     at: UnixNanos,
 }
 

@@ -21,6 +21,8 @@ const SCHEMA_BYTES_MAX: usize = 16 << 10;
 pub enum Subject {
     /// A judge, by the metric it scores, else by its own name.
     Judge,
+    /// The judge that signed off a release, which is the version, by the same name.
+    SignOff,
     /// An index, by its id.
     Index,
     /// A prompt, by its name.
@@ -41,14 +43,14 @@ pub struct Declaration {
 }
 
 impl Subject {
-    /// Every subject.
+    /// Those that have an event of their own: a judge's tells of a sign-off, too.
     pub const ALL: [Self; 4] = [Self::Judge, Self::Index, Self::Prompt, Self::Tool];
 
     /// The name of the events that declare it.
     #[must_use]
     pub fn event_name(self) -> &'static str {
         match self {
-            Self::Judge => "gen_ai.evaluation.evaluator.state",
+            Self::Judge | Self::SignOff => "gen_ai.evaluation.evaluator.state",
             Self::Index => "gen_ai.data_source.state",
             Self::Prompt => "gen_ai.prompt.state",
             Self::Tool => "gen_ai.tool.state",
@@ -77,8 +79,11 @@ impl Declaration {
     }
 }
 
-/// Declarations by the name of what they are about.
-type Told = Vec<(Box<str>, Declaration)>;
+/// The release that a judge signed off.
+const RELEASE: &str = "freezeframe.release";
+
+/// Declarations by what they are about, and its name.
+type Told = Vec<(Subject, Box<str>, Declaration)>;
 
 /// The feature a record is about, `None` for every feature, and what it says by name: several things only of tools.
 /// Empty when nothing is named.
@@ -96,14 +101,19 @@ pub(super) fn read(
     let at = [record.time_unix_nano, record.observed_time_unix_nano].into_iter().find(|at| *at > 0);
     let at = at.map_or(now, |at| UnixNanos(at).min(now));
     let states = match subject {
-        Subject::Judge => judge(&said, record).into_iter().collect(),
+        Subject::Judge | Subject::SignOff => judge(&said, record).into_iter().collect(),
         Subject::Index => index(&said, at).into_iter().collect(),
         Subject::Prompt => prompt(&said).into_iter().collect(),
         Subject::Tool => tools(&said),
     };
     let source = word(&origin, Field::Service).or_else(|| word(&said, Field::Service));
-    let declared = |(name, state)| (name, Declaration { at, source: source.clone(), state });
-    (feature, states.into_iter().map(declared).collect())
+    let declared = |subject, name, state| (subject, name, Declaration { at, source: source.clone(), state });
+    let release = record.attributes().get(RELEASE).and_then(Scalar::of).map(|it| short(&it.text()));
+    let signed_off =
+        states.first().filter(|_| subject == Subject::Judge).zip(release).map(|((name, state), release)| {
+            declared(Subject::SignOff, name.clone(), State { version: Some(release), activity: None, ..state.clone() })
+        });
+    (feature, states.into_iter().map(|(name, state)| declared(subject, name, state)).chain(signed_off).collect())
 }
 
 fn judge(said: &LlmSpan<'_>, record: &LogRecord<'_>) -> Option<(Box<str>, State)> {

@@ -11,6 +11,7 @@
 
 mod complete;
 mod declaration;
+mod sign_off;
 mod state;
 
 use std::collections::BTreeMap;
@@ -73,7 +74,7 @@ impl Declared {
         if told.is_empty() {
             return Some(Added::Rejected("a declaration without a name"));
         }
-        for (name, declaration) in told {
+        for (subject, name, declaration) in told {
             self.declare(feature.as_deref().unwrap_or(EVERY_FEATURE), subject, name, declaration);
         }
         while self.bytes > BYTES_MAX && self.evict() {}

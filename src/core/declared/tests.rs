@@ -205,6 +205,29 @@ fn judges_are_known_without_a_verdict() {
     assert_eq!(metrics(&declared), ["relevance"]);
 }
 
+/// Proves that the judge that signed off a release is remembered as it was then, whatever judges now.
+#[test]
+fn sign_offs_outlast_what_is_at_work() {
+    let mut declared = declared();
+    let judge = |version, more: &[(&'static str, Any)]| {
+        let own =
+            [("gen_ai.evaluation.name", Text("relevance")), ("gen_ai.evaluation.evaluator.version", Text(version))];
+        own.into_iter().chain(more.iter().cloned()).collect::<Vec<_>>()
+    };
+    hear(&mut declared, 1, JUDGE, &judge("3", &[("freezeframe.release", Text("v1.4.2"))]));
+    hear(&mut declared, 5, JUDGE, &judge("4", &[]));
+    let at = |at| declared.signed_off("support", UnixNanos(at * SECOND));
+    let found = at(10);
+    assert_eq!((&found[0]["release"], &found[0]["version"]), (&"v1.4.2".into(), &"3".into()), "{found}");
+    assert_eq!(declared.judges("support", UnixNanos(10 * SECOND))[0].judge.version.as_deref(), Some("4"));
+    assert_eq!(at(0), serde_json::json!([]));
+
+    let own = judge("5", &[("freezeframe.release", Text("v1.5")), ("freezeframe.feature", Text("support"))]);
+    hear(&mut declared, 6, JUDGE, &own);
+    let release = |feature| declared.signed_off(feature, UnixNanos(10 * SECOND))[0]["release"].clone();
+    assert_eq!((release("support"), release("search")), ("v1.5".into(), "v1.4.2".into()));
+}
+
 /// Proves that tools declared for every feature are offered only where one of them ran, a feature's own always.
 #[test]
 fn shared_tools_are_offered_where_one_ran() {

@@ -3,7 +3,9 @@
 //! A frame is a document: [`Frame::body`] is its one form, the JSON object `freezeframe.frame/v1` less `origin` and
 //! `seq`, which the log adds when it commits the canonical bytes (RFC 8785).
 
+mod composition;
 pub mod parts;
+mod tool_changes;
 mod variables;
 mod verdict;
 
@@ -16,9 +18,10 @@ pub use variables::{Side, VariableState};
 use super::attribution::Verdict;
 use super::changes::Change;
 use super::completeness::{Completeness, Gap};
-use super::detect::Estimate;
+use super::detect::{Estimate, Rule};
 use super::incident::{Class, Pattern, Severity};
 use super::request::Request;
+use super::signal::Signal as Watched;
 use super::time::UnixNanos;
 use super::trace_record;
 
@@ -140,6 +143,26 @@ pub struct Producer {
     pub config_sha256: String,
 }
 
+impl Alert {
+    /// Stands for an alert where somebody asks without one: as `rule` would watch the signal.
+    #[must_use]
+    pub fn asked(signal: Watched, estimate: Option<Estimate>, starts_at: UnixNanos, rule: Option<&Rule>) -> Self {
+        Self {
+            name: "explain".to_owned(),
+            fingerprint: String::new(),
+            class: rule.map_or(Class::QualityDegradation, |rule| rule.class),
+            severity: rule.map_or(Severity::Sev3, |rule| rule.severity),
+            patterns: Vec::new(),
+            signal: Some(signal.as_str()),
+            estimate,
+            threshold: None,
+            threshold_source: None,
+            starts_at,
+            rule_sha256: None,
+        }
+    }
+}
+
 impl Frame {
     /// The document, without `origin` and `seq`.
     #[must_use]
@@ -153,7 +176,7 @@ impl Frame {
             "feature": &*self.feature,
             "alert": self.alert(),
             "windows": { "incident": window(&self.incident), "baseline": self.baseline.as_ref().map(window) },
-            "variables": object(self.variables.iter().map(|it| (it.variable.as_str().into(), it.to_json())).collect()),
+            "variables": object(self.variables.iter().map(|it| (it.variable.as_str().into(), it.to_json(&self.verdict.breakdowns))).collect()),
             "suspects": self.verdict.suspects.iter().map(verdict::suspect).collect::<Vec<_>>(),
             "verdict": verdict::document(&self.verdict),
             "changes": self.changes.iter().map(Change::to_json).collect::<Vec<_>>(),

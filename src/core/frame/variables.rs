@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 use similar::TextDiff;
 
-use crate::core::attribution::{Movement, Value, movement};
+use super::composition::composition;
+use super::tool_changes;
+use crate::core::attribution::dimension::Dimension;
+use crate::core::attribution::{Breakdown, Movement, Part, Value, movement};
 use crate::core::completeness::Completeness;
 use crate::core::ledger::{Ledger, OTHER, Observed, Subject, Tally};
 use crate::core::variable::Variable;
@@ -89,9 +92,9 @@ impl VariableState {
         }
     }
 
-    /// The variable as the frame shows it.
+    /// The variable as the frame shows it, with what is compared of its dimensions.
     #[must_use]
-    pub fn to_json(&self) -> Json {
+    pub fn to_json(&self, breakdowns: &[Breakdown]) -> Json {
         let (state, reason) = self.state();
         json!({
             "state": state,
@@ -101,8 +104,20 @@ impl VariableState {
             "p_value": self.movement.p_value,
             "incident": self.incident.to_json(),
             "baseline": self.baseline.to_json(),
-            "detail": self.detail,
+            "detail": self.compared(breakdowns),
         })
+    }
+
+    /// The detail, with the requests behind the verdict by each dimension of the variable.
+    fn compared(&self, breakdowns: &[Breakdown]) -> Json {
+        let own = || breakdowns.iter().filter(|it| it.dimension.variable() == self.variable);
+        let dimensions = own().map(|it| (it.dimension.as_str().to_owned(), it.values.iter().map(part).collect()));
+        let mut detail = self.detail.clone();
+        detail["dimensions"] = Json::Object(dimensions.collect());
+        if let Some(paths) = own().find(|it| it.dimension == Dimension::ToolPath) {
+            detail["composition"] = composition(paths);
+        }
+        detail
     }
 
     fn state(&self) -> (&'static str, Option<String>) {
@@ -124,6 +139,11 @@ impl VariableState {
         }
         ("captured", None)
     }
+}
+
+fn part(part: &Part) -> Json {
+    let counts = |(requests, failing)| json!({ "requests": requests, "failing": failing });
+    json!({ "value": part.value, "incident": counts(part.incident), "baseline": counts(part.baseline) })
 }
 
 /// The requests of every value on both sides.
@@ -160,6 +180,9 @@ fn detail(ledger: &Ledger, variable: Variable, incident: &Tally, baseline: &Tall
         && now.value != before.value
     {
         detail.insert("diff".into(), difference(variable, &before.detail, &now.detail));
+        if variable == Variable::ToolSchemas {
+            detail.insert("schema_diff".into(), tool_changes::between(&before.detail, &now.detail));
+        }
     }
     Json::Object(detail)
 }

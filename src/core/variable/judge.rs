@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::distinct;
-use crate::core::request::{Evaluation, Request};
+use crate::core::request::{Evaluation, Judge, Request};
 
 /// `relevance: judge@3 gpt-4o`; several metrics joined by `+`.
 pub(super) fn value(request: &Request) -> Option<String> {
@@ -31,26 +31,24 @@ fn evaluation_value(evaluation: &Evaluation) -> String {
 }
 
 pub(super) fn detail(request: &Request) -> Json {
-    let judges: Vec<Json> = request
-        .evaluations
-        .iter()
-        .map(|evaluation| {
-            let judge = &evaluation.judge;
-            json!({
-                "metric": evaluation.metric,
-                "name": judge.name,
-                "type": judge.kind,
-                "model": judge.model,
-                "version": judge.version,
-                "prompt": judge.prompt,
-                "rubric_version": judge.rubric_version,
-                "dataset_version": judge.dataset_version,
-                "threshold": judge.threshold,
-                "calibrated_at": judge.calibrated_at.map(|at| at.to_string()),
-            })
-        })
-        .collect();
+    let judges: Vec<Json> = request.evaluations.iter().map(|it| configuration(&it.metric, &it.judge)).collect();
     json!({ "judges": judges })
+}
+
+/// How the judge of a metric is configured.
+pub(in crate::core) fn configuration(metric: &str, judge: &Judge) -> Json {
+    json!({
+        "metric": metric,
+        "name": judge.name,
+        "type": judge.kind,
+        "model": judge.model,
+        "version": judge.version,
+        "prompt": judge.prompt,
+        "rubric_version": judge.rubric_version,
+        "dataset_version": judge.dataset_version,
+        "threshold": judge.threshold,
+        "calibrated_at": judge.calibrated_at.map(|at| at.to_string()),
+    })
 }
 
 pub(super) fn instrument() -> &'static str {

@@ -11,7 +11,7 @@ mod retrieval_index;
 mod tool_schemas;
 mod traffic_mix;
 
-pub(super) use judge::judges;
+pub(super) use judge::{configuration as judge, judges};
 use serde_json::Value as Json;
 
 use super::request::Request;

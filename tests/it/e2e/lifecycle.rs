@@ -55,6 +55,7 @@ async fn an_incident_is_frozen_routed_verified_and_over() {
     stage.fires_everywhere().await;
     let incident = stage.incident("LLMQualityDegradation").await;
     stage.frame_is_true(&incident).await;
+    stage.now_is_explained(&incident);
     stage.breaker("support", false).await;
     assert_eq!(stage.ofrep.ask("search")["allow"], true, "no other feature is touched");
     stage.foreign_alert_has_a_frame().await;
@@ -252,6 +253,27 @@ impl Stage {
         let forged = self.dir.path().join("forged.bundle");
         std::fs::write(&forged, bundle).expect("the test's directory takes files");
         assert_eq!(sidecar::verify(&forged, &vkey).status.code(), Some(1));
+    }
+
+    /// Asked without an alert, the sidecar tells of now, and nothing is committed; a frame's figures follow from its counts,
+    /// and it can be compared with now.
+    fn now_is_explained(&self, incident: &Value) {
+        let url = self.sidecar.url("");
+        let found = sidecar::asked(&url, &["explain", "--feature", "support", "--since", "1m"]);
+        assert_eq!((&found["origin"], &found["seq"]), (&json!("explain"), &json!(0)));
+        assert!(found["verdict"]["answer"].is_string(), "{}", found["verdict"]);
+        let versions = &found["variables"]["prompt_revision"]["detail"]["dimensions"]["prompt_version"];
+        let fails = |part: &Value| {
+            part["value"].as_str().is_some_and(|it| it.ends_with("v8")) && part["incident"]["failing"] != 0
+        };
+        assert!(versions.as_array().is_some_and(|versions| versions.iter().any(fails)), "{versions}");
+        let id = incident["id"].as_str().expect("an id");
+        let figures = sidecar::asked(&url, &["incident", "show", id, "--recompute"]);
+        let figures = figures.as_array().expect("figures");
+        assert!(figures.iter().all(|it| it["agrees"] == true), "{figures:?}");
+        assert!(figures.iter().filter(|it| it["recomputed"].is_number()).count() > 10, "{figures:?}");
+        let difference = sidecar::asked(&url, &["incident", "diff", id, "--now"]);
+        assert!(difference["b"]["window"] == "incident" && difference["b"]["id"] != incident["id"], "{difference}");
     }
 
     /// What the real provider says of a feature's breaker.

@@ -133,6 +133,15 @@ pub(crate) fn verify(path: &Path, vkey: &Path) -> Output {
     run(&[Path::new("verify"), path, Path::new("--vkey"), vkey])
 }
 
+/// The document that a command prints of the sidecar at `url`.
+pub(crate) fn asked(url: &str, arguments: &[&str]) -> Value {
+    let token = format!("authorization=Bearer {TOKEN}");
+    let place = ["--url", url, "--header", &token, "--format", "json"];
+    let arguments: Vec<&Path> = arguments.iter().chain(&place).map(Path::new).collect();
+    let output = run(&arguments);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+}
+
 fn run(arguments: &[&Path]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_freezeframe")).args(arguments).output().expect("the binary runs")
 }
