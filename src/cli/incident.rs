@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::output::{Format, print_json, print_table, say};
+use super::output::{Format, complain, print_json, print_table, say};
 use super::{client, explain};
 use crate::core::signal::Signal;
 use crate::evidence::Reader;
@@ -156,6 +156,13 @@ fn recomputed(id: &str, place: &Where) -> anyhow::Result<ExitCode> {
                 vec![it.name.clone(), number(it.said), number(it.recomputed), verdict.to_owned()]
             });
             print_table(place.format, &["figure", "said", "recomputed", "agrees"], rows)?;
+            let unknown = figures.iter().filter(|it| it.recomputed.is_none()).count();
+            if unknown > 0 {
+                complain(format_args!(
+                    "{unknown} of {} figures can't be checked: their counts are not in the frame",
+                    figures.len()
+                ));
+            }
         }
     }
     Ok(if figures.iter().all(Figure::agrees) { ExitCode::SUCCESS } else { ExitCode::from(1) })

@@ -96,11 +96,20 @@ impl Engine {
         let id = self.frame_id(at);
         let feature = self.features.get(question.feature.as_str())?;
         let from = at.minus(question.since.min(self.config.windows.long));
-        let estimate = feature.windows.between(from, at).estimate(question.signal);
-        let rule = self.config.rules.iter().find(|rule| rule.signal == question.signal);
-        let alert = frame::Alert::asked(question.signal, estimate, from, rule.map(|rule| &**rule));
+        let window = feature.windows.between(from, at);
+        let tells = |signal| window.estimate(signal).is_some();
+        // Where judges give scores and nobody said what passes, the score is the quality.
+        let signal = match question.signal {
+            Signal::Quality if !tells(Signal::EvaluationPassRatio) && tells(Signal::EvaluationScore) => {
+                Signal::EvaluationScore
+            }
+            asked => asked,
+        };
+        let estimate = window.estimate(signal);
+        let rule = self.config.rules.iter().find(|rule| rule.signal == signal);
+        let alert = frame::Alert::asked(signal, estimate, from, rule.map(|rule| &**rule));
         let limit = estimate.map(|it| it.value);
-        let breach = Breach { signal: Some(question.signal), estimate, limit, source: None };
+        let breach = Breach { signal: Some(signal), estimate, limit, source: None };
         Some(Box::new(self.frame(id, feature, &Trigger { alert, breach, from }, at)))
     }
 

@@ -103,6 +103,8 @@ impl Live {
                 tracing::warn!(feature, class, action = ?order.action, comment, "breaker ordered by hand");
                 answer(reply, self.engine.order(&order, now));
             }
+            // Who asked may have gone, and is not to cost those who are here.
+            Event::Command(Command::Explain(_, reply)) if reply.is_closed() => {}
             Event::Command(Command::Explain(question, reply)) => answer(reply, self.engine.explain(&question, now)),
             Event::Command(Command::Baselines(reply)) => answer(reply, self.engine.baselines()),
             Event::Command(Command::Carried(reply)) => answer(reply, self.engine.carried(now)),

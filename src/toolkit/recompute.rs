@@ -4,6 +4,8 @@
 
 use serde_json::Value as Json;
 
+use crate::core::ledger::OTHER;
+
 /// Figures that differ by less are the same.
 const TOLERANCE: f64 = 1e-9;
 
@@ -68,7 +70,9 @@ fn suspect(frame: &Json, at: usize, suspect: &Json) -> Vec<Figure> {
     let parts = frame["variables"][variable]["detail"]["dimensions"][dimension].as_array();
     let parts = parts.map_or(&[][..], Vec::as_slice);
     let all = Counts::sum(parts);
-    let own = parts.iter().find(|part| part["value"] == suspect["value"]).map(Counts::of);
+    let mut same = parts.iter().filter(|part| part["value"] == suspect["value"] && part["value"] != OTHER);
+    // Two values that look the same, once redacted, can't be told apart.
+    let own = same.next().filter(|_| same.next().is_none()).map(Counts::of);
     let of = |of: fn(Counts, Counts) -> Option<f64>| own.and_then(|own| of(own, all));
     let figure = |key: &str, recomputed| Figure {
         name: format!("suspects[{at}].{key}"),

@@ -42,7 +42,9 @@ impl Out {
     pub(super) fn histogram(&mut self, labels: &[Label<'_>], counted: &Counted<'_>, exemplars: &[Option<Beside>]) {
         let Some(family) = &mut self.family else { return };
         let mut histogram = counted.native.as_ref().map(native).unwrap_or_default();
-        histogram.sample_count = Some(counted.count);
+        // Prometheus refuses a whole scrape in which they differ, and requests are counted while this is read.
+        let in_native = |native: &Native| native.zeroes + native.buckets.values().sum::<u64>();
+        histogram.sample_count = Some(counted.native.as_ref().map_or(counted.count, in_native));
         histogram.sample_sum = Some(counted.sum);
         let buckets = counted.bounds.iter().zip(&counted.cumulative).zip(exemplars);
         histogram.bucket = buckets

@@ -7,8 +7,9 @@ use crate::core::variable::Variable;
 
 /// Log prior of a value that the incident has and the baseline did not.
 const NEW: f64 = 3.0;
-/// Of an age that the index did not have before: the clock brings it about by itself.
-const NEW_AGE: f64 = 0.5;
+/// Of an age or a number of hits that the index did not have before: the clock, the questions and the version of the index
+/// bring those about by themselves.
+const NEW_EFFECT: f64 = 0.5;
 /// Of a value that was there before, where something can change behind the same name: a hosted model, a tool's backend.
 const UNMOVED: f64 = -1.0;
 /// The same, where that is rare: a judge's model, an index written in place.
@@ -152,7 +153,8 @@ fn of_dimension(table: &Table, dimension: Dimension, new: &[u8]) -> Vec<Candidat
             return None;
         }
         if new.contains(&value) {
-            return Some(if dimension == Dimension::IndexAge { NEW_AGE } else { NEW });
+            let is_effect = matches!(dimension, Dimension::IndexAge | Dimension::RetrievalHits);
+            return Some(if is_effect { NEW_EFFECT } else { NEW });
         }
         let is_special = requests <= UNMOVED_SHARE_MAX * now && !same[usize::from(value)];
         unmoved(dimension).filter(|_| is_special)

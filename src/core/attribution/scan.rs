@@ -14,7 +14,7 @@ const STEP_MAX: f32 = 1.5;
 /// Requests added to those that fail, and to those that do not, for the first guess.
 const RIDGE: f32 = 0.5;
 /// Requests whose predicted logits are in one bin count as having their mean: bins, how many a logit, and the lowest.
-const BINS: usize = 128;
+const BINS: usize = 192;
 const PER_LOGIT: f32 = 12.0;
 const LOWEST: f32 = -8.0;
 
@@ -56,19 +56,39 @@ impl Scan {
         let of = |column: &[u8], size| slices(rows(&now.fails, &predicted.bins, column), size, &predicted, wander);
         let values = std::array::from_fn(|d| of(&now.columns[d], table.codes[d].len()));
         let all = of(&vec![0; now.len()], 1).pop().unwrap_or_default();
+        let groups = groups(&now.columns, new);
         let traffic = LIMITS.into_iter().filter(|it| table.size(*it) > 1);
         let among = traffic.flat_map(|traffic| {
-            let (predicted, size) = (&predicted, table.size(traffic));
-            new.iter().map(move |value| {
-                let has = now.columns[value.0.index()].iter().map(|code| *code == value.1);
-                let rows = rows(&now.fails, &predicted.bins, &now.columns[traffic.index()]);
-                let rows = rows.zip(has).filter_map(|(row, has)| has.then_some(row));
-                Among { value: *value, traffic, evidence: slices(rows, size, predicted, wander) }
+            let (predicted, size, column) = (&predicted, table.size(traffic), &now.columns[traffic.index()]);
+            groups.iter().map(move |(value, having)| {
+                let row = |at: &usize| (now.fails[*at], predicted.bins[*at], column[*at]);
+                let evidence = few_slices(having.iter().map(row), size, predicted, wander);
+                Among { value: *value, traffic, evidence }
             })
         });
         let among = among.collect();
         Self { values, all, among }
     }
+}
+
+/// The requests that have each of the new values, by one pass over each dimension that has any.
+fn groups(columns: &[Vec<u8>; Dimension::COUNT], new: &[(Dimension, u8)]) -> Vec<((Dimension, u8), Vec<usize>)> {
+    let mut groups: Vec<((Dimension, u8), Vec<usize>)> = new.iter().map(|value| (*value, Vec::new())).collect();
+    for dimension in Dimension::ALL {
+        let mut of_code: [Option<usize>; 256] = [None; 256];
+        for (group, (_, code)) in new.iter().enumerate().filter(|(_, (of, _))| *of == dimension) {
+            of_code[usize::from(*code)] = Some(group);
+        }
+        if of_code.iter().all(Option::is_none) {
+            continue;
+        }
+        for (at, code) in columns[dimension.index()].iter().enumerate() {
+            if let Some(group) = of_code[usize::from(*code)] {
+                groups[group].1.push(at);
+            }
+        }
+    }
+    groups
 }
 
 /// What is predicted: the bin of each request, and of each bin the mean logit and the chance of no failure.
@@ -119,6 +139,22 @@ fn slices(
         cell.failing += f32::from(u8::from(fails));
     }
     cells.chunks(BINS).map(|cells| evidence(cells, predicted, wander)).collect()
+}
+
+/// The same for requests that are in few of the slices: what it costs goes by those.
+fn few_slices(
+    rows: impl Iterator<Item = (bool, u8, u8)>,
+    size: usize,
+    predicted: &Predicted,
+    wander: f64,
+) -> Vec<Evidence> {
+    let mut by_code = vec![Vec::new(); size];
+    rows.for_each(|(fails, bin, code)| by_code[usize::from(code)].push((fails, bin, 0)));
+    let of = |rows: Vec<(bool, u8, u8)>| match rows.is_empty() {
+        true => None,
+        false => slices(rows.into_iter(), 1, predicted, wander).pop(),
+    };
+    by_code.into_iter().map(|rows| of(rows).unwrap_or_default()).collect()
 }
 
 /// Laplace's approximation at the most probable shift.

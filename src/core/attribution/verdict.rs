@@ -146,7 +146,14 @@ fn suspects(explanation: &Explanation, before: &Side, now: &Side, word: Wording<
         Some((variable, dimension, code, standing, share.explained.clamp(0.0, 1.0), confidence))
     });
     let named: Vec<_> = named.collect();
-    let known = |dimension, code| named.iter().any(|it| (it.1, it.2) == (dimension, code));
+    // The same value, or the same requests told by another dimension of the variable that explains them.
+    let known = |dimension: Dimension, code| {
+        named.iter().any(|it| {
+            let is_same = || split(now, it.1, it.2) == split(now, dimension, code);
+            (it.1, it.2) == (dimension, code)
+                || (it.3 == Standing::Explains && it.0 == dimension.variable() && is_same())
+        })
+    };
     let innocent = explanation.new.iter().filter(|(dimension, code)| !known(*dimension, *code));
     let innocent =
         innocent.map(|(dimension, code)| (dimension.variable(), *dimension, *code, Standing::MovedInnocent, 0.0, None));

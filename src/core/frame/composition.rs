@@ -1,20 +1,25 @@
 //! The composition graph: which tools ran in which order, and how often that failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
 use crate::core::attribution::{Breakdown, Part};
+use crate::core::ledger::OTHER;
 
-/// Where every path begins.
-const START: &str = "model";
+/// What a path too long to be shown stands as.
+const DIGEST: &str = "sha256:";
 const WRITES: &str = "writing to a String cannot fail";
 
 /// Requests, and those of them that fail.
 type Counts = (usize, usize);
+/// From a tool, or from the model that chose the first one, to a tool.
+type Edge<'p> = (Option<&'p str>, &'p str);
 
-/// Paths with counts, the edges between tools, and the same drawn in Mermaid, of both sides.
+/// Paths with counts, the edges between tools (`from` is null where a path begins), and the same drawn in Mermaid, of both
+/// sides. A request counts once on an edge, however often it went there. Of paths that are folded or too long to be shown
+/// only their requests are told, as `unshown`.
 pub(super) fn composition(paths: &Breakdown) -> Json {
     json!({
         "incident": side(&paths.values, |part| part.incident),
@@ -23,22 +28,32 @@ pub(super) fn composition(paths: &Breakdown) -> Json {
 }
 
 fn side(values: &[Part], of: impl Fn(&Part) -> Counts) -> Json {
-    let told = || {
-        let told = values.iter().filter_map(|part| Some((part.value.as_deref()?, of(part))));
-        told.filter(|(_, counts)| counts.0 > 0)
-    };
-    let paths = told().map(|(path, counts)| with(json!({ "path": path.replace('>', " -> ") }), counts));
-    let mut edges: BTreeMap<(&str, &str), Counts> = BTreeMap::new();
-    for (path, (requests, failing)) in told() {
+    let told = values.iter().filter_map(|part| Some((part.value.as_deref()?, of(part))));
+    let (shown, unshown): (Vec<_>, Vec<_>) = told
+        .filter(|(_, (requests, _))| *requests > 0)
+        .partition(|(path, _)| *path != OTHER && !path.starts_with(DIGEST));
+    let paths = shown.iter().map(|(path, counts)| with(json!({ "path": path.replace('>', " -> ") }), *counts));
+    let mut edges: BTreeMap<Edge<'_>, Counts> = BTreeMap::new();
+    for (path, counts) in &shown {
         let tools = || path.split('>');
-        for edge in std::iter::once(START).chain(tools()).zip(tools()) {
+        let distinct: BTreeSet<Edge<'_>> = std::iter::once(None).chain(tools().map(Some)).zip(tools()).collect();
+        for edge in distinct {
             let sum = edges.entry(edge).or_default();
-            *sum = (sum.0 + requests, sum.1 + failing);
+            *sum = added(*sum, counts);
         }
     }
     let drawn = mermaid(&edges);
     let edges = edges.into_iter().map(|((from, to), counts)| with(json!({ "from": from, "to": to }), counts));
-    json!({ "paths": paths.collect::<Vec<_>>(), "edges": edges.collect::<Vec<_>>(), "mermaid": drawn })
+    json!({
+        "paths": paths.collect::<Vec<_>>(),
+        "unshown": with(json!({}), unshown.iter().fold((0, 0), |sum, (_, counts)| added(sum, counts))),
+        "edges": edges.collect::<Vec<_>>(),
+        "mermaid": drawn,
+    })
+}
+
+fn added(sum: Counts, (requests, failing): &Counts) -> Counts {
+    (sum.0 + requests, sum.1 + failing)
 }
 
 fn with(mut it: Json, (requests, failing): Counts) -> Json {
@@ -52,18 +67,21 @@ fn share((requests, failing): Counts) -> f64 {
     failing as f64 / requests.max(1) as f64
 }
 
-fn mermaid(edges: &BTreeMap<(&str, &str), Counts>) -> String {
-    let mut names: Vec<&str> = edges.keys().flat_map(|(from, to)| [*from, *to]).collect();
-    names.sort_unstable();
-    names.dedup();
-    let node = |name: &str| names.iter().position(|it| *it == name).unwrap_or_default();
+fn mermaid(edges: &BTreeMap<Edge<'_>, Counts>) -> String {
+    let names: BTreeSet<Option<&str>> = edges.keys().flat_map(|(from, to)| [*from, Some(*to)]).collect();
+    let number: BTreeMap<Option<&str>, usize> = names.into_iter().zip(0..).collect();
     let mut drawn = "flowchart LR\n".to_owned();
-    for (number, name) in names.iter().enumerate() {
-        writeln!(drawn, "  n{number}[\"{}\"]", label(name)).expect(WRITES);
+    for (name, n) in &number {
+        match name {
+            None => writeln!(drawn, "  n{n}([\"model\"])"),
+            Some(tool) => writeln!(drawn, "  n{n}[\"{}\"]", label(tool)),
+        }
+        .expect(WRITES);
     }
     for ((from, to), counts) in edges {
         let percent = share(*counts) * 100.0;
-        writeln!(drawn, "  n{} -->|\"{}, {percent:.0} % fail\"| n{}", node(from), counts.0, node(to)).expect(WRITES);
+        let [from, to] = [from, &Some(*to)].map(|it| number[it]);
+        writeln!(drawn, "  n{from} -->|\"{}, {percent:.0} % fail\"| n{to}", counts.0).expect(WRITES);
     }
     drawn
 }
@@ -72,7 +90,12 @@ fn mermaid(edges: &BTreeMap<(&str, &str), Counts>) -> String {
 fn label(name: &str) -> String {
     let special = |it: char| !(it.is_alphanumeric() || " _-.:/|".contains(it));
     name.chars().fold(String::new(), |mut label, it| {
-        if special(it) { write!(label, "#{};", u32::from(it)) } else { write!(label, "{it}") }.expect(WRITES);
+        match it {
+            // Controls and marks that are not seen but turn or hide what is.
+            it if special(it) && (it.is_control() || !it.is_ascii()) => label.push('\u{fffd}'),
+            it if special(it) => write!(label, "#{};", u32::from(it)).expect(WRITES),
+            it => label.push(it),
+        }
         label
     })
 }
@@ -89,6 +112,9 @@ mod tests {
         let values = vec![
             part(Some("search>get_order"), (80, 40)),
             part(Some("search>\"]; click n0"), (20, 0)),
+            part(Some("search>model>search>model"), (10, 0)),
+            part(Some(OTHER), (3, 1)),
+            part(Some("sha256:0123"), (2, 1)),
             part(None, (5, 5)),
         ];
         let found = composition(&Breakdown { dimension: Dimension::ToolPath, values });
@@ -101,11 +127,18 @@ mod tests {
             incident["edges"].as_array().unwrap().iter().map(|it| (&it["from"], &it["requests"])).collect();
         assert_eq!(
             edges,
-            [(&json!("model"), &json!(100)), (&json!("search"), &json!(20)), (&json!("search"), &json!(80))]
+            [
+                (&json!(null), &json!(110)),
+                (&json!("model"), &json!(10)),
+                (&json!("search"), &json!(20)),
+                (&json!("search"), &json!(80)),
+                (&json!("search"), &json!(10)),
+            ]
         );
+        assert_eq!((&incident["unshown"]["requests"], &incident["unshown"]["failing"]), (&json!(5), &json!(2)));
         let drawn = incident["mermaid"].as_str().unwrap();
         assert!(
-            drawn.contains("n0[\"#34;#93;#59; click n0\"]") && drawn.contains("-->|\"100, 40 % fail\"|"),
+            drawn.contains("n1[\"#34;#93;#59; click n0\"]") && drawn.contains("n0 -->|\"110, 36 % fail\"| n4"),
             "{drawn}"
         );
         assert_eq!(found["baseline"]["paths"], json!([]));

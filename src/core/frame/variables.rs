@@ -180,8 +180,12 @@ fn detail(ledger: &Ledger, variable: Variable, incident: &Tally, baseline: &Tall
         && now.value != before.value
     {
         detail.insert("diff".into(), difference(variable, &before.detail, &now.detail));
-        if variable == Variable::ToolSchemas {
-            detail.insert("schema_diff".into(), tool_changes::between(&before.detail, &now.detail));
+        // Contracts that one side does not tell of are not gone.
+        let are_told = |detail: &Json| detail["tools"].as_array().is_some_and(|tools| !tools.is_empty());
+        if variable == Variable::ToolSchemas && are_told(&before.detail) && are_told(&now.detail) {
+            let (changes, more) = tool_changes::between(&before.detail, &now.detail);
+            detail.insert("schema_diff".into(), changes);
+            detail.insert("schema_diff_more".into(), more.into());
         }
     }
     Json::Object(detail)

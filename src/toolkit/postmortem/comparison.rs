@@ -14,7 +14,7 @@ pub(super) fn comparison(frame: &Json) -> String {
     let named = frame["verdict"]["variables"].as_array().into_iter().flatten().filter_map(Json::as_str);
     let named: String = named.map(|name| by_dimension(&frame["variables"][name]["detail"]["dimensions"])).collect();
     let tools = &frame["variables"]["tool_schemas"]["detail"];
-    format!("{named}{}{}", contracts(&tools["schema_diff"]), composition(&tools["composition"]))
+    format!("{named}{}{}", contracts(tools), composition(&tools["composition"]))
 }
 
 /// A dimension that has one value on both sides tells nothing.
@@ -53,18 +53,26 @@ fn failing(requests: &Json, failing: &Json) -> String {
     }
 }
 
-fn contracts(changes: &Json) -> String {
-    let changes = changes.as_array().map_or(&[][..], Vec::as_slice);
+fn contracts(detail: &Json) -> String {
+    let changes = detail["schema_diff"].as_array().map_or(&[][..], Vec::as_slice);
     if changes.is_empty() {
         return String::new();
     }
     let header = "\nContracts of tools that changed:\n\n".to_owned();
-    changes.iter().fold(header, |mut list, change| {
+    let mut list = changes.iter().fold(header, |mut list, change| {
         let place = change["at"].as_str().filter(|at| !at.is_empty()).map_or("the tool".into(), |at| text(&at.into()));
-        let breaking = if change["breaking"] == true { "; calls that were right may fail" } else { "" };
+        let breaking = match change["breaking"].as_bool() {
+            Some(true) => "; calls that were right may fail",
+            Some(false) => "",
+            None => "; it can't be read whether calls that were right may fail",
+        };
         writeln!(list, "- {}: {place} {}{breaking}", text(&change["tool"]), text(&change["change"])).expect(WRITES);
         list
-    })
+    });
+    if let Some(more @ 1..) = detail["schema_diff_more"].as_u64() {
+        writeln!(list, "- and {more} more").expect(WRITES);
+    }
+    list
 }
 
 fn composition(graph: &Json) -> String {
