@@ -1,7 +1,7 @@
 """A support bot on loopback, instrumented with the real SDK of one dialect and exporting over real OTLP.
 
 Each line of standard input is a JSON command {"n", "feature", "prompt", "stream"}: it answers n questions (retrieve,
-ask the model, call a tool, judge the answer), flushes, and prints one JSON line {"answered", "failed", "exports"}.
+ask the model, call a tool, judge the answer; of several prompts each gets its part of the questions), flushes, and prints one JSON line {"answered", "failed", "exports"}.
 An export is {"signal", "sha256", "ok"}: the digest of the OTLP request message as the SDK encoded it, so that
 whoever sits behind the sidecar can be asked for the very same bytes. At the end of the input it shuts its SDK down
 and prints the last exports.
@@ -37,16 +37,9 @@ from opentelemetry.trace import Status, StatusCode
 PROMPTS = {
     "v7": "You are the support assistant of Acme Shop. Answer from the context only and cite it. [prompt v7]",
     "v8": "You are the support assistant of Acme Shop. Be warm and reassuring. [prompt v8]",
+    "v9": "You are the support assistant of Acme Shop. Answer in one sentence from the context and cite it. [prompt v9]",
 }
 QUESTION = "Can I return damaged goods?"
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "order_state",
-        "description": "State of an order",
-        "parameters": {"type": "object", "properties": {"order": {"type": "string"}}, "required": ["order"]},
-    },
-}
 prompt_version = ContextVar("prompt_version", default="v7")
 
 
@@ -220,7 +213,10 @@ class SupportBot:
 
     def search(self, query):
         with self.dialect.retrieval(query) as found:
-            found += get(f"{self.url}/search")["documents"]
+            result = get(f"{self.url}/search")
+            index = {"gen_ai.data_source.version": result["version"], "gen_ai.retrieval.freshness.lag": result["lag_s"]}
+            trace.get_current_span().set_attributes(index)
+            found += result["documents"]
         return found
 
     def complete(self, prompt, documents, stream):
@@ -229,7 +225,8 @@ class SupportBot:
             {"role": "system", "content": PROMPTS[prompt]},
             {"role": "user", "content": f"Context:\n{context}\n\nQuestion: {QUESTION}"},
         ]
-        request = {"model": "gpt-4o-mini", "messages": messages, "temperature": 0.2, "tools": [TOOL]}
+        tools = get(f"{self.url}/tools")["tools"]
+        request = {"model": "gpt-4o-mini", "messages": messages, "temperature": 0.2, "tools": tools}
         if not stream:
             response = self.model.chat.completions.create(**request)
             return response.choices[0].message.content, response.id
@@ -317,9 +314,11 @@ def main():
     for line in sys.stdin:
         command = json.loads(line)
         failed = 0
-        for _ in range(command.get("n", 1)):
+        prompts = command.get("prompt", "v7")
+        prompts = [prompts] if isinstance(prompts, str) else prompts
+        for n in range(command.get("n", 1)):
             try:
-                bot.answer(command.get("feature", "support"), command.get("prompt", "v7"), command.get("stream", False))
+                bot.answer(command.get("feature", "support"), prompts[n % len(prompts)], command.get("stream", False))
             except (openai.OpenAIError, OSError):
                 failed += 1
         for provider in providers:

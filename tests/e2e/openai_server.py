@@ -1,7 +1,7 @@
 """A model provider on loopback: the OpenAI API with faults that can be switched on and off.
 
-Speaks chat completions (plain and streamed), embeddings, and the two back ends an application has beside its
-model: GET /search (the index) and GET /orders/ID (a tool). Standard library only.
+Speaks chat completions (plain and streamed), embeddings, and the back ends an application has beside its model:
+GET /search (the index), GET /tools (the tools on offer) and GET /orders/ID (a tool). Standard library only.
 
 PUT /faults with a JSON object replaces all faults; {} is health:
   bad_prompt    answer badly when the system prompt contains this text
@@ -10,11 +10,15 @@ PUT /faults with a JSON object replaces all faults; {} is health:
   refuse        refuse every question
   empty_index   /search finds nothing
   broken_tool   /orders answers 503
+  swapped_model this share of answers is another model's behind the same name, most of them bad
+  stale_index   this share of searches is answered from an old index; most answers from it are bad
+  tight_schema  this share of offers has a tool whose argument must have a form it did not; most answers are bad
 
 Prints one JSON line {"event": "ready", "url": ...} and serves until its standard input ends.
 """
 
 import json
+import random
 import sys
 import threading
 import time
@@ -27,7 +31,12 @@ DOCUMENTS = [
     {"id": "doc-1", "score": 0.91, "content": "Damaged goods can be returned within 30 days."},
     {"id": "doc-2", "score": 0.74, "content": "Refunds are paid to the original payment method."},
 ]
+OLD_DOCUMENTS = [{"id": "doc-1", "score": 0.9, "content": "Damaged goods can be returned within 90 days."}]
+ORDER = {"type": "string"}
+# What a fault of a share does not spoil, and what goes wrong without one.
+LUCKY, UNLUCKY = 0.3, 0.03
 CHUNK = "chat.completion.chunk"
+chance = random.Random(7)
 
 
 def system_prompt(messages):
@@ -44,7 +53,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path.startswith("/search"):
-            self.reply(200, {"index": "kb", "version": "2026-11-20", "documents": self.documents()})
+            self.reply(200, self.search())
+        elif self.path == "/tools":
+            order = {**ORDER, "pattern": "^[0-9]+$"} if self.strikes("tight_schema") else ORDER
+            parameters = {"type": "object", "properties": {"order": order}, "required": ["order"]}
+            function = {"name": "order_state", "description": "State of an order", "parameters": parameters}
+            self.reply(200, {"tools": [{"type": "function", "function": function}]})
         elif self.path.startswith("/orders/") and not self.faults.get("broken_tool"):
             self.reply(200, {"order": self.path.rsplit("/", 1)[1], "state": "delivered"})
         else:
@@ -61,21 +75,36 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.reply(404, {"error": {"message": "no such path"}})
 
-    def documents(self):
-        return [] if self.faults.get("empty_index") else DOCUMENTS
+    def strikes(self, fault):
+        return chance.random() < self.faults.get(fault, 0)
+
+    def search(self):
+        if self.strikes("stale_index"):
+            return {"index": "kb", "version": "2026-10-02", "lag_s": 4_400_000, "documents": OLD_DOCUMENTS}
+        documents = [] if self.faults.get("empty_index") else DOCUMENTS
+        return {"index": "kb", "version": "2026-11-20", "lag_s": 600, "documents": documents}
+
+    def is_bad(self, request, is_swapped):
+        bad = self.faults.get("bad_prompt")
+        if bad and bad in system_prompt(request["messages"]):
+            return True
+        spoiled = is_swapped or OLD_DOCUMENTS[0]["content"] in str(request["messages"]) or "pattern" in str(request.get("tools"))
+        shares = ("swapped_model", "stale_index", "tight_schema")
+        is_rated = any(self.faults.get(fault) is not None for fault in shares)
+        return is_rated and chance.random() < (1 - LUCKY if spoiled else UNLUCKY)
 
     def chat(self, request):
         time.sleep(self.faults.get("delay_s", 0))
         if status := self.faults.get("status"):
             error = {"message": "injected fault", "type": "injected", "code": str(status)}
             return self.reply(status, {"error": error})
-        bad = self.faults.get("bad_prompt")
-        text = BAD if bad and bad in system_prompt(request["messages"]) else GOOD
+        is_swapped = self.strikes("swapped_model")
+        text = BAD if self.is_bad(request, is_swapped) else GOOD
         text = REFUSAL if self.faults.get("refuse") else text
         answer = {
             "id": f"chatcmpl-{time.monotonic_ns():x}",
             "created": int(time.time()),
-            "model": f"{request['model']}-2024-07-18",
+            "model": f"{request['model']}-{'2026-11-19' if is_swapped else '2024-07-18'}",
         }
         usage = {"prompt_tokens": 68, "completion_tokens": 13, "total_tokens": 81}
         if request.get("stream"):

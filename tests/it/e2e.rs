@@ -7,6 +7,7 @@ pub(crate) mod process;
 pub(crate) mod real;
 
 mod application;
+mod causes;
 mod classes;
 mod crash;
 mod dialects;

@@ -36,7 +36,12 @@ impl App {
 
     /// Answers `n` questions with a prompt, streaming if it is the order desk, and adds its exports to `sent`.
     pub(crate) fn answer(&mut self, prompt: &str, n: usize, sent: &mut Messages) {
-        let command = json!({"n": n, "feature": self.feature, "prompt": prompt, "stream": self.feature == "orders"});
+        self.answer_each(&[prompt], n, sent);
+    }
+
+    /// The same, each prompt having its part of the questions.
+    pub(crate) fn answer_each(&mut self, prompts: &[&str], n: usize, sent: &mut Messages) {
+        let command = json!({"n": n, "feature": self.feature, "prompt": prompts, "stream": self.feature == "orders"});
         let answer = self.process.ask(&command.to_string());
         assert_eq!(answer["failed"], 0, "the provider answers: {answer}");
         note_exports(sent, &answer);
