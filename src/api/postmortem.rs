@@ -11,7 +11,7 @@ use super::Api;
 use super::dto;
 use super::incidents::{stored, visible};
 use super::problem::Problem;
-use crate::toolkit::postmortem::{render, timeline};
+use crate::toolkit::postmortem::{Edition, Fired, facts, render, timeline};
 
 /// `GET /api/v1/incidents/{id}/postmortem`: Markdown, or the data behind it for who accepts only JSON.
 pub(super) async fn show(
@@ -24,15 +24,20 @@ pub(super) async fn show(
         .map_err(|error| Problem::unavailable(format!("the frame is no JSON: {error}")))?;
     let view = api.sources.engine.view();
     let incident = visible(&view).find(|it| it.id == id);
-    let timeline = timeline(&frame, incident);
+    let others = visible(&view).filter_map(|it| {
+        let at = it.fired_at.to_string();
+        Fired { id: &it.id, feature: &it.feature, alert: &it.alertname, at: &at }.beside(&frame)
+    });
+    let timeline = timeline(&frame, incident, others.collect());
     let vary = [(VARY, "accept")];
     if wants_json(&headers) {
         let incident = incident.map(|it| dto::Incident::new(it, &api.base_url));
-        let data = json!({ "incident": incident, "timeline": timeline, "frame": frame });
+        let facts = facts(&frame, &timeline);
+        let data = json!({ "incident": incident, "timeline": timeline, "facts": facts, "frame": frame });
         return Ok((vary, Json(data)).into_response());
     }
     let markdown = [(CONTENT_TYPE, "text/markdown; charset=utf-8")];
-    Ok((vary, markdown, render(&frame, &timeline)).into_response())
+    Ok((vary, markdown, render(&frame, &timeline, Edition::Internal)).into_response())
 }
 
 fn wants_json(headers: &HeaderMap) -> bool {

@@ -8,12 +8,13 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::output::{Format, complain, print_json, print_table, say};
-use super::{client, explain};
+use super::{client, explain, postmortem};
 use crate::core::signal::Signal;
 use crate::evidence::Reader;
 use crate::toolkit::difference::{self, Side};
+use crate::toolkit::postmortem::{Entry, Fired, timeline};
 use crate::toolkit::recompute::{self, Figure};
-use crate::toolkit::{postmortem, text};
+use crate::toolkit::text;
 
 /// Frames that `list` shows.
 const LISTED_MAX: usize = 1000;
@@ -28,7 +29,7 @@ pub(super) enum Args {
     /// Compare the frames of two incidents variable by variable, or an incident with its own baseline
     Diff(DiffArgs),
     /// Print the postmortem of an incident, as far as evidence can write it, as Markdown
-    Postmortem(OneArgs),
+    Postmortem(postmortem::PageArgs),
     /// Write the auditor's bundle of an incident: its frame, the proof, and how to check them without us
     Bundle(BundleArgs),
 }
@@ -99,7 +100,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Args::Diff(args) => diff(args),
-        Args::Postmortem(OneArgs { id, place }) => postmortem(id, place),
+        Args::Postmortem(args) => postmortem::page(args),
         Args::Bundle(args) => bundle(args),
     }
 }
@@ -201,23 +202,6 @@ fn diff(DiffArgs { one: OneArgs { id, place }, other, now }: &DiffArgs) -> anyho
     Ok(ExitCode::SUCCESS)
 }
 
-fn postmortem(id: &str, place: &Where) -> anyhow::Result<ExitCode> {
-    let page = match &place.url {
-        Some(_) if place.format != Format::Json => place.get(&format!("{id}/postmortem"), |_| Ok(None::<Vec<u8>>))?,
-        _ => {
-            let frame = place.document(id)?;
-            let timeline = postmortem::timeline(&frame, None);
-            if place.format == Format::Json {
-                print_json(&json!({ "timeline": timeline, "frame": frame }))?;
-                return Ok(ExitCode::SUCCESS);
-            }
-            postmortem::render(&frame, &timeline).into_bytes()
-        }
-    };
-    std::io::stdout().write_all(&page)?;
-    Ok(ExitCode::SUCCESS)
-}
-
 fn bundle(args: &BundleArgs) -> anyhow::Result<ExitCode> {
     let BundleArgs { one: OneArgs { id, place }, output } = args;
     let bytes = place.get(&format!("{id}/bundle"), |log| log.bundle(id))?;
@@ -232,6 +216,33 @@ fn bundle(args: &BundleArgs) -> anyhow::Result<ExitCode> {
         Format::Table | Format::Markdown => say(path.display())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl OneArgs {
+    pub(super) fn format(&self) -> Format {
+        self.place.format
+    }
+
+    /// The frame, and what is known of the course of things around it.
+    pub(super) fn course(&self) -> anyhow::Result<(Value, Vec<Entry>)> {
+        let Self { id, place } = self;
+        let Some(url) = &place.url else {
+            let frame = place.document(id)?;
+            let newest = place.log()?.newest(LISTED_MAX)?;
+            let others = newest.iter().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok());
+            let others = others.filter_map(|other: Value| Fired::of(&other)?.beside(&frame)).collect();
+            let timeline = timeline(&frame, None, others);
+            return Ok((frame, timeline));
+        };
+        let url = format!("{}/api/v1/incidents/{id}/postmortem", url.trim_end_matches('/'));
+        let mut headers = place.headers.clone();
+        headers.push(("accept".to_owned(), "application/json".to_owned()));
+        let mut answer: Value =
+            serde_json::from_slice(&client::get(&url, &headers)?).context("the sidecar's answer is no JSON")?;
+        let timeline =
+            serde_json::from_value(answer["timeline"].take()).context("the sidecar's answer has no timeline")?;
+        Ok((answer["frame"].take(), timeline))
+    }
 }
 
 impl Where {

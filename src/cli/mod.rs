@@ -13,6 +13,7 @@ mod explain;
 mod incident;
 mod inspect;
 mod output;
+mod postmortem;
 pub mod print_config;
 mod progress;
 mod record;
@@ -75,6 +76,9 @@ enum Command {
     /// List incidents, show their frames, write their bundles
     #[command(subcommand)]
     Incident(incident::Args),
+    /// Read a postmortem as its reviewer would
+    #[command(subcommand)]
+    Postmortem(postmortem::Args),
     /// Verify a bundle or a store directory offline
     Verify(verify::Args),
     /// The evidence log: its key and health, erasure, pruning, rotation of keys
@@ -100,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Drill(args) => drill::run(&args),
         Command::Triage(args) => triage::run(&args),
         Command::Incident(args) => incident::run(&args),
+        Command::Postmortem(args) => postmortem::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Evidence(args) => evidence::run(&args),
     };

@@ -14,7 +14,7 @@ pub use scenario::Scenario;
 use crate::core::time::UnixNanos;
 use crate::engine::view::{AlertState, FrameState, Incident};
 use crate::evidence;
-use crate::toolkit::postmortem;
+use crate::toolkit::postmortem::{self, Edition};
 use crate::toolkit::traffic::Exchange;
 use rig::Rig;
 
@@ -98,7 +98,10 @@ pub fn run(scenario: Scenario, dir: &Path, now: UnixNanos, mut report: impl FnMu
     say("recovery", rig.now(), "System status: RECOVERED \u{2713}".to_owned());
 
     let postmortem = dir.join("postmortem.md");
-    std::fs::write(&postmortem, postmortem::render(rig.frame(&incident.id)?, &rig.timeline))
+    let frame = rig.frame(&incident.id)?;
+    let incident = rig.view().incidents.iter().find(|it| it.id == incident.id).cloned();
+    let timeline = postmortem::timeline(frame, incident.as_deref(), rig.timeline.clone());
+    std::fs::write(&postmortem, postmortem::render(frame, &timeline, Edition::Internal))
         .context("writing the postmortem")?;
     say("postmortem", rig.now(), postmortem.display().to_string());
     let frames = rig.frames.iter().filter_map(|frame| frame["id"].as_str().map(str::to_owned)).collect();

@@ -21,6 +21,7 @@ mod http_api;
 mod inspect;
 mod ofrep;
 mod otlp;
+mod postmortem;
 mod providers;
 mod receiver;
 mod record;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-use super::{fenced, text};
+use super::page::fenced;
+use crate::toolkit::text::markdown;
 
 const WRITES: &str = "writing to a String cannot fail";
 
@@ -84,4 +85,13 @@ fn composition(graph: &Json) -> String {
         }
     }
     drawn
+}
+
+/// A value in a sentence or a cell. Much of it is text from telemetry.
+fn text(value: &Json) -> String {
+    match value {
+        Json::Null => "-".into(),
+        Json::String(text) => markdown(text),
+        other => markdown(&other.to_string()),
+    }
 }

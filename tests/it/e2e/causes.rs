@@ -12,7 +12,7 @@ use super::sidecar::{Settings, Sidecar};
 use super::{eventually, http};
 
 const RULES: &str = "    - { name: LLMQualityDegradation, class: QUALITY_DEGRADATION, severity: SEV-2, signal: quality, direction: below,
-        limit: { fixed: 0.85 }, window: 30s, for: 0s, samples_min: 140, summary: Answers got worse. }";
+        limit: { fixed: 0.9 }, window: 60s, for: 0s, samples_min: 140, summary: Answers got worse. }";
 /// Requests before a fault and with it.
 const REQUESTS: usize = 160;
 
@@ -55,7 +55,7 @@ async fn the_frame_names_what_moved_and_not_the_innocent_prompt() {
         traces_to: String::new(),
         alertmanager: format!("http://{}", free_address()),
         rules: RULES,
-        windows: "{ slot: 1s, short: 10s, long: 60s, baseline: 60s }",
+        windows: "{ slot: 1s, short: 10s, long: 120s, baseline: 60s }",
         addresses: std::array::from_fn(|_| "127.0.0.1:0".to_owned()),
     };
     let sidecar = Sidecar::start(&settings, dir.path());
@@ -82,7 +82,11 @@ async fn the_frame_names_what_moved_and_not_the_innocent_prompt() {
         it.app.answer_each(&["v7", "v9"], REQUESTS, &mut sent);
     }
     for it in &mut features {
-        let frame = frame(&sidecar, it.fault).await;
+        let frame = eventually(&format!("{} has a frame", it.fault), async || {
+            it.app.answer_each(&["v7", "v9"], 4, &mut sent);
+            frame(&sidecar, it.fault).await
+        })
+        .await;
         let (verdict, suspects) = (&frame["verdict"], &frame["suspects"]);
         assert_eq!(verdict["answer"], "one", "{}: {verdict} {suspects}", it.fault);
         assert_eq!(verdict["variables"], json!([it.variable]), "{}: {verdict} {suspects}", it.fault);
@@ -90,7 +94,7 @@ async fn the_frame_names_what_moved_and_not_the_innocent_prompt() {
         let prompt = suspects.as_array().into_iter().flatten().find(|it| it["variable"] == "prompt_revision");
         assert!(prompt.is_none_or(|it| it["verdict"] == "moved_innocent"), "{}: {suspects}", it.fault);
     }
-    let contract = &frame(&sidecar, "tight_schema").await["variables"]["tool_schemas"]["detail"];
+    let contract = &frame(&sidecar, "tight_schema").await.expect("it has one")["variables"]["tool_schemas"]["detail"];
     assert!(contract["dimensions"]["tool_schema"].as_array().is_some_and(|it| it.len() == 2), "{contract}");
 }
 
@@ -105,12 +109,11 @@ async fn is_learned(sidecar: &Sidecar, feature: &str) -> Result<(), String> {
     if signals.iter().any(is_good) { Ok(()) } else { Err(found.to_string()) }
 }
 
-async fn frame(sidecar: &Sidecar, feature: &str) -> Value {
-    let incident = eventually(&format!("{feature} has a frame"), async || {
-        let incident = sidecar.find("incidents", &[("feature", feature)]).await?;
-        if incident["frame"]["state"] == "committed" { Ok(incident) } else { Err(incident.to_string()) }
-    })
-    .await;
-    let id = incident["id"].as_str().expect("an id");
-    http::get_json(&sidecar.url(&format!("/api/v1/incidents/{id}/frame"))).await.expect("the frame is served")
+async fn frame(sidecar: &Sidecar, feature: &str) -> Result<Value, String> {
+    let incident = sidecar.find("incidents", &[("feature", feature)]).await?;
+    if incident["frame"]["state"] != "committed" {
+        return Err(incident.to_string());
+    }
+    let id = incident["id"].as_str().ok_or("no id")?;
+    http::get_json(&sidecar.url(&format!("/api/v1/incidents/{id}/frame"))).await
 }

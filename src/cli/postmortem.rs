@@ -1,0 +1,96 @@
+//! `freezeframe incident postmortem`: the page of an incident; `freezeframe postmortem check`: what a reviewer would object
+//! to in one.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::incident::OneArgs;
+use super::output::{Format, complain, print_json, print_table};
+use crate::engine::clock;
+use crate::toolkit::postmortem::{self, Edition};
+
+/// Bytes of a page or of a template at most.
+const PAGE_BYTES_MAX: u64 = 4 << 20;
+
+/// Arguments of `incident postmortem`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct PageArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// The abridged page for customers
+    #[arg(long, conflicts_with = "template")]
+    external: bool,
+    /// A template of your own (Jinja2 over the facts that --format json prints)
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// Print the built-in template and stop
+    #[arg(long, conflicts_with = "template")]
+    print_template: bool,
+}
+
+/// What to do with a page.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(super) enum Args {
+    /// Name open questions, blame, people, missing owners, due dates and evaluation cases, and deadlines that have passed
+    Check(CheckArgs),
+}
+
+/// Arguments of `postmortem check`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    /// The page, Markdown; `-` for standard input
+    page: PathBuf,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn page(args: &PageArgs) -> anyhow::Result<ExitCode> {
+    let edition = if args.external { Edition::External } else { Edition::Internal };
+    let mut out = std::io::stdout();
+    if args.print_template {
+        out.write_all(edition.template().as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (frame, timeline) = args.one.course()?;
+    let facts = postmortem::facts(&frame, &timeline);
+    if args.one.format() == Format::Json {
+        print_json(&json!({ "timeline": timeline, "facts": facts, "frame": frame }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let page = match &args.template {
+        Some(file) => postmortem::render_with(&read(file)?, &facts)?,
+        None => postmortem::render(&frame, &timeline, edition),
+    };
+    out.write_all(page.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn run(Args::Check(CheckArgs { page, format }): &Args) -> anyhow::Result<ExitCode> {
+    let found = postmortem::check(&read(page)?, clock::now());
+    if *format == Format::Json {
+        print_json(&json!(found))?;
+    } else if found.is_empty() {
+        complain("nothing to object to");
+    } else {
+        let line = |line: Option<usize>| line.map_or_else(|| "-".to_owned(), |it| it.to_string());
+        let rows = found.iter().map(|it| vec![line(it.line), it.rule.to_owned(), it.text.clone()]);
+        print_table(*format, &["line", "rule", "what"], rows)?;
+    }
+    Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let read =
+        |mut from: Box<dyn std::io::Read>, text: &mut String| from.by_ref().take(PAGE_BYTES_MAX).read_to_string(text);
+    match path == Path::new("-") {
+        true => read(Box::new(std::io::stdin()), &mut text),
+        false => std::fs::File::open(path).and_then(|file| read(Box::new(file), &mut text)),
+    }
+    .with_context(|| format!("reading {}", path.display()))?;
+    Ok(text)
+}

@@ -1,0 +1,77 @@
+//! Pages: templates (minijinja, the syntax of Jinja2) over the facts. Whatever a template prints is escaped for Markdown,
+//! unless it says `safe`.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior};
+use serde_json::Value as Json;
+
+use crate::toolkit::text::{line, lines, markdown};
+
+/// A built-in page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edition {
+    /// Everything, for the team.
+    Internal,
+    /// Abridged, for customers: what happened, who was affected, what was done, what follows.
+    External,
+}
+
+impl Edition {
+    /// Its template.
+    #[must_use]
+    pub const fn template(self) -> &'static str {
+        match self {
+            Self::Internal => include_str!("internal.md.j2"),
+            Self::External => include_str!("external.md.j2"),
+        }
+    }
+}
+
+/// A template that can't be rendered: what is wrong, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("the template: {0:#}")]
+pub struct TemplateError(#[from] Error);
+
+/// Renders a template over the [`facts`](super::facts).
+///
+/// # Errors
+/// What the template asks for and the facts don't have, or what is not Jinja.
+pub fn render_with(template: &str, facts: &Json) -> Result<String, TemplateError> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment
+        .set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
+    environment.set_auto_escape_callback(|_| AutoEscape::Custom("markdown".into()));
+    environment.set_formatter(escaped);
+    environment.add_filter("code", |value: &Value| safe(&code(value)));
+    environment.add_filter("fenced", |value: &str, language: &str| safe(&fenced(language, value)));
+    environment.add_function("ask", |question: &str| safe(&format!("**Question:** {}", markdown(question))));
+    Ok(environment.render_str(template, Value::from(Serde(facts)))?)
+}
+
+fn escaped(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    use std::fmt::Write as _;
+    if value.is_none() {
+        return Ok(out.write_char('-')?);
+    }
+    let text = value.to_string();
+    Ok(out.write_str(&if value.is_safe() { text } else { markdown(&text) })?)
+}
+
+fn safe(text: &str) -> Value {
+    Value::from_safe_string(text.to_owned())
+}
+
+/// Between backticks, where nothing can be escaped.
+fn code(value: &Value) -> String {
+    let text = if value.is_none() { "-".to_owned() } else { value.to_string() };
+    format!("`{}`", line(&text).replace(['`', '|', '\\'], "'"))
+}
+
+/// A fence longer than any run of backticks in `text`.
+pub(super) fn fenced(language: &str, text: &str) -> String {
+    let longest = text.split(|it| it != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}{language}\n{}\n{fence}\n", lines(text.trim_end()))
+}

@@ -1,0 +1,146 @@
+use serde_json::json;
+
+use super::*;
+use crate::core::time::UnixNanos;
+
+/// What is left of a line without its escaped characters.
+fn without_escaped(line: &str) -> String {
+    let mut chars = line.chars();
+    std::iter::from_fn(|| {
+        loop {
+            match chars.next()? {
+                '\\' => drop(chars.next()),
+                it => return Some(it),
+            }
+        }
+    })
+    .collect()
+}
+
+const HOSTILE: &str = "a|b` <img src=x> [x](https://x)\n# h\u{1b}[2J\u{202e}=1+1 {{ 7*7 }}";
+
+fn hostile() -> Json {
+    json!({
+        "id": HOSTILE, "origin": HOSTILE, "seq": 1, "feature": HOSTILE, "captured_at": "2026-11-22T02:19:00.000Z",
+        "windows": { "incident": { "from": "2026-11-22T02:17:00.000Z", "to": HOSTILE, "requests": 9 } },
+        "alert": {
+            "name": HOSTILE, "class": "QUALITY_DEGRADATION", "severity": "SEV-1", "signal": "quality", "value": 0.5,
+            "patterns": ["judge_induced_false_negative", "retrieval_staleness", HOSTILE],
+        },
+        "verdict": { "answer": "one", "evidence": HOSTILE, "variables": ["prompt_revision"], "value": HOSTILE },
+        "suspects": [{ "variable": HOSTILE, "value": HOSTILE, "verdict": HOSTILE, "incident_share": 0.5 }],
+        "breakers": { HOSTILE: HOSTILE },
+        "changes": [{ "at": "2026-11-22T02:16:00.000Z", "change": "first_seen", "variable": HOSTILE, "value": HOSTILE, "share_before": 0, "share_after": 1 }],
+        "completeness_gaps": [{ "field": HOSTILE, "remedy": HOSTILE }],
+        "variables": {
+            HOSTILE: { "state": "missing", "reason": HOSTILE, "incident": [{ "value": HOSTILE, "share": 1.0 }] },
+            "prompt_revision": { "state": "captured", "detail": {
+                "diff": "```\n</pre>\u{1b}[2J\n",
+                "dimensions": { HOSTILE: [
+                    { "value": HOSTILE, "incident": { "requests": 4, "failing": 1 }, "baseline": { "requests": 0 } },
+                    { "value": null, "incident": {}, "baseline": {} },
+                ] },
+            } },
+            "model_route": { "detail": { "incident": { "calls": [{
+                "provider": HOSTILE, "requested": HOSTILE, "served": HOSTILE, "route": HOSTILE, "temperature": 0.1, "top_p": null, "max_tokens": null,
+            }] } } },
+            "judge": { "detail": { "incident": { "judges": [{ "metric": HOSTILE, "calibrated_at": HOSTILE }] }, "signed_off": [{ "release": HOSTILE, "name": HOSTILE }] } },
+            "tool_schemas": { "detail": { "schema_diff": [{ "tool": HOSTILE, "at": HOSTILE, "change": HOSTILE }] } },
+        },
+        "samples": { "failing": [{
+            "trace_id": HOSTILE, "user_query": HOSTILE, "response": HOSTILE, "diagnosis": { "line": HOSTILE },
+            "error": { "type": HOSTILE }, "evaluations": [{ "metric": HOSTILE, "passed": false }],
+        }] },
+    })
+}
+
+/// Proves that what telemetry says is shown and not obeyed, wherever it stands, in either edition.
+#[test]
+fn telemetry_is_only_text() {
+    let frame = hostile();
+    for edition in [Edition::Internal, Edition::External] {
+        let page = render(&frame, &timeline(&frame, None, Vec::new()), edition);
+        let page = match page.split_once("\n````diff\n") {
+            Some((before, rest)) => {
+                let (diff, after) = rest.split_once("\n````\n").unwrap();
+                assert_eq!(diff, "```\n</pre>\u{241b}[2J");
+                format!("{before}\n{after}")
+            }
+            None => page,
+        };
+        assert!(!page.contains("49"), "{page}");
+        for line in page.lines() {
+            let line = without_escaped(line);
+            // Between backticks nothing is markup.
+            let is_code = line.contains("`a");
+            assert!(is_code || line.starts_with('#') || !line.contains("# "), "{line}");
+            assert!(is_code || !line.contains('<') && !line.contains("://"), "{line}");
+            assert!(!line.contains('\u{1b}'), "{line}");
+        }
+        let mut columns = None;
+        for line in page.lines() {
+            let bars = without_escaped(line).matches('|').count();
+            let expected =
+                if line.starts_with('|') { *columns.get_or_insert(bars) } else { columns.take().map_or(0, |_| 0) };
+            assert!(bars == expected || line.contains("`a"), "{line}");
+        }
+    }
+}
+
+/// Proves that a page is whole whatever a frame lacks: no section is empty, nothing is made up.
+#[test]
+fn a_frame_that_lacks_everything_makes_a_page() {
+    for edition in [Edition::Internal, Edition::External] {
+        for frame in [json!({}), json!({ "samples": {}, "alert": { "class": "COST_SPIKE" }, "variables": null })] {
+            let page = render(&frame, &timeline(&frame, None, Vec::new()), edition);
+            assert!(page.starts_with("# ") && page.matches("\n## ").count() >= 4, "{page}");
+            assert!(!page.contains("null") && !page.contains("undefined"), "{page}");
+        }
+    }
+}
+
+/// Proves what the template of a team can say, and that a mistake in it is named.
+#[test]
+fn a_template_of_ones_own() {
+    let facts = facts(&hostile(), &[]);
+    assert_eq!(render_with("{{ incident.severity }}: {{ actions|length > 4 }}", &facts).unwrap(), "SEV-1: True");
+    for mistake in ["{{ incident.sevrity }}", "{% for %}", "{{ nobody() }}"] {
+        assert!(render_with(mistake, &facts).is_err(), "{mistake}");
+    }
+}
+
+/// Proves that a page as it comes has questions left and nothing else to object to, and that each objection is found.
+#[test]
+fn the_reviewer_objects() {
+    let mut frame = hostile();
+    frame["alert"]["name"] = "LLMQualityDegradation".into();
+    let others: Vec<Entry> =
+        (0..8).map(|n| Entry { at: format!("2026-11-22T02:18:0{n}.000Z"), line: "again".into() }).collect();
+    let page = render(&frame, &timeline(&frame, None, others), Edition::Internal);
+    let soon = UnixNanos::parse("2026-11-23T02:19:00.000Z").unwrap();
+    let rules = |page: &str, now| -> Vec<&str> {
+        let mut rules: Vec<&str> = check(page, now).iter().map(|it| it.rule).collect();
+        rules.dedup();
+        rules
+    };
+    assert_eq!(rules(&page, soon), ["question_open"]);
+    let late = UnixNanos::parse("2026-11-25T02:19:01.000Z").unwrap();
+    assert_eq!(rules(&page, late), ["question_open", "overdue"]);
+    let answered = page.replace("**Question:**", "Answered:");
+    assert_eq!(check(&answered, late), []);
+    for (from, to, rule) in [
+        ("## Summary", "## Abstract", "section_missing"),
+        ("| ML Engineer |", "| Jane Roe |", "person_named"),
+        ("| ML Engineer |", "|  |", "owner_missing"),
+        ("| P1 |", "| TBD |", "priority_missing"),
+        ("regression", "other", "eval_case_missing"),
+        ("again", "@jane pushed it", "person_named"),
+        ("again", "This was human error", "blame"),
+        ("again", "John Doe deployed v41", "person_named"),
+        ("## Timeline", "## Timeline\n\n## Also", "timeline_short"),
+        ("## Prevention: action items", "## Prevention: action items\n\n## Also", "actions_few"),
+    ] {
+        let page = answered.replace(from, to);
+        assert!(check(&page, soon).iter().any(|it| it.rule == rule), "{rule}: {:?}", check(&page, soon));
+    }
+}

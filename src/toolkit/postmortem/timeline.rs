@@ -1,0 +1,115 @@
+//! What is known of the course of things, in order of time.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::engine::view::Incident;
+
+/// One line of the timeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// RFC 3339.
+    pub at: String,
+    /// What happened.
+    pub line: String,
+}
+
+/// What frame and incident know of the course of things, and `others` besides, in order of time. Without the incident,
+/// which leaves memory before its frame leaves the log, the frame's part ends with the capture.
+#[must_use]
+pub fn timeline(frame: &Json, incident: Option<&Incident>, others: Vec<Entry>) -> Vec<Entry> {
+    let windows = &frame["windows"];
+    let mut entries: Vec<Entry> = [
+        (&windows["baseline"]["from"], "The last-good baseline begins".to_owned()),
+        (&windows["incident"]["from"], "Trouble begins, by the signal's own history".to_owned()),
+        (&frame["alert"]["starts_at"], "The alert's condition begins to hold".to_owned()),
+        (&frame["captured_at"], format!("The alert fires and the frame is frozen as leaf {}", frame["seq"])),
+    ]
+    .into_iter()
+    .filter_map(|(at, line)| entry(at, line))
+    .collect();
+    entries.extend(samples(frame));
+    for (feature, class, transition) in incident.into_iter().flat_map(|it| &it.breaker_actions) {
+        let (from, to, reason) = (transition.from.as_str(), transition.to.as_str(), transition.reason.as_str());
+        let line = format!("Breaker {} of {feature}: {from} to {to} ({reason})", class.as_str());
+        entries.push(Entry { at: transition.at.to_string(), line });
+    }
+    entries.extend(frame["changes"].as_array().into_iter().flatten().filter_map(change));
+    entries.extend(others);
+    let resolved = incident.and_then(|it| it.resolved_at).map(|at| at.to_string());
+    entries.extend(resolved.map(|at| Entry { at, line: "The alert resolves".to_owned() }));
+    // RFC 3339 in UTC and at one precision sorts as text.
+    entries.sort_by(|a, b| (&a.at, &a.line).cmp(&(&b.at, &b.line)));
+    entries.dedup();
+    if let Some(last) = entries.last_mut().filter(|_| incident.is_none_or(|it| it.recalled)) {
+        last.line.push_str(" (what followed is not known here: the sidecar restarted, or the incident is too old)");
+    }
+    entries
+}
+
+/// An alert beside that of `frame`.
+#[derive(Clone, Copy, Debug)]
+pub struct Fired<'a> {
+    /// Id of its incident.
+    pub id: &'a str,
+    /// Its feature.
+    pub feature: &'a str,
+    /// Its name.
+    pub alert: &'a str,
+    /// When it fired, RFC 3339.
+    pub at: &'a str,
+}
+
+impl<'a> Fired<'a> {
+    /// What a frame says of it.
+    #[must_use]
+    pub fn of(frame: &'a Json) -> Option<Self> {
+        let (id, feature) = (frame["id"].as_str()?, frame["feature"].as_str()?);
+        Some(Self { id, feature, alert: frame["alert"]["name"].as_str()?, at: frame["captured_at"].as_str()? })
+    }
+
+    /// The entry it is in the timeline of `frame`; `None` for one of another feature, or of another trouble.
+    #[must_use]
+    pub fn beside(self, frame: &Json) -> Option<Entry> {
+        let Self { id, feature, alert, at } = self;
+        let is_ours = frame["feature"] == feature || feature == "_all";
+        let (from, until) = (frame["windows"]["incident"]["from"].as_str()?, frame["captured_at"].as_str()?);
+        let is_of_it = is_ours && frame["id"] != id && at >= from && at <= until;
+        is_of_it.then(|| Entry { at: at.to_owned(), line: format!("{alert} fires on {feature} (incident {id})") })
+    }
+}
+
+fn entry(at: &Json, line: String) -> Option<Entry> {
+    at.as_str().map(|at| Entry { at: at.to_owned(), line })
+}
+
+/// The first and the last of the failing samples, and the last one that was well.
+fn samples(frame: &Json) -> Vec<Entry> {
+    let times = |kind: &str| {
+        let samples = frame["samples"][kind].as_array().into_iter().flatten();
+        let mut times: Vec<(String, String)> = samples
+            .filter_map(|it| Some((it["started_at"].as_str()?.to_owned(), it["trace_id"].as_str()?.to_owned())))
+            .collect();
+        times.sort();
+        times
+    };
+    let (failing, healthy) = (times("failing"), times("healthy"));
+    let told = |it: Option<&(String, String)>, what: &str| {
+        it.map(|(at, trace)| Entry { at: at.clone(), line: format!("{what}: trace {trace}") })
+    };
+    let first = told(failing.first(), "The first request begins that fails, of those kept");
+    let last = told(failing.last().filter(|_| failing.len() > 1), "The last request begins that fails, of those kept");
+    let well = told(healthy.last(), "The last request begins that is well, of those kept");
+    [first, last, well].into_iter().flatten().collect()
+}
+
+/// A line of the journal: `prompt_revision prompt@v41 first seen, 0 to 100 % of requests in 240 s`.
+fn change(change: &Json) -> Option<Entry> {
+    let text = |name: &str| change[name].as_str();
+    let percent = |name: &str| change[name].as_f64().map(|share| format!("{:.0}", share * 100.0));
+    let what = if text("change")? == "first_seen" { "first seen" } else { "last seen" };
+    let took = change["took_s"].as_f64().map_or_else(String::new, |seconds| format!(" in {seconds:.0} s"));
+    let shares = format!("{} to {} % of requests", percent("share_before")?, percent("share_after")?);
+    let line = format!("{} {} {what}, {shares}{took}", text("variable")?, text("value")?);
+    Some(Entry { at: text("at")?.to_owned(), line })
+}
