@@ -41,6 +41,7 @@ fn main() {
     let incidents: u64 = argument.unwrap_or(if is_test { Cause::ALL.len() as u64 } else { 760 });
     table("hard", Mode::Hard, incidents);
     table("easy", Mode::Easy, incidents / 4);
+    at_alert(incidents / 4);
     twins(incidents / 4);
     nulls(incidents / 2);
     timing::print(if is_test { 2 } else { 200 });
@@ -66,6 +67,20 @@ fn table(name: &str, mode: Mode, incidents: u64) {
     println!("\n## By cause\n\n{}", Score::HEADER);
     causes.iter().for_each(|(cause, score)| println!("| {cause:?} {score}"));
     println!("\nCalibration error: {:.3}\n", methods[OURS].calibration_error());
+}
+
+/// The same hard incidents through `backtest`: what the first alert froze, which has only what came before it.
+fn at_alert(incidents: u64) {
+    let (mut score, mut alerts) = (Score::default(), 0);
+    for (seed, cause) in (1..=incidents).zip(Cause::ALL.into_iter().cycle()) {
+        let incident = incident(seed, cause, Mode::Hard, REQUESTS);
+        if let Some(asked) = Asked::at_alert(&incident) {
+            alerts += 1;
+            score.add(cause, &incident, &Answered::of(&asked, &incident));
+        }
+    }
+    println!("## At the first alert\n\n{alerts} alerts of {incidents} hard incidents\n\n{}", Score::HEADER);
+    println!("| {OURS} {score}\n\nCalibration error: {:.3}\n", score.calibration_error());
 }
 
 /// Nothing happens but rollouts and chance: how often somebody is named, beside what the first table has of it.

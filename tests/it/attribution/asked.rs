@@ -1,19 +1,33 @@
 //! What the product answers to a simulated incident that is told to it as OTLP.
 
-use freezeframe::config::{self, Source};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use freezeframe::config::{self, Config, Source};
 use freezeframe::core::attribution::dimension::Dimension;
 use freezeframe::core::time::UnixNanos;
 use freezeframe::core::variable::Variable;
 use freezeframe::otlp::Traces;
+use freezeframe::toolkit::backtest;
 use freezeframe::toolkit::explain::{Comparison, Question};
-use freezeframe::toolkit::input::Export;
+use freezeframe::toolkit::input::{Export, Recording};
 use freezeframe::toolkit::requests::Requests;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::incident::Incident;
 use super::otlp;
 
 const START: UnixNanos = UnixNanos(1_795_300_000_000_000_000);
+
+fn config() -> Config {
+    let (mut config, _) = config::load(&Source::Default, &|_| None).expect("the defaults are valid");
+    config.redaction.enabled = false;
+    config
+}
+
+fn parsed(bytes: Bytes) -> Export {
+    Export::Traces(Traces::parse(bytes).expect("the simulator writes valid OTLP"))
+}
 
 /// The verdict of one incident.
 #[derive(Debug)]
@@ -23,10 +37,25 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// What the first alert froze, of a feature or of the whole service, the incident fed to the engine as `backtest` does;
+    /// `None` without an alert on answers that got worse.
+    pub(crate) fn at_alert(incident: &Incident) -> Option<Self> {
+        let recorded = otlp::recorded(incident, START);
+        let exports = recorded.exports.into_iter().map(parsed).collect();
+        let recording = Recording { exports, notes: Vec::new() };
+        let frames = backtest::run(&recording, Arc::new(config())).frames;
+        let is_of_it = |frame: &&Map<String, Json>| {
+            let is_quality = matches!(frame["alert"]["signal"].as_str(), Some("quality" | "evaluation_pass_ratio"));
+            let at = frame["captured_at"].as_str().and_then(UnixNanos::parse);
+            is_quality && at.is_some_and(|at| at >= recorded.now.from)
+        };
+        let frame = frames.iter().find(is_of_it)?;
+        Some(Self { verdict: frame["verdict"].clone(), suspects: frame["suspects"].clone() })
+    }
+
     /// Exports the incident and asks which variable moved.
     pub(crate) fn of(incident: &Incident) -> Self {
-        let (mut config, _) = config::load(&Source::Default, &|_| None).expect("the defaults are valid");
-        config.redaction.enabled = false;
+        let config = config();
         let recorded = otlp::recorded(incident, START);
         let question = Question {
             incident: recorded.now.from..recorded.now.to,
@@ -34,10 +63,7 @@ impl Asked {
             signal: freezeframe::core::signal::Signal::Quality,
             feature: None,
         };
-        let exports = recorded.exports.into_iter().map(|bytes| {
-            let traces = Traces::parse(bytes).expect("the simulator writes valid OTLP");
-            Ok((START, Export::Traces(traces)))
-        });
+        let exports = recorded.exports.into_iter().map(|bytes| Ok((START, parsed(bytes))));
         let mut comparison = Comparison::new(question, &config);
         for request in Requests::new(exports, &config) {
             comparison.add(&request.expect("nothing is read from files"));

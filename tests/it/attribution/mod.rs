@@ -33,6 +33,20 @@ fn causes_are_named_from_telemetry() {
     assert!(missed.len() <= 3, "{missed:#?}");
 }
 
+/// Proves that what an alert freezes names nobody who is innocent, though it has only what came before the alert.
+#[test]
+fn an_alert_blames_nobody_falsely() {
+    let mut alerts = 0;
+    for cause in Cause::ALL {
+        let incident = incident(4, cause, Mode::Hard, 2_500..=2_500);
+        let Some(asked) = Asked::at_alert(&incident) else { continue };
+        alerts += 1;
+        let named = asked.named();
+        assert!(named.is_none() || named == cause.variable(), "{cause:?}: {}", asked.verdict);
+    }
+    assert!(alerts >= 8, "{alerts}");
+}
+
 /// Proves that two variables that changed on the same requests are both suspected, and neither alone.
 #[test]
 fn twins_are_not_told_apart() {
