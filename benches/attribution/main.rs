@@ -1,6 +1,6 @@
 //! The tables of `docs/attribution.md`: which variable is named on simulated incidents, told as OTLP, beside what is used
-//! today on the same incidents; and how long one answer takes. `cargo bench --bench attribution [-- INCIDENTS]`; seeded, so
-//! that it repeats exactly.
+//! today on the same incidents; and how long one answer takes. `cargo bench --bench attribution [-- INCIDENTS] [--only PART]`;
+//! seeded, so that it repeats exactly.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -39,12 +39,16 @@ fn main() {
     let argument = std::env::args().skip(1).find_map(|it| it.parse().ok());
     let is_test = std::env::args().any(|it| it == "--test") || !std::env::args().any(|it| it == "--bench");
     let incidents: u64 = argument.unwrap_or(if is_test { Cause::ALL.len() as u64 } else { 760 });
-    table("hard", Mode::Hard, incidents);
-    table("easy", Mode::Easy, incidents / 4);
-    at_alert(incidents / 4);
-    twins(incidents / 4);
-    nulls(incidents / 2);
-    timing::print(if is_test { 2 } else { 200 });
+    let only = std::env::args().skip_while(|it| it != "--only").nth(1);
+    let parts: [(&str, &dyn Fn()); 6] = [
+        ("hard", &|| table("hard", Mode::Hard, incidents)),
+        ("easy", &|| table("easy", Mode::Easy, incidents / 4)),
+        ("alert", &|| at_alert(incidents / 4)),
+        ("twins", &|| twins(incidents / 4)),
+        ("nulls", &|| nulls(incidents / 2)),
+        ("timing", &|| timing::print(if is_test { 2 } else { 200 })),
+    ];
+    parts.iter().filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name)).for_each(|(_, part)| part());
 }
 
 /// Every cause in turn.
