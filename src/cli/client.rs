@@ -33,11 +33,16 @@ pub(super) fn headers(pairs: &[(String, String)]) -> anyhow::Result<HeaderMap> {
 
 /// A client for one request.
 pub(super) fn new() -> anyhow::Result<reqwest::Client> {
+    with_timeout(TIMEOUT)
+}
+
+/// A client whose exchanges take no longer than `timeout`, each. It follows no redirect and uses no proxy.
+pub(super) fn with_timeout(timeout: Duration) -> anyhow::Result<reqwest::Client> {
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let tls = tls.with_root_certificates(roots).with_no_client_auth();
-    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).timeout(TIMEOUT).no_proxy();
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).timeout(timeout).no_proxy();
     Ok(builder.redirect(reqwest::redirect::Policy::none()).build()?)
 }
 

@@ -5,6 +5,7 @@
 mod backtest;
 mod breaker;
 mod client;
+mod compare;
 mod completeness;
 mod diagnose;
 mod drill;
@@ -18,6 +19,7 @@ pub mod print_config;
 mod progress;
 mod record;
 mod recording;
+mod replay;
 mod rules;
 mod run;
 mod triage;
@@ -69,6 +71,12 @@ enum Command {
     Record(Box<record::Args>),
     /// Lay out one trace of a recording: the most telling one, or the one given
     Diagnose(diagnose::Args),
+    /// Ask the model again what a recorded request asked it, under other conditions
+    Replay(Box<replay::Args>),
+    /// Two records of a request side by side
+    Compare(compare::Args),
+    /// Replay every request of a directory: what improves, what stays, what degrades
+    ReplayAll(Box<replay::AllArgs>),
     /// Rehearse an incident, end to end, on the real engine
     Drill(drill::Args),
     /// Class, severity and first steps of an incident, by the decision tree
@@ -101,6 +109,9 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Diagnose(args) => diagnose::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::ReplayAll(args) => replay::run_all(&args),
         Command::Drill(args) => drill::run(&args),
         Command::Triage(args) => triage::run(&args),
         Command::Incident(args) => incident::run(&args),

@@ -23,6 +23,12 @@ impl Progress {
         Self { what, total, done: 0, drawn: None, is_shown: is_wanted && is_large && stderr().is_terminal() }
     }
 
+    /// Requests, each of which takes a while.
+    pub(super) fn of_requests(what: &'static str, total: usize, is_wanted: bool) -> Self {
+        let is_shown = is_wanted && total > 1 && stderr().is_terminal();
+        Self { what, total: (total as u64).max(1), done: 0, drawn: None, is_shown }
+    }
+
     /// The second pass over what a first one took long enough for: not drawn between rows on the same terminal.
     pub(super) fn of_documents(what: &'static str, total: usize, first: &Self) -> Self {
         let is_shown = first.is_shown && first.done >= SHOWN_FROM_BYTES && !stdout().is_terminal();

@@ -67,6 +67,11 @@ impl Pricing {
         }
     }
 
+    /// What one call costs by the tables, billionths of a US dollar; `None` where they don't know.
+    pub fn of_call(&mut self, call: &ModelCall) -> Option<u64> {
+        self.prices.as_mut().and_then(|prices| prices.cost(call).ok()).map(|(cost, _)| cost)
+    }
+
     fn count(&mut self, call: &ModelCall) {
         let served = call.model_served.as_deref().or(call.model_requested.as_deref());
         let (provider, model) = (cut(call.provider.as_deref().unwrap_or_default()), cut(served.unwrap_or_default()));

@@ -8,6 +8,7 @@ pub mod input;
 pub mod postmortem;
 pub mod prometheus;
 pub mod recompute;
+pub mod replay;
 pub mod report;
 pub mod requests;
 pub mod simulate;

@@ -25,6 +25,7 @@ mod postmortem;
 mod providers;
 mod receiver;
 mod record;
+mod replay;
 mod scores;
 mod slow_log;
 mod stub;

@@ -11,9 +11,13 @@ pub use parse::parse;
 
 use super::completeness;
 use super::diagnosis;
+use super::message::cut;
 use super::price::CostSource;
 use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval, ToolCall};
 use super::variable::hex;
+
+/// Bytes of a tool's arguments or result at most.
+const TOOL_BYTES_MAX: usize = 8 << 10;
 
 /// The record of one request. Texts are as the request holds them: redact first.
 #[must_use]
@@ -81,6 +85,8 @@ fn context(request: &Request) -> Json {
                 "schema_sha256": offered.map(|schema| hex(&schema.sha256)),
                 "outcome": tool_outcome(tool),
                 "duration_ms": tool.duration.map(millis),
+                "arguments": tool.arguments.as_deref().map(|text| cut(text, TOOL_BYTES_MAX)),
+                "result": tool.result.as_deref().map(|text| cut(text, TOOL_BYTES_MAX)),
             })
         })
         .collect();
@@ -198,6 +204,8 @@ mod tests {
             name: "get_order".into(),
             duration: Some(Duration::from_millis(250)),
             ran: true,
+            arguments: Some("{\"id\":\"A-17\"}".into()),
+            result: Some("late".into()),
             error: Some(Failure { kind: "timeout".into(), message: "".into(), timeout: true, status_code: None }),
             ..ToolCall::default()
         }];

@@ -128,8 +128,8 @@ fn tool(tool: &Json, started_at: UnixNanos) -> Option<ToolCall> {
         started_at,
         duration: millis(&tool["duration_ms"]),
         ran: outcome != "requested",
-        arguments: None,
-        result: None,
+        arguments: text_of(&tool["arguments"]),
+        result: text_of(&tool["result"]),
         error: (!matches!(outcome, "ok" | "requested")).then(|| failed(outcome == "timeout")),
     })
 }
