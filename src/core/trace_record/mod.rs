@@ -10,20 +10,31 @@ use serde_json::{Value as Json, json};
 pub use parse::parse;
 
 use super::completeness;
-use super::diagnosis;
+use super::diagnosis::{self, Diagnosis, Terms};
 use super::price::CostSource;
 use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval, ToolCall};
 use super::variable::hex;
 
-/// The record of one request. Texts are as the request holds them: redact first.
+/// The record of one request, diagnosed by itself alone and in brief. Texts are as the request holds them: redact first.
 #[must_use]
 pub fn of(request: &Request) -> Json {
+    record(request, diagnosis::of(request, &Terms::default()).brief())
+}
+
+/// The record of one request with all of its diagnosis.
+#[must_use]
+pub fn diagnosed(request: &Request, diagnosis: &Diagnosis) -> Json {
+    record(request, diagnosis.to_json())
+}
+
+fn record(request: &Request, diagnosis: Json) -> Json {
     let mut record = identity(request);
     for part in [model(request), context(request), measures(request), outcome(request)] {
         if let (Json::Object(record), Json::Object(part)) = (&mut record, part) {
             record.extend(part);
         }
     }
+    record["diagnosis"] = diagnosis;
     record
 }
 
@@ -59,6 +70,7 @@ fn model(request: &Request) -> Json {
         "top_p": last.and_then(|call| call.top_p),
         "max_tokens": last.and_then(|call| call.max_tokens),
         "prompt_version": prompt.version,
+        "prompt_version_expected": prompt.expected,
         "prompt_sha256": prompt.sha256.map(|digest| hex(&digest)),
         "prompt_components": components,
         "system_prompt": prompt.system,
@@ -122,7 +134,6 @@ fn outcome(request: &Request) -> Json {
         .as_ref()
         .map(|it| json!({ "positive": it.positive, "score": it.score, "comment": it.comment }));
     let error = request.error.as_ref().map(|error| json!({ "type": error.kind, "message": error.message }));
-    let diagnosis = diagnosis::of(request);
     json!({
         "evaluations": evaluations,
         "feedback": feedback,
@@ -130,7 +141,6 @@ fn outcome(request: &Request) -> Json {
         "dialects": request.dialects,
         "spans": request.spans,
         "missing": completeness::missing(request),
-        "diagnosis": { "mode": diagnosis.mode, "line": diagnosis.line, "evidence": diagnosis.evidence },
     })
 }
 

@@ -1,0 +1,60 @@
+//! What the requests of a recording are held against: the rules' limits, the prompt that should be in service, and what
+//! is usual for each feature.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::core::detect::Rule;
+use crate::core::diagnosis::{self, Diagnosis, Gathering, Limits, Reference, Terms};
+use crate::core::request::Request;
+
+/// Features whose usual requests are known, at about 100 KiB each; the requests of others are judged by themselves.
+pub const FEATURES_MAX: usize = 256;
+
+/// What is usual for each feature, in the making.
+#[derive(Debug, Default)]
+pub struct Usual {
+    features: BTreeMap<Box<str>, Gathering>,
+}
+
+/// Everything requests are held against.
+#[derive(Debug)]
+pub struct Standards {
+    rules: Vec<Arc<Rule>>,
+    prompt: Option<Box<str>>,
+    /// `None` when every request is judged by itself.
+    usual: Option<BTreeMap<Box<str>, Reference>>,
+    unknown: Reference,
+}
+
+impl Usual {
+    /// Takes in the next request, in order of time.
+    pub fn add(&mut self, request: &Request) {
+        if let Some(gathering) = self.features.get_mut(&request.feature) {
+            gathering.add(request);
+        } else if self.features.len() < FEATURES_MAX {
+            self.features.entry(request.feature.clone()).or_default().add(request);
+        }
+    }
+
+    fn references(&self) -> BTreeMap<Box<str>, Reference> {
+        self.features.iter().map(|(feature, it)| (feature.clone(), it.reference())).collect()
+    }
+}
+
+impl Standards {
+    /// The limits of `rules`, a prompt version that is expected of every request, and what is usual.
+    #[must_use]
+    pub fn new(rules: &[Arc<Rule>], prompt: Option<&str>, usual: Option<&Usual>) -> Self {
+        let usual = usual.map(Usual::references);
+        Self { rules: rules.to_vec(), prompt: prompt.map(Into::into), usual, unknown: Reference::default() }
+    }
+
+    /// What is wrong with a request.
+    #[must_use]
+    pub fn diagnose(&self, request: &Request) -> Diagnosis {
+        let reference = self.usual.as_ref().map(|it| it.get(&request.feature).unwrap_or(&self.unknown));
+        let limits = Limits::of(self.rules.iter().map(|it| &**it), &request.feature);
+        diagnosis::of(request, &Terms { limits, reference, prompt: self.prompt.as_deref() })
+    }
+}
