@@ -58,3 +58,35 @@ impl Standards {
         diagnosis::of(request, &Terms { limits, reference, prompt: self.prompt.as_deref() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::diagnosis::{Mode, REQUESTS_MIN};
+    use crate::core::request::ModelCall;
+    use crate::core::request::tests::request;
+
+    fn asked(feature: &str) -> Request {
+        Request { feature: feature.into(), calls: vec![ModelCall::default()], ..request() }
+    }
+
+    /// Proves that each feature is compared with its own requests, that features beyond the limit and those of another
+    /// recording are judged by themselves and say so, and that limits are those of the feature.
+    #[test]
+    fn each_feature_has_its_own_standards() {
+        let mut usual = Usual::default();
+        for n in 0..=FEATURES_MAX {
+            (0..REQUESTS_MIN).for_each(|_| usual.add(&asked(&format!("feature-{n}"))));
+        }
+        let mut own = crate::core::rules::built_in().into_iter().find(|it| &*it.name == "LLMLatencyHigh").unwrap();
+        (own.features, own.limit.fixed) = (vec!["feature-7".into()], Some(0.5));
+        let standards = Standards::new(&[Arc::new(own)], None, Some(&usual));
+        let compared = |feature: &str| standards.diagnose(&asked(feature)).requests;
+        let last = format!("feature-{FEATURES_MAX}");
+        assert_eq!(["feature-0", &last, "another"].map(compared), [Some(REQUESTS_MIN), Some(0), Some(0)]);
+        let alone = Standards::new(&standards.rules, None, None);
+        assert_eq!(alone.diagnose(&asked("feature-7")).mode, Mode::SlowResponse);
+        assert_eq!(alone.diagnose(&asked("feature-8")).mode, Mode::Healthy);
+        assert_eq!(alone.diagnose(&asked("feature-7")).requests, None);
+    }
+}

@@ -11,14 +11,14 @@ const FAILURES_MAX: usize = 100;
 /// What went wrong, why, what shows it, how bad it is and what to do next. `reach` says how many requests it hits.
 pub(super) fn section(diagnosis: &Diagnosis, reach: Option<String>) -> Section {
     let mut rows = vec![("mode", diagnosis.mode.as_str().to_owned()), ("what went wrong", diagnosis.line.clone())];
-    if let Some(meaning) = diagnosis.mode.meaning() {
-        let catches = if meaning.http_catches { "would catch it" } else { "would not catch it" };
+    if let Some((meaning, (catches, why))) = diagnosis.mode.meaning().zip(diagnosis.http()) {
+        let catches = if catches { "would catch it" } else { "would not catch it" };
         let severity = format!("{} of {}: {}", diagnosis.mode.rank(), Mode::ALL.len() - 1, meaning.severity);
         rows.extend([
             ("symptom", meaning.symptom.to_owned()),
             ("root cause", diagnosis.cause().unwrap_or_default()),
             ("signal", meaning.signal.to_owned()),
-            ("HTTP monitoring", format!("{catches}: {}", meaning.http_why)),
+            ("HTTP monitoring", format!("{catches}: {why}")),
             ("severity", severity),
             ("next step", meaning.next.to_owned()),
         ]);

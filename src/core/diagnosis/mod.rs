@@ -21,7 +21,7 @@ pub use limits::Limits;
 pub use mode::{Meaning, Mode};
 pub use reference::{Gathering, REQUESTS_MIN, Reference};
 
-use super::request::Request;
+use super::request::{Outcome, Request};
 
 /// What a request is held against, beside itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +45,8 @@ pub struct Diagnosis {
     pub evidence: Vec<String>,
     /// What else was found, most telling first.
     pub also: Vec<Finding>,
+    /// Whether the request itself failed, whatever the reason.
+    pub is_error: bool,
     /// Requests of the feature that it was compared with; `None` when none were offered.
     pub requests: Option<u64>,
 }
@@ -87,7 +89,8 @@ pub fn of(request: &Request, terms: &Terms<'_>) -> Diagnosis {
     let mut found = found.into_iter().flatten();
     let healthy = || Finding::new(Mode::Healthy, "Healthy", vec![]);
     let Finding { mode, line, evidence } = found.next().unwrap_or_else(healthy);
-    Diagnosis { mode, line, evidence, also: found.collect(), requests: terms.reference.map(|it| it.requests) }
+    let requests = terms.reference.map(|it| it.requests);
+    Diagnosis { mode, line, evidence, also: found.collect(), is_error: request.outcome == Outcome::Error, requests }
 }
 
 impl Finding {
@@ -116,6 +119,14 @@ impl Diagnosis {
         Some(format!("{cause} ({}).", self.evidence.join("; ")))
     }
 
+    /// Whether monitoring of HTTP status and duration would have caught it, and why; `None` for a healthy request. A
+    /// request that failed is seen as such, whatever it failed of.
+    #[must_use]
+    pub fn http(&self) -> Option<(bool, &'static str)> {
+        let mode = if self.is_error { Mode::ProviderError } else { self.mode };
+        self.mode.meaning().and(mode.meaning()).map(|it| (it.http_catches, it.http_why))
+    }
+
     /// The contract's part: `mode`, `line`, `evidence`.
     #[must_use]
     pub fn brief(&self) -> Json {
@@ -136,7 +147,7 @@ impl Diagnosis {
             "symptom": meaning.map(|it| it.symptom),
             "root_cause": self.cause(),
             "signal": meaning.map(|it| it.signal),
-            "http_monitoring": meaning.map(|it| json!({ "would_catch": it.http_catches, "why": it.http_why })),
+            "http_monitoring": self.http().map(|(catches, why)| json!({ "would_catch": catches, "why": why })),
             "severity": meaning.map(|it| json!({ "rank": self.mode.rank(), "reason": it.severity })),
             "next_step": meaning.map(|it| it.next),
             "compared_with": { "requests": self.requests, "line": self.compared_with() },

@@ -130,7 +130,7 @@ impl Mode {
 
 const PII_LEAK: Meaning = Meaning {
     symptom: "The user is shown a secret or somebody's personal data that the user had not typed.",
-    cause: "What must not leave reached the model's context (a document, a tool's result, the prompt) and the answer repeats it.",
+    cause: "What must not be shown was in what the model read (a document, a tool's result, the prompt), or the model made it up.",
     signal: "Redaction: the answer holds what the question does not; or a guardrail's verdict.",
     http_catches: false,
     http_why: "The answer is a 200 of usual size and speed; what it says is not in the status.",
@@ -150,7 +150,7 @@ const PROMPT_INJECTION: Meaning = Meaning {
 
 const HALLUCINATION: Meaning = Meaning {
     symptom: "The user gets a fluent answer with facts that are not true of the product.",
-    cause: "The model added what the retrieved documents do not say; retrieval itself did its part.",
+    cause: "The model stated what its sources do not say.",
     signal: "A groundedness verdict of a judge, or the answer's words against those of the documents.",
     http_catches: false,
     http_why: "Status 200, usual latency and size: a wrong answer looks like a right one from outside.",
@@ -200,7 +200,7 @@ const PROVIDER_ERROR: Meaning = Meaning {
 
 const TOOL_TIMEOUT: Meaning = Meaning {
     symptom: "The answer comes late and without what the tool would have told.",
-    cause: "A tool did not answer within its time limit, and the model went on without its result.",
+    cause: "A tool did not answer within its time limit, and its result was missing.",
     signal: "Error and duration of the tool's span.",
     http_catches: false,
     http_why: "The chat request itself answers 200; the call that ran out of time is inside of it.",
@@ -210,7 +210,7 @@ const TOOL_TIMEOUT: Meaning = Meaning {
 
 const TOOL_FAILURE: Meaning = Meaning {
     symptom: "The answer lacks what the tool would have told, or makes it up.",
-    cause: "A tool returned an error, and the model went on without its result.",
+    cause: "A tool returned an error, and its result was missing.",
     signal: "error.type of the tool's span.",
     http_catches: false,
     http_why: "The chat request itself answers 200; the call that failed is inside of it.",

@@ -163,7 +163,9 @@ fn causes_go_first() {
     assert_eq!((found.mode, found.also[0].mode), (Mode::ToolTimeout, Mode::SlowResponse));
     late.outcome = Outcome::Error;
     late.error = Some(error("TimeoutError"));
-    assert_eq!(mode(&late), "tool_timeout", "the request fell with its tool");
+    let fell = of(&late, &limited());
+    assert_eq!(fell.mode, Mode::ToolTimeout, "the request fell with its tool");
+    assert_eq!((found.http().unwrap().0, fell.http().unwrap().0), (false, true), "a failed request is seen outside");
     late.error = Some(error("RateLimitError"));
     assert_eq!(mode(&late), "provider_error", "the request fell by itself");
     let lost = but(|it| {
