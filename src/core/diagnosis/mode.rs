@@ -240,7 +240,7 @@ const TRUNCATED: Meaning = Meaning {
 
 const SLOW_RESPONSE: Meaning = Meaning {
     symptom: "The user waits, and many give up before the answer comes.",
-    cause: "The request took longer than its limit; the evidence says which stage took the time.",
+    cause: "The request took longer than its limit, or than is usual; the figures say which stage took the time.",
     signal: "Latency of the request, and the durations and tokens of its model calls, searches and tools.",
     http_catches: true,
     http_why: "A latency histogram of the endpoint shows that it is slow; that tokens, a model or a tool cause it, it does not.",
