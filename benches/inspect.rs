@@ -75,7 +75,7 @@ struct Run {
 fn inspect(path: &Path, format: &str) -> Run {
     let (started, cpu) = (Instant::now(), children_cpu());
     let mut child = Command::new(env!("CARGO_BIN_EXE_freezeframe"))
-        .args(["inspect", "--format", format])
+        .args(["inspect", "--no-baseline", "--format", format])
         .arg(path)
         .stdout(Stdio::piped())
         .spawn()

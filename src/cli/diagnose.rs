@@ -1,19 +1,22 @@
-//! `freezeframe diagnose`: one trace of a recording in depth, from what it says of itself.
-//!
-//! Deliberately absent: what other traces would tell, such as what is usual for the feature.
+//! `freezeframe diagnose`: one request of a recording in depth, or every failure of it, most severe first.
+
+mod deep;
+mod sections;
+pub(super) mod terms;
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
+pub(super) use self::deep::print_ranking;
+use self::terms::TermsArgs;
 use super::output::{Format, Rows, complain, print_json, stdout};
 use super::recording::RecordingArgs;
-use crate::core::completeness;
-use crate::core::diagnosis;
-use crate::core::request::{Failure, Request};
+use crate::core::diagnosis::Diagnosis;
+use crate::core::request::Request;
 use crate::core::trace_record;
-use crate::core::variable::hex;
+use crate::toolkit::diagnosis::Standards;
 use crate::toolkit::input::InputError;
+use crate::toolkit::ranking::Ranking;
 
 /// Documents, calls, tools or verdicts shown of one request; the JSON has all.
 const ROWS_MAX: usize = 100;
@@ -24,8 +27,13 @@ pub(super) struct Args {
     #[command(flatten)]
     recording: RecordingArgs,
     /// The trace to lay out, by its id or the start of it; the one in most trouble without
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with = "all")]
     trace: Option<String>,
+    /// The diagnosis of every request that failed, most severe first, instead of one request in depth
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    terms: TermsArgs,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// No progress bar on standard error
@@ -33,17 +41,34 @@ pub(super) struct Args {
     no_progress: bool,
 }
 
+/// A titled table.
+struct Section {
+    title: &'static str,
+    header: &'static [&'static str],
+    rows: Vec<Vec<String>>,
+}
+
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut input = args.recording.open(!args.no_progress)?;
+    let standards = args.terms.standards(&args.recording, &mut input, !args.no_progress)?;
+    if args.all {
+        let ranking = input.pass(|requests, _| Ok(rank(requests, &standards)?))?;
+        input.losses.iter().for_each(complain);
+        deep::print_all(args.format, &ranking)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let wanted = args.trace.as_ref().map(|id| id.to_ascii_lowercase());
-    let chosen = args.recording.each_request(!args.no_progress, |requests| Ok(choose(requests, wanted.as_deref())?))?;
-    let Some(request) = chosen.request else {
+    let chosen = input.pass(|requests, _| Ok(choose(requests, &standards, wanted.as_deref())?))?;
+    input.losses.iter().for_each(complain);
+    let Some((request, diagnosis)) = chosen.request else {
         let id = args.trace.as_ref().map_or(String::new(), |id| format!(" {id}"));
         anyhow::bail!("no trace{id} of an LLM request among {}", chosen.others);
     };
     if args.format == Format::Json {
-        print_json(&trace_record::of(&request))?;
+        print_json(&trace_record::diagnosed(&request, &diagnosis))?;
     } else {
-        print(args.format, &request)?;
+        let diagnosed = deep::section(&diagnosis, None);
+        std::iter::once(diagnosed).chain(sections::of(&request)).try_for_each(|it| it.print(args.format))?;
     }
     if chosen.others > 0 && wanted.is_none() {
         let n = chosen.others;
@@ -54,19 +79,33 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The failures among requests.
+pub(super) fn rank(
+    requests: &mut dyn Iterator<Item = Result<Request, InputError>>,
+    standards: &Standards,
+) -> Result<Ranking, InputError> {
+    let mut ranking = Ranking::default();
+    for request in requests {
+        let request = request?;
+        ranking.add(&request, standards.diagnose(&request));
+    }
+    Ok(ranking)
+}
+
 /// The request to lay out.
 struct Chosen {
-    request: Option<Request>,
+    request: Option<(Request, Diagnosis)>,
     /// Requests that were left: with the id that was asked for, or any.
     others: usize,
 }
 
-/// The first request of the wanted trace, or the first of those with the most telling diagnosis.
+/// The first request of the wanted trace, or the first of those with the most severe diagnosis.
 fn choose(
     requests: &mut dyn Iterator<Item = Result<Request, InputError>>,
+    standards: &Standards,
     wanted: Option<&str>,
 ) -> Result<Chosen, InputError> {
-    let (mut best, mut seen, mut matching) = (None::<(usize, Request)>, 0, 0);
+    let (mut best, mut seen, mut matching) = (None::<(Request, Diagnosis)>, 0, 0);
     for request in requests {
         let request = request?;
         seen += 1;
@@ -74,218 +113,32 @@ fn choose(
             continue;
         }
         matching += 1;
-        let rank = if wanted.is_some() { 0 } else { diagnosis::rank(diagnosis::of(&request).mode) };
-        if best.as_ref().is_none_or(|(before, _)| rank < *before) {
-            best = Some((rank, request));
+        let diagnosis = standards.diagnose(&request);
+        let is_better = |before: &Diagnosis| wanted.is_none() && diagnosis.mode.rank() < before.mode.rank();
+        if best.as_ref().is_none_or(|(_, before)| is_better(before)) {
+            best = Some((request, diagnosis));
         }
     }
     let others = if matching == 0 { seen } else { matching - 1 };
-    Ok(Chosen { request: best.map(|(_, request)| request), others })
+    Ok(Chosen { request: best, others })
 }
 
-/// A titled table.
-struct Section {
-    title: &'static str,
-    header: &'static [&'static str],
-    rows: Vec<Vec<String>>,
-}
-
-fn print(format: Format, request: &Request) -> std::io::Result<()> {
-    let sections =
-        [identity(request), calls(request), retrievals(request), documents(request), tools(request), judged(request)];
-    for section in sections.into_iter().chain([missing(request), diagnosed(request)]) {
+impl Section {
+    fn print(&self, format: Format) -> std::io::Result<()> {
         let mut out = stdout();
         let mark = if format == Format::Markdown { "## " } else { "" };
-        writeln!(out, "{mark}{}\n", section.title)?;
-        if section.rows.is_empty() {
+        writeln!(out, "{mark}{}\n", self.title)?;
+        if self.rows.is_empty() {
             writeln!(out, "none")?;
         } else {
-            let mut rows = Rows::wide(&mut out, format, section.header);
-            section.rows.iter().take(ROWS_MAX).try_for_each(|row| rows.push(row))?;
+            let mut rows = Rows::wide(&mut out, format, self.header);
+            self.rows.iter().take(ROWS_MAX).try_for_each(|row| rows.push(row))?;
             rows.end()?;
         }
-        if section.rows.len() > ROWS_MAX {
-            writeln!(out, "\nand {} more", section.rows.len() - ROWS_MAX)?;
+        if self.rows.len() > ROWS_MAX {
+            writeln!(out, "\nand {} more", self.rows.len() - ROWS_MAX)?;
         }
         writeln!(out)?;
-        out.flush()?;
+        out.flush()
     }
-    Ok(())
-}
-
-fn identity(request: &Request) -> Section {
-    let prompt = &request.prompt;
-    let components: Vec<String> = prompt.components.iter().map(|(name, version)| format!("{name}@{version}")).collect();
-    let rows = [
-        ("trace id", request.trace_id.to_string()),
-        ("feature", request.feature.to_string()),
-        ("session", text(&request.session_id)),
-        ("user", text(&request.user_id)),
-        ("request id", text(&request.request_id)),
-        ("started at", request.started_at.to_string()),
-        ("operation", text(&request.operation)),
-        ("outcome", request.outcome.as_str().to_owned()),
-        ("error", failure(request.error.as_ref())),
-        ("latency ms", millis(request.latency)),
-        ("prompt name", text(&prompt.name)),
-        ("prompt version", text(&prompt.version)),
-        ("prompt sha256", prompt.sha256.map_or_else(nothing, |digest| hex(&digest))),
-        ("prompt components", if components.is_empty() { nothing() } else { components.join(" ") }),
-        ("system prompt", text(&prompt.system)),
-        ("user query", text(&request.user_query)),
-        ("response", text(&request.response)),
-        ("tool path", text(&request.tool_path)),
-        ("dialects", request.dialects.join(" ")),
-        ("spans", request.spans.to_string()),
-    ];
-    let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
-    Section { title: "Identity", header: &["field", "value"], rows }
-}
-
-fn calls(request: &Request) -> Section {
-    let rows = request.calls.iter().map(|call| {
-        vec![
-            text(&call.provider),
-            text(&call.model_requested),
-            text(&call.model_served),
-            millis(call.started_at.since(request.started_at)),
-            millis(call.duration),
-            call.time_to_first_token.map_or_else(nothing, millis),
-            or_nothing(call.input_tokens),
-            or_nothing(call.cached_input_tokens),
-            or_nothing(call.output_tokens),
-            or_nothing(call.retries),
-            call.finish_reason.map_or_else(nothing, |reason| reason.as_str().to_owned()),
-            failure(call.error.as_ref()),
-        ]
-    });
-    let header = &[
-        "provider",
-        "asked for",
-        "model",
-        "at ms",
-        "latency ms",
-        "ttft ms",
-        "input",
-        "cached",
-        "output",
-        "retries",
-        "finish",
-        "error",
-    ];
-    Section { title: "Model calls", header, rows: rows.collect() }
-}
-
-fn retrievals(request: &Request) -> Section {
-    let rows = request.retrievals.iter().map(|it| {
-        vec![
-            text(&it.index),
-            text(&it.index_version),
-            text(&it.embedding_model),
-            or_nothing(it.freshness_lag.map(|lag| lag.as_secs())),
-            millis(it.duration),
-            or_nothing(it.documents.as_ref().map(Vec::len)),
-            failure(it.error.as_ref()),
-        ]
-    });
-    let header = &["index", "version", "embedding", "freshness lag s", "latency ms", "documents", "error"];
-    Section { title: "Retrievals", header, rows: rows.collect() }
-}
-
-fn documents(request: &Request) -> Section {
-    let rows = request.retrievals.iter().enumerate().flat_map(|(retrieval, it)| {
-        it.documents.iter().flatten().enumerate().map(move |(rank, document)| {
-            vec![
-                (retrieval + 1).to_string(),
-                (rank + 1).to_string(),
-                text(&document.id),
-                or_nothing(document.score),
-                or_nothing(document.updated_at),
-                text(&document.content),
-            ]
-        })
-    });
-    let header = &["retrieval", "rank", "id", "score", "updated at", "content"];
-    Section { title: "Documents", header, rows: rows.collect() }
-}
-
-fn tools(request: &Request) -> Section {
-    let rows = request.tools.iter().map(|tool| {
-        let offered = request.tools_offered.iter().find(|it| it.name == tool.name);
-        vec![
-            tool.name.to_string(),
-            text(&tool.version),
-            offered.map_or_else(nothing, |it| hex(&it.sha256)[..12].to_owned()),
-            tool.duration.map_or_else(nothing, millis),
-            failure(tool.error.as_ref()),
-            text(&tool.arguments),
-            text(&tool.result),
-        ]
-    });
-    let header = &["tool", "version", "schema sha256", "latency ms", "error", "arguments", "result"];
-    Section { title: "Tools", header, rows: rows.collect() }
-}
-
-fn judged(request: &Request) -> Section {
-    let evaluations = request.evaluations.iter().map(|it| {
-        vec![
-            it.metric.to_string(),
-            or_nothing(it.score),
-            text(&it.label),
-            or_nothing(it.passed),
-            text(&it.judge.model),
-            text(&it.judge.version),
-            failure(it.error.as_ref()),
-        ]
-    });
-    let feedback = request.feedback.iter().map(|it| {
-        let comment = text(&it.comment);
-        vec![
-            "feedback".to_owned(),
-            or_nothing(it.score),
-            comment,
-            or_nothing(it.positive),
-            nothing(),
-            nothing(),
-            nothing(),
-        ]
-    });
-    let header = &["metric", "score", "label", "passed", "judge", "version", "error"];
-    Section { title: "Evaluations", header, rows: evaluations.chain(feedback).collect() }
-}
-
-fn missing(request: &Request) -> Section {
-    let dialect = completeness::dialect(request);
-    let closes = |field: &str| completeness::remedy(dialect, field).to_owned();
-    let rows = completeness::missing(request).into_iter().map(|field| vec![field.to_owned(), closes(field)]);
-    Section { title: "Missing telemetry", header: &["field", "what closes the gap"], rows: rows.collect() }
-}
-
-fn diagnosed(request: &Request) -> Section {
-    let found = diagnosis::of(request);
-    let first = vec![found.mode.to_owned(), found.line, found.evidence.join(" ")];
-    Section { title: "Diagnosis", header: &["mode", "what went wrong", "evidence"], rows: vec![first] }
-}
-
-fn nothing() -> String {
-    "-".to_owned()
-}
-
-fn text(text: &Option<Box<str>>) -> String {
-    text.as_deref().map_or_else(nothing, str::to_owned)
-}
-
-fn or_nothing(value: Option<impl ToString>) -> String {
-    value.map_or_else(nothing, |it| it.to_string())
-}
-
-fn millis(duration: Duration) -> String {
-    format!("{:.1}", duration.as_secs_f64() * 1e3)
-}
-
-fn failure(failure: Option<&Failure>) -> String {
-    failure.map_or_else(nothing, |it| match (&*it.kind, &*it.message) {
-        (kind, "") => kind.to_owned(),
-        (kind, message) => format!("{kind}: {message}"),
-    })
 }

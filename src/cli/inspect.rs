@@ -5,10 +5,13 @@ use std::process::ExitCode;
 use serde_json::Value as Json;
 
 use super::completeness::Census;
-use super::output::{Format, Rows, print_json_list, stdout};
+use super::diagnose::terms::TermsArgs;
+use super::diagnose::{print_ranking, rank};
+use super::output::{Format, Rows, complain, print_json_list, stdout};
 use super::recording::RecordingArgs;
 use crate::core::request::Request;
 use crate::core::trace_record;
+use crate::toolkit::diagnosis::Standards;
 use crate::toolkit::input::InputError;
 
 const HEADER: [&str; 8] =
@@ -26,32 +29,53 @@ pub(super) struct Args {
     completeness: bool,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Print the failures alone, most severe first, with the reason
+    #[arg(long, conflicts_with = "completeness")]
+    rank: bool,
+    #[command(flatten)]
+    terms: TermsArgs,
     /// No progress bar on standard error
     #[arg(long)]
     no_progress: bool,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    args.recording.each_request(!args.no_progress, |requests| {
-        let mut census = Census::default();
-        let mut observed = requests.inspect(|it| it.iter().for_each(|request| census.observe(request)));
-        if args.completeness {
-            observed.try_for_each(|it| it.map(drop))?;
-            return Ok(census.print(args.format)?);
+    if args.completeness {
+        args.recording.each_request(!args.no_progress, |requests| {
+            let mut census = Census::default();
+            for request in requests {
+                census.observe(&request?);
+            }
+            Ok(census.print(args.format)?)
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut input = args.recording.open(!args.no_progress)?;
+    let standards = args.terms.standards(&args.recording, &mut input, !args.no_progress)?;
+    input.pass(|requests, _| {
+        if args.rank {
+            return Ok(print_ranking(args.format, &rank(requests, &standards)?)?);
         }
-        print(args.format, &mut observed)?;
+        let mut census = Census::default();
+        let observed = requests.inspect(|it| it.iter().for_each(|request| census.observe(request)));
+        print(args.format, &mut observed.map(|it| it.map(|request| record(&request, &standards))))?;
         if args.format == Format::Json { Ok(()) } else { Ok(census.print_footer()?) }
     })?;
+    input.losses.iter().for_each(complain);
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(format: Format, requests: &mut dyn Iterator<Item = Result<Request, InputError>>) -> anyhow::Result<()> {
+fn record(request: &Request, standards: &Standards) -> Json {
+    trace_record::diagnosed(request, &standards.diagnose(request))
+}
+
+fn print(format: Format, records: &mut dyn Iterator<Item = Result<Json, InputError>>) -> anyhow::Result<()> {
     if format == Format::Json {
-        return print_json_list(requests.map(|request| Ok(trace_record::of(&request?))));
+        return print_json_list(records.map(|it| Ok(it?)));
     }
-    let mut rows = Rows::new(stdout(), format, &HEADER);
-    for request in requests {
-        rows.push(row(&trace_record::of(&request?)))?;
+    let mut rows = Rows::wide(stdout(), format, &HEADER);
+    for record in records {
+        rows.push(row(&record?))?;
     }
     Ok(rows.end()?)
 }

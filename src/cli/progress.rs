@@ -42,6 +42,13 @@ impl Progress {
         }
     }
 
+    /// Leaves the line as it was.
+    pub(super) fn clear(&mut self) {
+        if self.drawn.take().is_some() {
+            self.write("\r\u{1b}[K");
+        }
+    }
+
     fn draw(&mut self) {
         if self.total == 0 {
             let mib = self.done >> 20;
@@ -66,11 +73,8 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// Leaves the line as it was.
     fn drop(&mut self) {
-        if self.drawn.is_some() {
-            self.write("\r\u{1b}[K");
-        }
+        self.clear();
     }
 }
 

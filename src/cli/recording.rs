@@ -21,10 +21,24 @@ pub(super) struct RecordingArgs {
     config: Option<String>,
 }
 
+/// A recording that is ready to be gone over.
+pub(super) struct Opened {
+    index: Index,
+    pub(super) config: Config,
+    reading: Progress,
+    /// What the last pass lost, a sentence each.
+    pub(super) losses: Vec<String>,
+}
+
 impl RecordingArgs {
     /// What a command reads whose recordings are not always required.
     pub(super) fn new(input: Vec<PathBuf>, config: Option<String>) -> Self {
         Self { input, config }
+    }
+
+    /// Other recordings under the same configuration.
+    pub(super) fn of_others(&self, input: Vec<PathBuf>) -> Self {
+        Self::new(input, self.config.clone())
     }
 
     /// Reads both into memory, and names on stderr what could not be read.
@@ -51,25 +65,40 @@ impl RecordingArgs {
         with_progress: bool,
         each: impl FnOnce(&mut dyn Iterator<Item = Result<Request, InputError>>, &Config) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
+        let mut opened = self.open(with_progress)?;
+        let result = opened.pass(each)?;
+        opened.losses.iter().for_each(complain);
+        Ok(result)
+    }
+
+    /// Reads where everything is, for commands that go over it more than once, and names on stderr what could not be read.
+    pub(super) fn open(&self, with_progress: bool) -> anyhow::Result<Opened> {
         let config = self.config()?;
         let total = self.input.iter().map(|path| bytes_of(path)).sum();
         let mut reading = Progress::of_bytes("reading", total, with_progress);
-        let mut index = Index::read(&self.input, &mut |bytes| reading.add(bytes))?;
-        let mut assembling = Progress::of_documents("assembling", index.len(), &reading);
-        drop(reading);
+        let index = Index::read(&self.input, &mut |bytes| reading.add(bytes))?;
         index.notes.iter().for_each(complain);
-        let mut requests = Requests::new(index.in_time().inspect(|_| assembling.add(1)), &config);
-        let result = each(&mut requests, &config)?;
-        let losses = requests.losses();
-        drop(requests);
-        drop(assembling);
-        losses.iter().for_each(complain);
-        Ok(result)
+        Ok(Opened { index, config, reading, losses: Vec::new() })
     }
 
     fn config(&self) -> anyhow::Result<Config> {
         let source = super::source(self.config.as_deref());
         Ok(config::load(&source, &config::env::process).map_err(anyhow::Error::msg)?.0)
+    }
+}
+
+impl Opened {
+    /// Hands each request to `each`, in bounded memory, with a bar on stderr if that takes long.
+    pub(super) fn pass<T>(
+        &mut self,
+        each: impl FnOnce(&mut dyn Iterator<Item = Result<Request, InputError>>, &Config) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        self.reading.clear();
+        let mut assembling = Progress::of_documents("assembling", self.index.len(), &self.reading);
+        let mut requests = Requests::new(self.index.in_time().inspect(|_| assembling.add(1)), &self.config);
+        let result = each(&mut requests, &self.config)?;
+        self.losses = requests.losses();
+        Ok(result)
     }
 }
 

@@ -121,6 +121,8 @@ pub struct Prompt {
     pub name: Option<Box<str>>,
     /// Template version, as the application names it.
     pub version: Option<Box<str>>,
+    /// Version that was in service when the request began, where another one is declared than `version`.
+    pub expected: Option<Box<str>>,
     /// `(component, version)`, in order of component.
     pub components: Vec<(Box<str>, Box<str>)>,
     /// The system part as rendered, when content is captured.

@@ -1,12 +1,14 @@
 //! What the commands and the API share: recordings in, reports out.
 
 pub mod backtest;
+pub mod diagnosis;
 pub mod difference;
 pub mod expectation;
 pub mod explain;
 pub mod input;
 pub mod postmortem;
 pub mod prometheus;
+pub mod ranking;
 pub mod recompute;
 pub mod replay;
 pub mod report;

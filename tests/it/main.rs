@@ -10,6 +10,7 @@ mod completeness;
 mod config;
 mod deploy;
 mod detection;
+mod diagnosis;
 mod dialect;
 mod e2e;
 mod engine;

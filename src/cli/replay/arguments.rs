@@ -12,6 +12,7 @@ use crate::cli::client;
 use crate::cli::recording::RecordingArgs;
 use crate::core::request::Request;
 use crate::engine::Pricing;
+use crate::toolkit::diagnosis::{Standards, Usual};
 use crate::toolkit::replay::{Budget, Evaluator, Overrides, Prompted, Prompts};
 
 /// Requests that are replayed at most.
@@ -25,6 +26,9 @@ pub(super) struct Conditions {
     /// Another version of the prompt: from --prompts, else as another request of the recording has it
     #[arg(long, value_name = "VERSION")]
     prompt_version: Option<String>,
+    /// The prompt version that should be in service, for the diagnosis
+    #[arg(long, value_name = "VERSION")]
+    expect_prompt: Option<String>,
     /// Prompts: a directory of VERSION.txt or VERSION.md, or a registry's export (JSON of name, version, prompt)
     #[arg(long, value_name = "PATH")]
     prompts: Option<PathBuf>,
@@ -99,14 +103,16 @@ impl Conditions {
             bail!("who answers? --endpoint URL names an API like OpenAI's, --simulate asks nobody and says so");
         }
         let mut prompts = self.prompts.as_deref().map(Prompts::read).transpose()?.unwrap_or_default();
-        let (requests, pricing) = recording.each_request_with(true, |requests, config| {
+        let (requests, pricing, rules) = recording.each_request_with(true, |requests, config| {
             let requests: Vec<Request> = requests.take(REQUESTS_MAX + 1).collect::<Result<_, _>>()?;
-            Ok((requests, Pricing::new(&config.cost)))
+            Ok((requests, Pricing::new(&config.cost), config.rules.clone()))
         })?;
         if requests.len() > REQUESTS_MAX {
             bail!("more than {REQUESTS_MAX} requests: replay fewer at a time");
         }
         requests.iter().for_each(|request| prompts.learn(request));
+        let mut usual = Usual::default();
+        requests.iter().for_each(|request| usual.add(request));
         let endpoint = self.endpoint.as_deref().map(|url| {
             let timeout = Duration::from_secs(self.timeout);
             Endpoint::new(url, &self.api_key_env, &self.headers, timeout, self.insecure, self.stream)
@@ -125,6 +131,7 @@ impl Conditions {
             repeat: self.repeat,
             budget: Mutex::new(Budget::new(self.budget)),
             pricing: Mutex::new(pricing),
+            standards: Standards::new(&rules, self.expect_prompt.as_deref(), Some(&usual)),
         };
         Ok(Wanted { requests, session })
     }

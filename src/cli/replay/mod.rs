@@ -17,7 +17,6 @@ use session::Session;
 
 use super::output::{Format, complain, print_json, print_table, say};
 use super::recording::RecordingArgs;
-use crate::core::diagnosis;
 use crate::core::request::Request;
 use crate::toolkit::replay::Comparison;
 
@@ -47,7 +46,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let is_wanted = |request: &Request| wanted.as_ref().is_none_or(|id| request.trace_id.to_string().starts_with(id));
     let Wanted { mut requests, session } = args.conditions.read(&args.recording)?;
     requests.retain(is_wanted);
-    requests.sort_by_key(|request| diagnosis::rank(diagnosis::of(request).mode));
+    requests.sort_by_key(|request| session.standards.diagnose(request).mode);
     let Some(original) = requests.first() else {
         bail!("no trace{} of an LLM request", wanted.map_or_else(String::new, |id| format!(" {id}")))
     };

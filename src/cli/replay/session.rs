@@ -8,6 +8,7 @@ use super::endpoint::Endpoint;
 use crate::core::request::{Failure, ModelCall, Request};
 use crate::core::trace_record;
 use crate::engine::{Pricing, clock};
+use crate::toolkit::diagnosis::Standards;
 use crate::toolkit::replay::{
     Asked, Budget, Comparison, Evaluator, Lacking, Overrides, Plan, Repeated, Reply, Took, estimate, judge_request,
     judged, replayed, simulated,
@@ -26,6 +27,8 @@ pub(super) struct Session {
     pub(super) repeat: u32,
     pub(super) budget: Mutex<Budget>,
     pub(super) pricing: Mutex<Pricing>,
+    /// What requests are diagnosed by, then and now.
+    pub(super) standards: Standards,
 }
 
 /// A conversation: what was said last, how long it took, how many calls it was.
@@ -60,7 +63,7 @@ impl Session {
             request.evaluations = self.evaluations(original).await;
         }
         self.price(&mut request);
-        trace_record::of(&request)
+        trace_record::diagnosed(&request, &self.standards.diagnose(&request))
     }
 
     /// What the first call of a request would send, and what that is estimated to cost, billionths of a US dollar.
@@ -86,7 +89,7 @@ impl Session {
             request.evaluations = self.evaluations(&request).await;
         }
         let said = reply.as_ref().ok();
-        let mut record = trace_record::of(&request);
+        let mut record = trace_record::diagnosed(&request, &self.standards.diagnose(&request));
         record["replay"] = json!({
             "of": original.trace_id.to_string(),
             "simulated": self.endpoint.is_none(),

@@ -210,6 +210,7 @@ fn prompt(view: &View<'_>, calls: &[Call<'_>]) -> Prompt {
     Prompt {
         name: text(Field::PromptName),
         version: text(Field::PromptVersion),
+        expected: None,
         components: components.or_else(|| Some(&origin()?.components)).cloned().unwrap_or_default(),
         sha256: system.as_ref().map(|it| it.sha256),
         system: system.map(|it| it.text.clone()),

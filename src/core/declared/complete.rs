@@ -15,6 +15,7 @@ impl Declared {
         let scope = self.scope(&request.feature, request.started_at);
         request.retrievals.iter_mut().for_each(|it| scope.complete_retrieval(it));
         request.evaluations.iter_mut().for_each(|it| scope.complete_evaluation(it));
+        scope.expect_prompt(&mut request.prompt);
         scope.complete_prompt(&mut request.prompt);
         for tool in request.tools.iter_mut().filter(|it| it.version.is_none()) {
             tool.version = scope.named(Subject::Tool, &tool.name).and_then(|state| state.version);
@@ -114,6 +115,20 @@ impl<'d> Scope<'d> {
         keep(&mut prompt.version, &state.version);
         if prompt.components.is_empty() {
             prompt.components = state.components;
+        }
+    }
+
+    /// The version declared to be in service, where the request was rendered from another. A prompt without a name is
+    /// held against the only one declared for this very feature.
+    fn expect_prompt(&self, prompt: &mut Prompt) {
+        let Some(version) = &prompt.version else { return };
+        let only = || {
+            let mut own = self.own.iter().filter(|it| it.subject == Subject::Prompt);
+            own.next().filter(|_| own.next().is_none()).map(|it| it.state(self.at))
+        };
+        let found = prompt.name.as_ref().map_or_else(only, |name| self.named(Subject::Prompt, name));
+        if let Some(declared) = found.and_then(|state| state.version).filter(|declared| declared != version) {
+            prompt.expected = Some(declared);
         }
     }
 

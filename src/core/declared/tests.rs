@@ -311,3 +311,33 @@ proptest! {
         }
     }
 }
+
+/// Proves that a request rendered from another version than the one in service is told the one in service, by the prompt's
+/// name or as the feature's only one, and no other request is.
+#[test]
+fn another_version_in_service_is_told() {
+    let mut declared = declared();
+    let say =
+        |declared: &mut Declared, at, feature: Option<&'static str>, name: &'static str, version: &'static str| {
+            let feature = feature.map(|it| ("freezeframe.feature", Text(it)));
+            let said = [("gen_ai.prompt.name", Text(name)), ("gen_ai.prompt.version", Text(version))];
+            hear(declared, at, PROMPT, &feature.into_iter().chain(said).collect::<Vec<_>>());
+        };
+    let expected = |declared: &Declared, at, name: Option<&str>, version: Option<&str>| {
+        let mut request = told(at);
+        (request.prompt.name, request.prompt.version) = (name.map(Into::into), version.map(Into::into));
+        completed(declared, request).prompt.expected
+    };
+    say(&mut declared, 10, None, "shared", "s2");
+    assert_eq!(expected(&declared, 20, None, Some("s1")), None, "every feature's prompt may be another one");
+    assert_eq!(expected(&declared, 20, Some("shared"), Some("s1")).as_deref(), Some("s2"));
+    say(&mut declared, 10, Some("support"), "answer", "v1");
+    say(&mut declared, 30, Some("support"), "answer", "v2");
+    assert_eq!(expected(&declared, 20, Some("answer"), Some("v1")), None);
+    assert_eq!(expected(&declared, 40, Some("answer"), Some("v1")).as_deref(), Some("v2"));
+    assert_eq!(expected(&declared, 40, None, Some("v1")).as_deref(), Some("v2"), "the feature's only one");
+    assert_eq!(expected(&declared, 40, None, None), None, "it is completed, not contradicted");
+    assert_eq!(expected(&declared, 40, Some("another"), Some("v1")), None);
+    say(&mut declared, 30, Some("support"), "summary", "v7");
+    assert_eq!(expected(&declared, 40, None, Some("v1")), None, "one of two");
+}

@@ -5,8 +5,8 @@
 //! a provider of private mail is somebody's.
 
 use super::find::plain;
-use super::personal::{Reach, Shape};
-use super::secret::Secret;
+use super::personal::{self, Reach, Shape};
+use super::secret::{self, Secret};
 use super::{BLOCKED_KEY, Redactor};
 
 /// What is taken out of texts and is no leak: personal data of every good answer, and secrets known by what stands
@@ -64,6 +64,21 @@ fn is_private_mail(address: &str) -> bool {
     PRIVATE_MAIL.binary_search(&&*domain).is_ok()
 }
 
+/// What a redacted `answer` gave away: the first placeholder that stands for a proven leak, and for nothing in the
+/// question. Only those of the built-in rules are known here; a mailbox looks like any other once it is redacted.
+#[must_use]
+pub fn leaked(answer: &str, question: Option<&str>) -> Option<&'static str> {
+    let kinds = secret::KINDS.iter().map(|kind| kind.entity).chain(personal::KINDS.iter().map(|kind| kind.entity));
+    let stands_in = |text: &str, entity: &str| {
+        let rest = text.match_indices(entity).map(|(at, _)| (text[..at].ends_with('<'), &text[at + entity.len()..]));
+        rest.into_iter().any(|(is_open, rest)| is_open && rest.starts_with(['>', ':']))
+    };
+    let is_leak = |entity: &&str| !HARMLESS.contains(entity);
+    kinds
+        .filter(is_leak)
+        .find(|entity| stands_in(answer, entity) && !question.is_some_and(|question| stands_in(question, entity)))
+}
+
 impl Secret {
     /// Whether it proves a leak in an answer.
     pub(super) fn is_leak(&self) -> bool {
@@ -102,6 +117,26 @@ impl Redactor {
 mod tests {
     use super::super::Settings;
     use super::*;
+
+    /// Proves that a leak is still known once it is redacted, with a key and without, and that what the user had typed,
+    /// what is harmless and what only looks like a placeholder is none.
+    #[test]
+    fn leaks_are_known_when_redacted() {
+        let card = "Your card is 4242 4242 4242 4242.";
+        let redactor = Redactor::new(&Settings::default()).unwrap();
+        let keyed = Redactor::new(&Settings::default())
+            .unwrap()
+            .with_pseudonyms(Some(super::super::PseudonymKey::new(b"0123456789abcdef")));
+        for redactor in [redactor, keyed] {
+            let answer = redactor.redact(card).text;
+            assert_eq!(leaked(&answer, None), Some("CREDIT_CARD"), "{answer}");
+            assert_eq!(leaked(&answer, Some(&answer)), None);
+            assert_eq!(leaked(&redactor.redact("Write to help@shop.example.").text, None), None);
+        }
+        for text in ["Put <API_KEY> there.", "CREDIT_CARD> 4", "the CREDIT_CARD field", card, ""] {
+            assert_eq!(leaked(text, None), None, "{text}");
+        }
+    }
 
     /// Proves what pages and what does not, and that a user who types a secret has not been leaked one.
     #[test]

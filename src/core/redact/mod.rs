@@ -41,6 +41,7 @@ use thiserror::Error;
 pub use counts::Counts;
 pub use gitleaks::{Allowlist, Rule, Rules, Target};
 use keys::Keys;
+pub use leak::leaked;
 use pattern::{Lazy, compile};
 pub use pseudonym::PseudonymKey;
 pub use request::request;

@@ -51,7 +51,7 @@ pub fn request(request: &mut Request, redactor: &Redactor) -> Counts {
 }
 
 fn prompt(prompt: &mut Prompt, clean: &mut impl FnMut(&mut Box<str>)) {
-    let texts = [&mut prompt.name, &mut prompt.version, &mut prompt.system];
+    let texts = [&mut prompt.name, &mut prompt.version, &mut prompt.expected, &mut prompt.system];
     let components = prompt.components.iter_mut().flat_map(|(name, version)| [name, version]);
     texts.into_iter().flatten().chain(components).for_each(clean);
 }
@@ -137,6 +137,7 @@ mod tests {
             prompt: Prompt {
                 name: some(),
                 version: some(),
+                expected: some(),
                 components: vec![(text.into(), text.into())],
                 system: some(),
                 sha256: None,
@@ -218,7 +219,7 @@ mod tests {
     }
 
     /// Texts that `full` fills.
-    const TEXTS: usize = 56;
+    const TEXTS: usize = 57;
 
     /// Proves that no text of a request keeps an address, however it is written: as text, in JSON, in JSON in strings
     /// of JSON, with escapes, as a key, and in all of these cut off.

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 pub use parse::parse;
 
 use super::completeness;
-use super::diagnosis;
+use super::diagnosis::{self, Diagnosis, Terms};
 use super::message::cut;
 use super::price::CostSource;
 use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval, ToolCall};
@@ -19,15 +19,26 @@ use super::variable::hex;
 /// Bytes of a tool's arguments or result at most.
 const TOOL_BYTES_MAX: usize = 8 << 10;
 
-/// The record of one request. Texts are as the request holds them: redact first.
+/// The record of one request, diagnosed by itself alone and in brief. Texts are as the request holds them: redact first.
 #[must_use]
 pub fn of(request: &Request) -> Json {
+    record(request, diagnosis::of(request, &Terms::default()).brief())
+}
+
+/// The record of one request with all of its diagnosis.
+#[must_use]
+pub fn diagnosed(request: &Request, diagnosis: &Diagnosis) -> Json {
+    record(request, diagnosis.to_json())
+}
+
+fn record(request: &Request, diagnosis: Json) -> Json {
     let mut record = identity(request);
     for part in [model(request), context(request), measures(request), outcome(request)] {
         if let (Json::Object(record), Json::Object(part)) = (&mut record, part) {
             record.extend(part);
         }
     }
+    record["diagnosis"] = diagnosis;
     record
 }
 
@@ -63,6 +74,7 @@ fn model(request: &Request) -> Json {
         "top_p": last.and_then(|call| call.top_p),
         "max_tokens": last.and_then(|call| call.max_tokens),
         "prompt_version": prompt.version,
+        "prompt_version_expected": prompt.expected,
         "prompt_sha256": prompt.sha256.map(|digest| hex(&digest)),
         "prompt_components": components,
         "system_prompt": prompt.system,
@@ -128,7 +140,6 @@ fn outcome(request: &Request) -> Json {
         .as_ref()
         .map(|it| json!({ "positive": it.positive, "score": it.score, "comment": it.comment }));
     let error = request.error.as_ref().map(|error| json!({ "type": error.kind, "message": error.message }));
-    let diagnosis = diagnosis::of(request);
     json!({
         "evaluations": evaluations,
         "feedback": feedback,
@@ -136,7 +147,6 @@ fn outcome(request: &Request) -> Json {
         "dialects": request.dialects,
         "spans": request.spans,
         "missing": completeness::missing(request),
-        "diagnosis": { "mode": diagnosis.mode, "line": diagnosis.line, "evidence": diagnosis.evidence },
     })
 }
 

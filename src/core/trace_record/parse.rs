@@ -62,6 +62,7 @@ fn prompt(record: &Json) -> Prompt {
     Prompt {
         name: None,
         version: text_of(&record["prompt_version"]),
+        expected: text_of(&record["prompt_version_expected"]),
         components: components.filter_map(|(name, version)| Some((name.as_str().into(), text_of(version)?))).collect(),
         system: text_of(&record["system_prompt"]),
         sha256: digest(&record["prompt_sha256"]),

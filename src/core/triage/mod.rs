@@ -16,6 +16,7 @@ mod tree;
 pub use drawing::{mermaid, svg};
 pub use findings::{Answered, Findings};
 pub use hypothesis::{Hypothesis, Standing, hypotheses};
+pub(in crate::core) use pattern::{ATTACK_METRICS, is_attack_text};
 pub use pattern::{Recognised, patterns};
 pub use playbook::{PLAYBOOK, Play, Subject};
 pub use tree::{End, Node, Question, TREE, Walk, questions, walk};

@@ -27,7 +27,7 @@ const SAMPLES_FACTOR: f64 = 2.0;
 const WORSE_ANSWERS: [Signal; 4] =
     [Signal::Quality, Signal::EvaluationPassRatio, Signal::EvaluationScore, Signal::BadFeedbackRatio];
 /// Evaluations and guardrails that look for attacks.
-const ATTACK_METRICS: [&str; 4] = ["injection", "jailbreak", "prompt_attack", "prompt attack"];
+pub(in crate::core) const ATTACK_METRICS: [&str; 4] = ["injection", "jailbreak", "prompt_attack", "prompt attack"];
 /// Errors that a provider gives, in `error.type` as SDKs spell it.
 const PROVIDER_ERRORS: [&str; 20] = [
     "429",
@@ -149,7 +149,12 @@ fn attacks(sample: &Json) -> bool {
     let mut evaluations = sample["evaluations"].as_array().into_iter().flatten();
     let documents = sample["documents"].as_array().into_iter().flatten().filter_map(|it| it["content"].as_str());
     evaluations.any(|it| it["passed"] == false && it["metric"].as_str().is_some_and(is_attack))
-        || sample["user_query"].as_str().into_iter().chain(documents).any(|text| ATTACK_TEXTS.is_match(text))
+        || sample["user_query"].as_str().into_iter().chain(documents).any(is_attack_text)
+}
+
+/// Whether a text carries a phrase of attacks.
+pub(in crate::core) fn is_attack_text(text: &str) -> bool {
+    ATTACK_TEXTS.is_match(text)
 }
 
 /// Requests fail with a provider's errors, or its calls take longer for as many tokens.
