@@ -115,6 +115,17 @@ pub(super) fn print_table(
     table.end()
 }
 
+/// The same, where the last cell may be long.
+pub(super) fn print_wide_table(
+    format: Format,
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> io::Result<()> {
+    let mut table = Rows::wide(stdout(), format, header);
+    rows.into_iter().try_for_each(|row| table.push(row))?;
+    table.end()
+}
+
 /// Prints a line, or several. Whoever reads it may have gone away (`| head`).
 pub(super) fn say(line: impl std::fmt::Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{}", text::lines(&line.to_string()))

@@ -15,7 +15,7 @@ pub(super) use all::{AllArgs, run_all};
 use arguments::{Conditions, Wanted};
 use session::Session;
 
-use super::output::{Format, complain, print_json, print_table, say};
+use super::output::{Format, complain, print_json, print_table, print_wide_table, say};
 use super::recording::RecordingArgs;
 use crate::core::request::Request;
 use crate::toolkit::replay::Comparison;
@@ -86,6 +86,9 @@ pub(super) fn print_comparison(
         };
     }
     print_table(format, &["", "recorded", "now"], comparison.rows().into_iter().map(Vec::from))?;
+    let answers = comparison.answers().into_iter().zip(["recorded", "now"]);
+    say("")?;
+    print_wide_table(format, &["", "answer"], answers.map(|(answer, side)| vec![side.to_owned(), answer]))?;
     let repeated = &replay.map_or(&Json::Null, |it| &it["replay"]["repeated"]);
     if let Some(rate) = repeated["rate"].as_f64() {
         let bound = |name: &str| repeated[name].as_f64().unwrap_or_default() * 100.0;

@@ -81,7 +81,6 @@ impl Comparison<'_> {
             row("time to first token ms", &|it| it["time_to_first_token_ms"].as_f64().map(|it| format!("{it:.0}"))),
             row("tokens", &tokens),
             row("cost USD", &|it| it["cost_usd"].as_f64().map(|it| format!("{it:.6}"))),
-            row("answer", &|it| it["response"].as_str().map(|it| it.chars().take(ANSWER_CHARS_MAX).collect())),
             row("quality", &|it| quality(it).map(|it| format!("{it:.2}"))),
             row("evaluations", &|it| Some(evaluations(it)).filter(|it| !it.is_empty())),
             row("diagnosis", &|it| shown(&it["diagnosis"]["line"])),
@@ -90,6 +89,14 @@ impl Comparison<'_> {
                 it["replay"]["simulated"].as_bool().map(|it| if it { "SIMULATED" } else { "no" }.to_owned())
             }),
         ]
+    }
+
+    /// The first 200 characters of each answer; `-` without one.
+    #[must_use]
+    pub fn answers(&self) -> [String; 2] {
+        self.records.map(|it| {
+            it["response"].as_str().map_or_else(|| "-".to_owned(), |it| it.chars().take(ANSWER_CHARS_MAX).collect())
+        })
     }
 
     /// Everything, for programs.

@@ -2,9 +2,8 @@
 //! documents. It shows how the tool works and what a change would cost; it says nothing about how good an answer would be.
 //!
 //! The rule: where something is overridden and the contents of documents were recorded, the answer is the sentence of
-//! theirs that has most words of the question, with its source; else the recorded answer. It takes the recorded time
-//! outside of the model, and writes its tokens (a word is four thirds of one) at [`TOKENS_PER_SECOND`], a small model (by
-//! its name) at twice that.
+//! theirs that has most words of the question, with its source; else the recorded answer. Tokens are those of then, and so
+//! is the time, but that a small model (by its name) is taken to need half of a large one's.
 
 use std::time::Duration;
 
@@ -12,36 +11,40 @@ use super::evaluator::words;
 use super::outcome::Took;
 use super::plan::Overrides;
 use super::reply::Reply;
-use crate::core::request::{Request, ToolCall};
+use crate::core::request::{ModelCall, Request, ToolCall};
 
-/// Tokens that a large model is taken to write a second.
-const TOKENS_PER_SECOND: f64 = 50.0;
+/// Time of a large model over that of a small one.
+const LARGE: f64 = 2.0;
 /// Parts of the names of small models.
 const SMALL: [&str; 6] = ["mini", "nano", "haiku", "flash", "lite", "small"];
 
 /// The simulated reply, and how long it is taken to have taken.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "counts of words")]
 pub fn simulated(request: &Request, overrides: &Overrides) -> (Reply, Took) {
     let is_changed = *overrides != Overrides::default();
     let quoted = quote(request).filter(|_| is_changed);
     let text = quoted.or_else(|| request.response.as_deref().map(str::to_owned)).unwrap_or_default();
     let last = request.calls.last();
-    let model =
-        overrides.model.as_deref().or(last.and_then(|it| it.model_served.as_deref().or(it.model_requested.as_deref())));
-    let output_tokens = (text.split_whitespace().count() as u64 * 4).div_ceil(3);
-    let is_small = model.is_some_and(|model| SMALL.iter().any(|small| model.contains(small)));
-    let speed = TOKENS_PER_SECOND * if is_small { 2.0 } else { 1.0 };
-    let whole = Duration::from_secs_f64(output_tokens as f64 / speed);
+    let recorded = last.and_then(|it| it.model_served.as_deref().or(it.model_requested.as_deref()));
+    let model = overrides.model.as_deref().or(recorded);
+    let time = |model: Option<&str>| if model.is_some_and(is_small) { 1.0 } else { LARGE };
+    let then: Duration = request.calls.iter().map(|it| it.duration).sum();
+    let sum = |of: fn(&ModelCall) -> Option<u64>| {
+        request.calls.iter().filter_map(of).fold(None, |sum, part| Some(sum.unwrap_or(0_u64).saturating_add(part)))
+    };
     let reply = Reply {
         model: model.map(str::to_owned),
         text,
         finish: Some("stop".to_owned()),
-        input_tokens: last.and_then(|it| it.input_tokens),
-        output_tokens: Some(output_tokens),
+        input_tokens: sum(|it| it.input_tokens),
+        output_tokens: sum(|it| it.output_tokens),
         ..Reply::default()
     };
-    (reply, Took { whole, ..Took::default() })
+    (reply, Took { whole: then.mul_f64(time(model) / time(recorded)), ..Took::default() })
+}
+
+fn is_small(model: &str) -> bool {
+    SMALL.iter().any(|small| model.contains(small))
 }
 
 /// The sentence of the documents, or of what tools gave, that has most words of the question.
