@@ -20,6 +20,7 @@ mod progress;
 mod record;
 mod recording;
 mod replay;
+mod retro;
 mod rules;
 mod run;
 mod triage;
@@ -77,6 +78,8 @@ enum Command {
     Compare(compare::Args),
     /// Replay every request of a directory: what improves, what stays, what degrades
     ReplayAll(Box<replay::AllArgs>),
+    /// What repeats over incidents: class, variable, detection lag, missing telemetry, overdue action items
+    Retro(retro::Args),
     /// Rehearse an incident, end to end, on the real engine
     Drill(drill::Args),
     /// Class, severity and first steps of an incident, by the decision tree
@@ -112,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::ReplayAll(args) => replay::run_all(&args),
+        Command::Retro(args) => retro::run(&args),
         Command::Drill(args) => drill::run(&args),
         Command::Triage(args) => triage::run(&args),
         Command::Incident(args) => incident::run(&args),

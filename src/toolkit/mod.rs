@@ -13,6 +13,7 @@ pub mod recompute;
 pub mod replay;
 pub mod report;
 pub mod requests;
+pub mod retro;
 pub mod simulate;
 pub mod text;
 pub mod traffic;
