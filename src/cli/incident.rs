@@ -1,5 +1,7 @@
 //! `freezeframe incident`: the frames of a store directory or of a running sidecar.
 
+mod export;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ pub(super) enum Args {
     Diff(DiffArgs),
     /// Print the postmortem of an incident, as far as evidence can write it, as Markdown
     Postmortem(OneArgs),
+    /// Write the samples of an incident as regression cases for an evaluation tool
+    Export(export::Args),
     /// Write the auditor's bundle of an incident: its frame, the proof, and how to check them without us
     Bundle(BundleArgs),
 }
@@ -36,6 +40,15 @@ pub(super) enum Args {
 /// Which sidecar, or which log.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Where {
+    #[command(flatten)]
+    source: Source,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+/// The same without a format.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Source {
     /// The data directory; may be in use
     #[arg(long, default_value = "freezeframe-data", conflicts_with = "url")]
     dir: PathBuf,
@@ -45,8 +58,6 @@ pub(super) struct Where {
     /// Header of the request to the sidecar, such as authorization="Bearer ..."; may be repeated
     #[arg(long = "header", value_name = "NAME=VALUE", value_parser = client::pair, requires = "url")]
     headers: Vec<(String, String)>,
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
 }
 
 /// Which incident.
@@ -101,14 +112,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Args::Diff(args) => diff(args),
         Args::Postmortem(OneArgs { id, place }) => postmortem(id, place),
         Args::Bundle(args) => bundle(args),
+        Args::Export(args) => export::run(args),
     }
 }
 
 fn list(place: &Where) -> anyhow::Result<ExitCode> {
-    let frames = match &place.url {
-        Some(_) => place.listed()?,
+    let frames = match &place.source.url {
+        Some(_) => place.source.listed()?,
         None => {
-            let newest = place.log()?.newest(LISTED_MAX)?;
+            let newest = place.source.log()?.newest(LISTED_MAX)?;
             let frame = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
             newest.iter().map(|(receipt, bytes)| row(&frame(bytes), &receipt.checkpoint)).collect()
         }
@@ -163,11 +175,11 @@ fn recomputed(id: &str, place: &Where) -> anyhow::Result<ExitCode> {
 
 fn diff(DiffArgs { one: OneArgs { id, place }, other, now }: &DiffArgs) -> anyhow::Result<ExitCode> {
     let frame = place.document(id)?;
-    let other = match (other, &place.url) {
+    let other = match (other, &place.source.url) {
         (Some(id), _) => Some(place.document(id)?),
         (None, Some(url)) if *now => {
             let signal = frame["alert"]["signal"].as_str().unwrap_or(Signal::Quality.as_str());
-            Some(explain::now(url, &place.headers, frame["feature"].as_str(), signal, None)?)
+            Some(explain::now(url, &place.source.headers, frame["feature"].as_str(), signal, None)?)
         }
         (None, _) => None,
     };
@@ -195,8 +207,10 @@ fn diff(DiffArgs { one: OneArgs { id, place }, other, now }: &DiffArgs) -> anyho
 }
 
 fn postmortem(id: &str, place: &Where) -> anyhow::Result<ExitCode> {
-    let page = match &place.url {
-        Some(_) if place.format != Format::Json => place.get(&format!("{id}/postmortem"), |_| Ok(None::<Vec<u8>>))?,
+    let page = match &place.source.url {
+        Some(_) if place.format != Format::Json => {
+            place.source.get(&format!("{id}/postmortem"), |_| Ok(None::<Vec<u8>>))?
+        }
         _ => {
             let frame = place.document(id)?;
             let timeline = postmortem::timeline(&frame, None);
@@ -213,7 +227,7 @@ fn postmortem(id: &str, place: &Where) -> anyhow::Result<ExitCode> {
 
 fn bundle(args: &BundleArgs) -> anyhow::Result<ExitCode> {
     let BundleArgs { one: OneArgs { id, place }, output } = args;
-    let bytes = place.get(&format!("{id}/bundle"), |log| log.bundle(id))?;
+    let bytes = place.source.get(&format!("{id}/bundle"), |log| log.bundle(id))?;
     let path = output.clone().unwrap_or_else(|| PathBuf::from(format!("freezeframe-{id}.tar")));
     if path == Path::new("-") {
         std::io::stdout().write_all(&bytes)?;
@@ -228,17 +242,23 @@ fn bundle(args: &BundleArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl Where {
-    fn log(&self) -> anyhow::Result<Reader> {
-        Reader::open(&self.dir).with_context(|| format!("reading the log in {}", self.dir.display()))
-    }
-
     /// The frame of an incident.
     pub(super) fn frame(&self, id: &str) -> anyhow::Result<Vec<u8>> {
-        self.get(&format!("{id}/frame"), |log| log.frame(id))
+        self.source.frame(id)
     }
 
     fn document(&self, id: &str) -> anyhow::Result<Value> {
         serde_json::from_slice(&self.frame(id)?).context("the frame is no JSON")
+    }
+}
+
+impl Source {
+    fn log(&self) -> anyhow::Result<Reader> {
+        Reader::open(&self.dir).with_context(|| format!("reading the log in {}", self.dir.display()))
+    }
+
+    fn frame(&self, id: &str) -> anyhow::Result<Vec<u8>> {
+        self.get(&format!("{id}/frame"), |log| log.frame(id))
     }
 
     /// Something of an incident, from the sidecar or from the directory.

@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod difference;
 pub mod expectation;
 pub mod explain;
+pub mod export;
 pub mod input;
 pub mod postmortem;
 pub mod prometheus;
