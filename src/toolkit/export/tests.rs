@@ -151,7 +151,7 @@ fn promptfoo_renders_no_recorded_text() {
 /// Proves that the exported OTLP is read back as the record it was made of, but for what only the original spans knew.
 #[test]
 fn otlp_reads_back_as_the_record() {
-    let tool = json!({ "tools": [{"name": "get_order", "outcome": "ok", "duration_ms": 120.0}], "tool_calls": 1 });
+    let tool = json!({ "tools": [{"name": "get_order", "outcome": "ok", "duration_ms": 120.0}], "tool_path": "get_order", "tool_calls": 1 });
     for record in [ungrounded(), record(tool)] {
         let cases = of(&frame(std::slice::from_ref(&record), &[]), false).unwrap();
         let dir = tempfile::tempdir().unwrap();
