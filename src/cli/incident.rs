@@ -1,5 +1,7 @@
 //! `freezeframe incident`: the frames of a store directory or of a running sidecar.
 
+mod export;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,6 +32,8 @@ pub(super) enum Args {
     Diff(DiffArgs),
     /// Print the postmortem of an incident, as far as evidence can write it, as Markdown
     Postmortem(postmortem::PageArgs),
+    /// Write the samples of an incident as regression cases for an evaluation tool
+    Export(export::Args),
     /// Write the auditor's bundle of an incident: its frame, the proof, and how to check them without us
     Bundle(BundleArgs),
 }
@@ -37,6 +41,15 @@ pub(super) enum Args {
 /// Which sidecar, or which log.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Where {
+    #[command(flatten)]
+    source: Source,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+/// The same without a format.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Source {
     /// The data directory; may be in use
     #[arg(long, default_value = "freezeframe-data", conflicts_with = "url")]
     dir: PathBuf,
@@ -46,8 +59,6 @@ pub(super) struct Where {
     /// Header of the request to the sidecar, such as authorization="Bearer ..."; may be repeated
     #[arg(long = "header", value_name = "NAME=VALUE", value_parser = client::pair, requires = "url")]
     headers: Vec<(String, String)>,
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
 }
 
 /// Which incident.
@@ -102,14 +113,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Args::Diff(args) => diff(args),
         Args::Postmortem(args) => postmortem::page(args),
         Args::Bundle(args) => bundle(args),
+        Args::Export(args) => export::run(args),
     }
 }
 
 fn list(place: &Where) -> anyhow::Result<ExitCode> {
-    let frames = match &place.url {
-        Some(_) => place.listed()?,
+    let frames = match &place.source.url {
+        Some(_) => place.source.listed()?,
         None => {
-            let newest = place.log()?.newest(LISTED_MAX)?;
+            let newest = place.source.log()?.newest(LISTED_MAX)?;
             let frame = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
             newest.iter().map(|(receipt, bytes)| row(&frame(bytes), &receipt.checkpoint)).collect()
         }
@@ -171,11 +183,11 @@ fn recomputed(id: &str, place: &Where) -> anyhow::Result<ExitCode> {
 
 fn diff(DiffArgs { one: OneArgs { id, place }, other, now }: &DiffArgs) -> anyhow::Result<ExitCode> {
     let frame = place.document(id)?;
-    let other = match (other, &place.url) {
+    let other = match (other, &place.source.url) {
         (Some(id), _) => Some(place.document(id)?),
         (None, Some(url)) if *now => {
             let signal = frame["alert"]["signal"].as_str().unwrap_or(Signal::Quality.as_str());
-            Some(explain::now(url, &place.headers, frame["feature"].as_str(), signal, None)?)
+            Some(explain::now(url, &place.source.headers, frame["feature"].as_str(), signal, None)?)
         }
         (None, _) => None,
     };
@@ -204,7 +216,7 @@ fn diff(DiffArgs { one: OneArgs { id, place }, other, now }: &DiffArgs) -> anyho
 
 fn bundle(args: &BundleArgs) -> anyhow::Result<ExitCode> {
     let BundleArgs { one: OneArgs { id, place }, output } = args;
-    let bytes = place.get(&format!("{id}/bundle"), |log| log.bundle(id))?;
+    let bytes = place.source.get(&format!("{id}/bundle"), |log| log.bundle(id))?;
     let path = output.clone().unwrap_or_else(|| PathBuf::from(format!("freezeframe-{id}.tar")));
     if path == Path::new("-") {
         std::io::stdout().write_all(&bytes)?;
@@ -226,16 +238,16 @@ impl OneArgs {
     /// The frame, and what is known of the course of things around it.
     pub(super) fn course(&self) -> anyhow::Result<(Value, Vec<Entry>)> {
         let Self { id, place } = self;
-        let Some(url) = &place.url else {
+        let Some(url) = &place.source.url else {
             let frame = place.document(id)?;
-            let newest = place.log()?.newest(LISTED_MAX)?;
+            let newest = place.source.log()?.newest(LISTED_MAX)?;
             let others = newest.iter().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok());
             let others = others.filter_map(|other: Value| Fired::of(&other)?.beside(&frame)).collect();
             let timeline = timeline(&frame, None, others);
             return Ok((frame, timeline));
         };
         let url = format!("{}/api/v1/incidents/{id}/postmortem", url.trim_end_matches('/'));
-        let mut headers = place.headers.clone();
+        let mut headers = place.source.headers.clone();
         headers.push(("accept".to_owned(), "application/json".to_owned()));
         let mut answer: Value =
             serde_json::from_slice(&client::get(&url, &headers)?).context("the sidecar's answer is no JSON")?;
@@ -246,17 +258,23 @@ impl OneArgs {
 }
 
 impl Where {
-    fn log(&self) -> anyhow::Result<Reader> {
-        Reader::open(&self.dir).with_context(|| format!("reading the log in {}", self.dir.display()))
-    }
-
     /// The frame of an incident.
     pub(super) fn frame(&self, id: &str) -> anyhow::Result<Vec<u8>> {
-        self.get(&format!("{id}/frame"), |log| log.frame(id))
+        self.source.frame(id)
     }
 
     fn document(&self, id: &str) -> anyhow::Result<Value> {
         serde_json::from_slice(&self.frame(id)?).context("the frame is no JSON")
+    }
+}
+
+impl Source {
+    fn log(&self) -> anyhow::Result<Reader> {
+        Reader::open(&self.dir).with_context(|| format!("reading the log in {}", self.dir.display()))
+    }
+
+    fn frame(&self, id: &str) -> anyhow::Result<Vec<u8>> {
+        self.get(&format!("{id}/frame"), |log| log.frame(id))
     }
 
     /// Something of an incident, from the sidecar or from the directory.

@@ -105,29 +105,23 @@ fn table(found: &Json) -> std::io::Result<()> {
 impl Args {
     /// The frames, and how many could not be read.
     fn frames(&self) -> anyhow::Result<(Vec<Json>, usize)> {
-        let (mut frames, mut unread) = (Vec::new(), 0);
-        let mut add = |bytes: &[u8]| match serde_json::from_slice(bytes) {
-            Ok(frame) => frames.push(frame),
-            Err(_) => unread += 1,
-        };
+        let read = |bytes: &[u8]| serde_json::from_slice::<Json>(bytes).ok();
         let Some(url) = self.url.as_deref().map(|url| url.trim_end_matches('/')) else {
+            let (mut frames, mut kept) = (Vec::new(), 0);
             for dir in &self.dir {
                 let log = Reader::open(dir).with_context(|| format!("reading the log in {}", dir.display()))?;
-                let kept = log.frames();
-                let newest = log.newest(FRAMES_MAX)?;
-                newest.iter().for_each(|(_, bytes)| add(bytes));
-                unread += kept.min(FRAMES_MAX).saturating_sub(newest.len());
+                kept += log.frames().min(FRAMES_MAX);
+                frames.extend(log.newest(FRAMES_MAX)?.iter().filter_map(|(_, bytes)| read(bytes)));
             }
+            let unread = kept.saturating_sub(frames.len());
             return Ok((frames, unread));
         };
         let listed = client::get(&format!("{url}/api/v1/incidents"), &self.headers)?;
         let listed: Json = serde_json::from_slice(&listed).context("the sidecar's answer is no JSON")?;
-        for id in listed["incidents"].as_array().into_iter().flatten().filter_map(|it| it["id"].as_str()) {
-            match client::get(&format!("{url}/api/v1/incidents/{id}/frame"), &self.headers) {
-                Ok(bytes) => add(&bytes),
-                Err(_) => unread += 1,
-            }
-        }
+        let ids = listed["incidents"].as_array().context("the sidecar's answer lists no incidents")?;
+        let frame = |id: &str| read(&client::get(&format!("{url}/api/v1/incidents/{id}/frame"), &self.headers).ok()?);
+        let frames: Vec<Json> = ids.iter().filter_map(|it| frame(it["id"].as_str()?)).collect();
+        let unread = ids.len() - frames.len();
         Ok((frames, unread))
     }
 }

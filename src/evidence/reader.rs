@@ -158,7 +158,7 @@ impl Reader {
     /// How many frames there are that pruning left.
     pub fn frames(&self) -> usize {
         let index = self.index();
-        index.leaves.frames.iter().filter(|(seq, _)| **seq >= index.leaves.kept_from).count()
+        index.leaves.frames.iter().filter(|(seq, _)| *seq >= index.leaves.kept_from).count()
     }
 
     /// The newest frames with their receipts, oldest first, at most `max`. One that is damaged is left out.

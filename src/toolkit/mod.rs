@@ -5,6 +5,7 @@ pub mod diagnosis;
 pub mod difference;
 pub mod expectation;
 pub mod explain;
+pub mod export;
 pub mod input;
 pub mod postmortem;
 pub mod prometheus;

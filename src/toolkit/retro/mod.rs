@@ -85,7 +85,9 @@ fn themes(frames: &[&Json]) -> Json {
     let mut themes: BTreeMap<(&str, String), BTreeSet<String>> = BTreeMap::new();
     for frame in frames {
         let feature = frame["feature"].as_str().unwrap_or("-");
-        let mut add = |kind, what: String| drop(themes.entry((kind, what)).or_default().insert(id(frame)));
+        let mut add = |kind, what: String| {
+            themes.entry((kind, what)).or_default().insert(id(frame));
+        };
         add("class", format!("{} on {feature}", frame["alert"]["class"].as_str().unwrap_or("-")));
         for pattern in frame["alert"]["patterns"].as_array().into_iter().flatten().filter_map(Json::as_str) {
             add("pattern", format!("{pattern} on {feature}"));
