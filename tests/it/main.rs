@@ -32,6 +32,7 @@ mod slow_log;
 mod stub;
 mod tidy;
 mod triage;
+mod tutorial;
 mod verifiers;
 mod wire;
 mod witness;

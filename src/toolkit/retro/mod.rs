@@ -25,9 +25,9 @@ const WEEK: u64 = 7 * 86_400 * 1_000_000_000;
 /// What is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Period {
-    /// From here,
+    /// From here on.
     pub since: UnixNanos,
-    /// up to here.
+    /// The time now. A frame of a clock that is ahead counts all the same.
     pub until: UnixNanos,
 }
 
@@ -35,7 +35,7 @@ pub struct Period {
 /// was missing, and action items that are overdue. `unread` frames could not be read.
 #[must_use]
 pub fn retro(frames: &[Json], period: Period, unread: usize, actions: &[Action]) -> Json {
-    let within = |frame: &&Json| at(frame).is_some_and(|at| at >= period.since && at <= period.until);
+    let within = |frame: &&Json| at(frame).is_some_and(|at| at >= period.since);
     let mut frames: Vec<&Json> = frames.iter().filter(within).collect();
     frames.sort_by_key(|frame| (at(frame), frame["id"].as_str()));
     frames.dedup_by_key(|frame| frame["id"].as_str());
