@@ -38,7 +38,7 @@ fn causes_are_named_from_telemetry() {
 fn an_alert_blames_hardly_anybody_falsely() {
     let (mut alerts, mut wrong) = (0, Vec::new());
     for cause in Cause::ALL {
-        let incident = incident(4, cause, Mode::Hard, 2_500..=2_500);
+        let incident = incident(4, cause, Mode::Hard, 4_000..=4_000);
         let Some(asked) = Asked::at_alert(&incident) else { continue };
         alerts += 1;
         let named = asked.named();
