@@ -43,9 +43,8 @@ fn the_tutorial_runs_as_written() {
         .map(|(n, step)| format!("echo '{BEGINS}{n}'\n{}\necho \"[status $?]\"\n", step.command))
         .collect();
     let binaries = Path::new(env!("CARGO_BIN_EXE_freezeframe")).parent().unwrap();
-    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap_or_default());
-    let script = format!("exec 2>&1\n{script}");
-    let output = Command::new("sh").args(["-c", &script]).current_dir(dir.path()).env("PATH", path).output().unwrap();
+    let script = format!("exec 2>&1\nPATH={}:$PATH\n{script}", binaries.display());
+    let output = Command::new("sh").args(["-c", &script]).current_dir(dir.path()).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     let parts: Vec<&str> = printed.split(BEGINS).skip(1).collect();
     assert_eq!(parts.len(), steps.len(), "{printed}");
