@@ -27,13 +27,13 @@ pub const OTHER: &str = "other";
 
 const OTHER_SYMBOL: u8 = u8::MAX;
 
-/// What is counted: the six variables and the path through the tools.
+/// What is counted: the six variables, and how the calls of providers ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// One of the six.
     Variable(Variable),
-    /// The composition `a>b>c`.
-    ToolPath,
+    /// How a request's calls ended at their provider, `openai: 429`.
+    Upstream,
 }
 
 impl Subject {
@@ -41,7 +41,7 @@ impl Subject {
     pub const COUNT: usize = Variable::ALL.len() + 1;
 
     fn all() -> impl Iterator<Item = Self> {
-        Variable::ALL.into_iter().map(Self::Variable).chain([Self::ToolPath])
+        Variable::ALL.into_iter().map(Self::Variable).chain([Self::Upstream])
     }
 
     /// Its place in [`Texts`].
@@ -49,7 +49,7 @@ impl Subject {
     pub fn index(self) -> usize {
         match self {
             Self::Variable(variable) => variable as usize,
-            Self::ToolPath => Variable::ALL.len(),
+            Self::Upstream => Variable::ALL.len(),
         }
     }
 
@@ -58,7 +58,7 @@ impl Subject {
     pub fn detail(self, request: &Request) -> Json {
         match self {
             Self::Variable(variable) => variable.detail(request),
-            Self::ToolPath => Json::Null,
+            Self::Upstream => Json::Null,
         }
     }
 
@@ -67,7 +67,7 @@ impl Subject {
     pub fn value(self, request: &Request) -> Option<String> {
         match self {
             Self::Variable(variable) => variable.value(request),
-            Self::ToolPath => request.tool_path.as_deref().map(str::to_owned),
+            Self::Upstream => variable::upstream(request),
         }
     }
 }

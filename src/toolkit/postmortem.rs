@@ -1,7 +1,7 @@
 //! The postmortem of an incident, as far as evidence can write it: Markdown made of the committed frame and the
 //! transitions around it. What only people know stands as a question to them, never as invented text.
 //!
-//! [`facts`] reads everything that a page says out of the frame, as one document; a page is a template over it
+//! [`facts()`] reads everything that a page says out of the frame, as one document; a page is a template over it
 //! ([`Edition`], or one of the team's own). [`check`] reads a page as its reviewer would.
 
 mod actions;

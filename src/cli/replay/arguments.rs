@@ -77,7 +77,7 @@ pub(super) struct Conditions {
     /// Ask so many times, for a rate with its interval instead of one lucky answer
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPEAT_MAX)))]
     repeat: u32,
-    /// Hold answers against exact:TEXT, contains:TEXT, not-contains:TEXT, json-schema:FILE, overlap[:SHARE] or
+    /// Hold answers against exact:TEXT, contains:TEXT, not-contains:TEXT, json-schema:FILE, overlap, overlap:SHARE or
     /// judge:RUBRIC; may be repeated
     #[arg(long = "expect", value_name = "EVALUATOR")]
     evaluators: Vec<String>,

@@ -166,6 +166,7 @@ fn detail(ledger: &Ledger, variable: Variable, incident: &Tally, baseline: &Tall
         ledger.observed(subject, value)
     };
     let (now, before) = (dominant(incident), dominant(baseline));
+    let upstream = |tally| Side::of(ledger, Subject::Upstream, tally).to_json();
     let shown = |observed: Option<&Observed>| observed.map(|it| it.detail.clone());
     let mut detail = Map::new();
     detail.insert("incident".into(), json!(shown(now)));
@@ -176,6 +177,10 @@ fn detail(ledger: &Ledger, variable: Variable, incident: &Tally, baseline: &Tall
         .map(|it| json!({ "value": &*it.value, "first_seen": it.first_seen.to_string() }))
         .collect();
     detail.insert("first_seen".into(), seen.into());
+    if variable == Variable::ModelRoute {
+        let both = json!({ "incident": upstream(incident), "baseline": upstream(baseline) });
+        detail.insert("upstream".into(), both);
+    }
     if let (Some(now), Some(before)) = (now, before)
         && now.value != before.value
     {

@@ -12,6 +12,7 @@ mod tool_schemas;
 mod traffic_mix;
 
 pub(super) use judge::{configuration as judge, judges};
+pub(super) use model_route::upstream;
 use serde_json::Value as Json;
 
 use super::request::Request;

@@ -197,9 +197,24 @@ fn provider(frame: &Json) -> Json {
     json!({
         "is_suspect": patterns.into_iter().any(|it| it == "upstream_provider"),
         "errors": errors,
+        "ended": ended(frame),
         "signals": signals.into_iter().filter_map(|it| pair(frame, it)).collect::<Vec<_>>(),
         "fingerprints": frame["variables"]["model_route"]["detail"]["dimensions"]["fingerprint"].as_array().map(Vec::len),
     })
+}
+
+/// How calls ended, on both sides: `{"how", "now", "before"}`.
+fn ended(frame: &Json) -> Vec<Json> {
+    let sides = &frame["variables"]["model_route"]["detail"]["upstream"];
+    let ends = |side: &str| sides[side].as_array().map_or(&[][..], Vec::as_slice).to_vec();
+    let share = |ends: &[Json], how: &Json| {
+        let found = ends.iter().find(|it| it["value"] == *how);
+        percent(found.and_then(|it| it["share"].as_f64()).unwrap_or_default())
+    };
+    let (now, before) = (ends("incident"), ends("baseline"));
+    let gone = before.iter().filter(|it| !now.iter().any(|end| end["value"] == it["value"]));
+    let all = now.iter().chain(gone).map(|it| &it["value"]);
+    all.map(|how| json!({ "how": how, "now": share(&now, how), "before": share(&before, how) })).collect()
 }
 
 fn detection(frame: &Json) -> Json {

@@ -33,7 +33,7 @@ impl Edition {
 #[error("the template: {0:#}")]
 pub struct TemplateError(#[from] Error);
 
-/// Renders a template over the [`facts`](super::facts).
+/// Renders a template over the [`facts`](super::facts()).
 ///
 /// # Errors
 /// What the template asks for and the facts don't have, or what is not Jinja.
