@@ -1,6 +1,7 @@
 //! `freezeframe retro`: what repeats over the incidents of one or several logs.
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -15,6 +16,9 @@ use crate::toolkit::retro::{self, Action, Period};
 
 /// Frames read of one log at most: the newest.
 const FRAMES_MAX: usize = 100_000;
+
+/// Bytes of a list of action items at most.
+const ACTIONS_BYTES_MAX: u64 = 4 << 20;
 
 /// Arguments of `retro`.
 #[derive(Clone, Debug, clap::Args)]
@@ -46,9 +50,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("--since {}: expected a duration such as 90d", args.since)
     };
     let actions = match &args.actions {
-        Some(path) => {
-            Action::list(&std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?)?
-        }
+        Some(path) => Action::list(&read(path)?)?,
+
         None => Vec::new(),
     };
     let (frames, unread) = args.frames()?;
@@ -66,6 +69,19 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         complain(format_args!("{unread} frames could not be read and are not counted"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).with_context(|| format!("reading {}", path.display()))?;
+    let bytes = file
+        .take(ACTIONS_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .with_context(|| format!("reading {}", path.display()))?;
+    if bytes as u64 > ACTIONS_BYTES_MAX {
+        bail!("{}: more than {ACTIONS_BYTES_MAX} bytes", path.display());
+    }
+    Ok(text)
 }
 
 fn table(found: &Json) -> std::io::Result<()> {
@@ -105,13 +121,13 @@ fn table(found: &Json) -> std::io::Result<()> {
 impl Args {
     /// The frames, and how many could not be read.
     fn frames(&self) -> anyhow::Result<(Vec<Json>, usize)> {
-        let read = |bytes: &[u8]| serde_json::from_slice::<Json>(bytes).ok();
+        let parsed = |bytes: &[u8]| serde_json::from_slice::<Json>(bytes).ok();
         let Some(url) = self.url.as_deref().map(|url| url.trim_end_matches('/')) else {
             let (mut frames, mut kept) = (Vec::new(), 0);
             for dir in &self.dir {
                 let log = Reader::open(dir).with_context(|| format!("reading the log in {}", dir.display()))?;
                 kept += log.frames().min(FRAMES_MAX);
-                frames.extend(log.newest(FRAMES_MAX)?.iter().filter_map(|(_, bytes)| read(bytes)));
+                frames.extend(log.newest(FRAMES_MAX)?.iter().filter_map(|(_, bytes)| parsed(bytes)));
             }
             let unread = kept.saturating_sub(frames.len());
             return Ok((frames, unread));
@@ -119,8 +135,13 @@ impl Args {
         let listed = client::get(&format!("{url}/api/v1/incidents"), &self.headers)?;
         let listed: Json = serde_json::from_slice(&listed).context("the sidecar's answer is no JSON")?;
         let ids = listed["incidents"].as_array().context("the sidecar's answer lists no incidents")?;
-        let frame = |id: &str| read(&client::get(&format!("{url}/api/v1/incidents/{id}/frame"), &self.headers).ok()?);
-        let frames: Vec<Json> = ids.iter().filter_map(|it| frame(it["id"].as_str()?)).collect();
+        let mut frames = Vec::new();
+        for id in ids.iter().filter_map(|it| it["id"].as_str()) {
+            match client::get(&format!("{url}/api/v1/incidents/{id}/frame"), &self.headers) {
+                Ok(bytes) => frames.extend(parsed(&bytes)),
+                Err(error) => complain(format_args!("{id}: {error:#}")),
+            }
+        }
         let unread = ids.len() - frames.len();
         Ok((frames, unread))
     }

@@ -80,6 +80,21 @@ pub fn write_json(out: impl Write, document: &impl serde::Serialize) -> io::Resu
     document.serialize(&mut serde_json::Serializer::with_formatter(out, Json::default())).map_err(io::Error::from)
 }
 
+/// A JSON document on one line, every character that [`line()`] would replace as a `\u` escape.
+#[must_use]
+pub fn json_line(document: &serde_json::Value) -> String {
+    let mut line = String::new();
+    // Outside of strings JSON has none of them.
+    for it in document.to_string().chars() {
+        if sign(it).is_some() {
+            line.extend(it.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            line.push(it);
+        }
+    }
+    line
+}
+
 /// How JSON is written: indented by two, and every character that [`line()`] would replace as a `\u` escape.
 #[derive(Debug, Default)]
 pub struct Json(PrettyFormatter<'static>);

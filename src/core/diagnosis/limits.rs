@@ -23,13 +23,7 @@ impl Limits {
     pub fn of<'a>(rules: impl IntoIterator<Item = &'a Rule>, feature: &str) -> Self {
         let mut limits = Self::default();
         for rule in rules.into_iter().filter(|it| it.applies_to(feature)) {
-            let place = match rule.signal {
-                Signal::LatencyP95 => &mut limits.latency,
-                Signal::CostPerRequest => &mut limits.cost,
-                Signal::TokensPerRequest => &mut limits.tokens,
-                Signal::RetrievalScoreP50 => &mut limits.retrieval_score,
-                _ => continue,
-            };
+            let Some(place) = limits.place(rule.signal) else { continue };
             let stricter = match rule.direction {
                 Direction::Above => f64::min,
                 Direction::Below => f64::max,
@@ -38,6 +32,26 @@ impl Limits {
             *place = Some(place.map_or(fixed, |before| stricter(before, fixed)));
         }
         limits
+    }
+
+    /// The limit that an alert's signal breached; none of a signal that a single request has not.
+    #[must_use]
+    pub fn breached(signal: Signal, limit: f64) -> Self {
+        let mut limits = Self::default();
+        if let Some(place) = limits.place(signal) {
+            *place = Some(limit);
+        }
+        limits
+    }
+
+    fn place(&mut self, signal: Signal) -> Option<&mut Option<f64>> {
+        match signal {
+            Signal::LatencyP95 => Some(&mut self.latency),
+            Signal::CostPerRequest => Some(&mut self.cost),
+            Signal::TokensPerRequest => Some(&mut self.tokens),
+            Signal::RetrievalScoreP50 => Some(&mut self.retrieval_score),
+            _ => None,
+        }
     }
 
     /// Those of the built-in rules.

@@ -19,6 +19,7 @@ use super::attribution::Verdict;
 use super::changes::Change;
 use super::completeness::{Completeness, Gap};
 use super::detect::{Estimate, Rule};
+use super::diagnosis::{Limits, Terms};
 use super::incident::{Class, Pattern, Severity};
 use super::request::Request;
 use super::signal::Signal as Watched;
@@ -167,7 +168,11 @@ impl Frame {
     /// The document, without `origin` and `seq`.
     #[must_use]
     pub fn body(&self) -> Map<String, Json> {
-        let records = |requests: &[Request]| requests.iter().map(trace_record::of).collect::<Vec<_>>();
+        let breached = self.alert.signal.and_then(Watched::parse).zip(self.alert.threshold);
+        let limits = breached.map_or_else(Limits::default, |(signal, limit)| Limits::breached(signal, limit));
+        let terms = Terms { limits, ..Terms::default() };
+        let record = |request: &Request| trace_record::held_against(request, &terms);
+        let records = |requests: &[Request]| requests.iter().map(record).collect::<Vec<_>>();
         let object = |pairs: Vec<(String, Json)>| Json::Object(pairs.into_iter().collect());
         let body = json!({
             "schema": SCHEMA,

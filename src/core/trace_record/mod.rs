@@ -22,7 +22,13 @@ const TOOL_BYTES_MAX: usize = 8 << 10;
 /// The record of one request, diagnosed by itself alone and in brief. Texts are as the request holds them: redact first.
 #[must_use]
 pub fn of(request: &Request) -> Json {
-    record(request, diagnosis::of(request, &Terms::default()).brief())
+    held_against(request, &Terms::default())
+}
+
+/// The same, diagnosed under `terms`.
+#[must_use]
+pub fn held_against(request: &Request, terms: &Terms<'_>) -> Json {
+    record(request, diagnosis::of(request, terms).brief())
 }
 
 /// The record of one request with all of its diagnosis.

@@ -17,6 +17,8 @@ mod tests;
 
 use serde_json::Value as Json;
 
+use crate::toolkit::text::{json_line, write_json};
+
 pub use case::{Case, Cases, of};
 pub use check::Check;
 
@@ -62,9 +64,13 @@ impl Format {
     /// A sentence, when the samples lack what the format can't do without.
     pub fn write(&self, cases: &[Case], options: &Options<'_>) -> Result<String, String> {
         let document = (self.render)(cases, options)?;
-        Ok(match document {
-            Json::Array(lines) if self.extension == "jsonl" => lines.iter().map(|it| format!("{it}\n")).collect(),
-            document => format!("{document:#}\n"),
-        })
+        if let Json::Array(lines) = &document
+            && self.extension == "jsonl"
+        {
+            return Ok(lines.iter().map(|it| json_line(it) + "\n").collect());
+        }
+        let mut text = Vec::new();
+        write_json(&mut text, &document).map_err(|error| error.to_string())?;
+        String::from_utf8(text).map(|text| text + "\n").map_err(|error| error.to_string())
     }
 }

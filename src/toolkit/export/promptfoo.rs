@@ -67,7 +67,9 @@ fn literal(text: &str) -> String {
     let mut is_first = loads;
     while let Some(it) = chars.next() {
         let opens = it == '{' && matches!(chars.peek(), Some('{' | '%' | '#'));
-        if opens || (is_first && !it.is_whitespace()) {
+        // Nunjucks refuses the end of a comment that did not begin.
+        let closes = it == '#' && chars.peek() == Some(&'}');
+        if opens || closes || (is_first && !it.is_whitespace()) {
             spelled.push_str("{{ \"");
             spelled.push(it);
             spelled.push_str("\" }}");

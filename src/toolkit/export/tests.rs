@@ -184,7 +184,17 @@ proptest! {
         }));
         let cases = of(&frame(&[hostile], &[]), false).unwrap();
         for format in &FORMATS {
-            prop_assert_eq!(read(format, &written(format.name, &cases)).len(), 1);
+            let text = written(format.name, &cases);
+            prop_assert_eq!(read(format, &text).len(), 1);
+            prop_assert!(!text.contains(['\u{7f}', '\u{9b}', '\u{202e}']), "{}", text);
+        }
+        for wrong in ["{{", "{%", "{#", "#}"] {
+            let text = format!("{query}{wrong}{answer}");
+            let cases = of(&frame(&[record(json!({ "user_query": text }))], &[]), false).unwrap();
+            let asked = serde_json::from_str::<Json>(&written("promptfoo", &cases)).unwrap()["tests"][0]["vars"]["user_query"].clone();
+            // What is spelled out is an expression of its own; what is left between those opens and closes nothing.
+            let left: String = asked.as_str().unwrap().split("{{ \"").map(|it| it.split_once("\" }}").map_or(it, |(_, rest)| rest)).collect::<Vec<_>>().join("|");
+            prop_assert!(["{{", "{%", "{#", "#}"].iter().all(|mark| !left.contains(mark)), "{}", left);
         }
     }
 }

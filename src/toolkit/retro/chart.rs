@@ -37,7 +37,7 @@ pub fn svg(retro: &Json) -> String {
         .max()
         .unwrap_or(0)
         .max(1);
-    let width = (LEFT + weeks.len() * STEP + 20).max(560);
+    let width = (LEFT + weeks.len() * STEP + 20).max(640);
     let height = TOP + PLOT + BELOW;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"11\">\n\

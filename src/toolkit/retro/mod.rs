@@ -19,8 +19,12 @@ use crate::core::time::UnixNanos;
 const REPEATS_MIN: usize = 2;
 /// Share of requests below which a field of the telemetry is a gap.
 const GAP_SHARE_MAX: f64 = 0.5;
-/// A week, nanoseconds.
-const WEEK: u64 = 7 * 86_400 * 1_000_000_000;
+/// Weeks told at most: the newest.
+const WEEKS_MAX: u64 = 104;
+/// A day and a week, nanoseconds. Weeks begin on Monday; the epoch was a Thursday.
+const DAY: u64 = 86_400 * 1_000_000_000;
+const WEEK: u64 = 7 * DAY;
+const SINCE_MONDAY: u64 = 3 * DAY;
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +59,7 @@ pub fn retro(frames: &[Json], period: Period, unread: usize, actions: &[Action])
         "themes": themes(&frames),
         "detection": detection(&frames),
         "gaps": gaps(&frames),
-        "weeks": weeks(&frames),
+        "weeks": weeks(&frames, period.until),
         "actions_overdue": actions.iter().filter(|it| it.is_overdue(period.until)).map(Action::to_json).collect::<Vec<_>>(),
         "actions_open": actions.iter().filter(|it| !it.done).count(),
     })
@@ -144,8 +148,9 @@ fn gaps(frames: &[&Json]) -> Json {
     for frame in frames {
         let is_untold = frame["verdict"]["answer"] == "cannot_tell";
         let variables = frame["variables"].as_object().into_iter().flatten();
-        let missing =
-            variables.filter(|(_, it)| it["state"] == "missing").map(|(name, it)| (name.as_str(), &it["reason"]));
+        let missing = variables
+            .filter(|(_, it)| it["state"] == "missing" || it["state"] == "partial")
+            .map(|(name, it)| (name.as_str(), &it["reason"]));
         let fields = frame["completeness_gaps"].as_array().into_iter().flatten();
         let fields = fields.filter(|it| it["share"].as_f64().is_some_and(|share| share <= GAP_SHARE_MAX));
         let fields = fields.filter_map(|it| Some((it["field"].as_str()?, &it["remedy"])));
@@ -161,9 +166,10 @@ fn gaps(frames: &[&Json]) -> Json {
     gaps.into_iter().map(row).collect()
 }
 
-/// Incidents of each class by week, weeks without any among them.
-fn weeks(frames: &[&Json]) -> Json {
-    let week = |frame: &Json| at(frame).map(|at| at.0 / WEEK);
+/// Incidents of each class by week, weeks without any among them; the newest [`WEEKS_MAX`].
+fn weeks(frames: &[&Json], until: UnixNanos) -> Json {
+    // A frame of a clock that is ahead happened by now.
+    let week = |frame: &Json| at(frame).map(|at| at.min(until).0.saturating_add(SINCE_MONDAY) / WEEK);
     let (Some(first), Some(last)) = (frames.first().and_then(|it| week(it)), frames.last().and_then(|it| week(it)))
     else {
         return json!([]);
@@ -171,9 +177,9 @@ fn weeks(frames: &[&Json]) -> Json {
     let of = |number: u64| {
         let frames: Vec<&Json> = frames.iter().filter(|it| week(it) == Some(number)).copied().collect();
         let classes = counted(&frames, &|it| it["alert"]["class"].as_str().map(str::to_owned).into_iter().collect());
-        json!({ "from": UnixNanos(number * WEEK).to_string(), "incidents": frames.len(), "classes": classes })
+        json!({ "from": UnixNanos((number * WEEK).saturating_sub(SINCE_MONDAY)).to_string(), "incidents": frames.len(), "classes": classes })
     };
-    (first..=last).map(of).collect()
+    (first.max(last.saturating_sub(WEEKS_MAX))..=last).map(of).collect()
 }
 
 #[cfg(test)]
