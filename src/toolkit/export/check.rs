@@ -13,8 +13,8 @@ pub enum Check {
     DoesNotRefuse,
     /// It takes no longer than so many milliseconds.
     Within(f64),
-    /// A judge finds this of it; with the least score, where one was recorded.
-    Rubric(String, Option<f64>),
+    /// A judge finds this of it.
+    Rubric(String),
 }
 
 /// Latency of a case whose frame knows no baseline, in milliseconds.
@@ -36,12 +36,9 @@ pub(super) fn of(frame: &Json, record: &Json, is_failing: bool) -> Vec<Check> {
 }
 
 fn by_mode(frame: &Json, record: &Json, mode: &str) -> Vec<Check> {
-    let rubric = |text: &str| Check::Rubric(text.to_owned(), None);
+    let rubric = |text: &str| Check::Rubric(text.to_owned());
     match mode {
-        "hallucination" => {
-            let least = evaluations(record).find_map(|it| if let Check::Rubric(_, least) = it { least } else { None });
-            vec![Check::Rubric("Every claim of the answer is supported by the recorded context".into(), least)]
-        }
+        "hallucination" => vec![rubric("Every claim of the answer is supported by the recorded context")],
         "truncated" => vec![Check::Ends],
         "slow_response" => vec![within(frame)],
         "refusal" => vec![Check::DoesNotRefuse],
@@ -66,7 +63,7 @@ fn by_class(frame: &Json) -> Vec<Check> {
     match frame["alert"]["class"].as_str() {
         Some("PERFORMANCE_DEGRADATION") => vec![within(frame)],
         Some("QUALITY_DEGRADATION") => {
-            vec![Check::Rubric("The answer is correct and answers the question".into(), None)]
+            vec![Check::Rubric("The answer is correct and answers the question".into())]
         }
         _ => vec![Check::Answers],
     }
@@ -88,7 +85,7 @@ fn evaluations(record: &Json) -> impl Iterator<Item = Check> {
     let failed = record["evaluations"].as_array().into_iter().flatten().filter(|it| it["passed"] == false);
     failed.filter_map(|it| {
         let metric = it["metric"].as_str()?;
-        Some(Check::Rubric(format!("The answer passes the metric {metric}"), it["threshold"].as_f64()))
+        Some(Check::Rubric(format!("The answer passes the metric {metric}")))
     })
 }
 
@@ -101,8 +98,7 @@ impl Check {
             Self::Ends => "The model ends the answer itself (finish reason stop)".into(),
             Self::DoesNotRefuse => "The answer is not a refusal".into(),
             Self::Within(ms) => format!("The answer takes at most {ms} ms"),
-            Self::Rubric(text, None) => text.clone(),
-            Self::Rubric(text, Some(least)) => format!("{text} (score at least {least})"),
+            Self::Rubric(text) => text.clone(),
         }
     }
 }

@@ -47,14 +47,10 @@ fn assertion(check: &Check, case: &Case) -> Json {
         Check::DoesNotRefuse => json!({ "type": "not-is-refusal" }),
         // A cached answer has no latency.
         Check::Within(ms) => json!({ "type": "latency", "threshold": ms }),
-        Check::Rubric(text, least) => {
+        Check::Rubric(text) => {
             let context = case.context().join("\n\n");
             let recorded = if context.is_empty() { String::new() } else { format!("\n\nRecorded context:\n{context}") };
-            let mut rubric = json!({ "type": "llm-rubric", "value": literal(&format!("{text}{recorded}")) });
-            if let Some(least) = least {
-                rubric["threshold"] = json!(least);
-            }
-            rubric
+            json!({ "type": "llm-rubric", "value": literal(&format!("{text}{recorded}")) })
         }
     }
 }
