@@ -73,18 +73,27 @@ fn table(name: &str, mode: Mode, incidents: u64) {
     println!("\nCalibration error: {:.3}\n", methods[OURS].calibration_error());
 }
 
-/// The same hard incidents through `backtest`: what the first alert froze, which has only what came before it.
+/// The same hard incidents through `backtest`: what the first alert froze, which has only what came before it, and what its
+/// second frame says.
 fn at_alert(incidents: u64) {
-    let (mut score, mut alerts) = (Score::default(), 0);
+    let (mut first, mut refined, mut newest) = (Score::default(), Score::default(), Score::default());
+    let (mut alerts, mut seconds) = (0, 0);
     for (seed, cause) in (1..=incidents).zip(Cause::ALL.into_iter().cycle()) {
         let incident = incident(seed, cause, Mode::Hard, REQUESTS);
-        if let Some(asked) = Asked::at_alert(&incident) {
-            alerts += 1;
-            score.add(cause, &incident, &Answered::of(&asked, &incident));
+        let Some((asked, again)) = Asked::at_alert(&incident) else { continue };
+        alerts += 1;
+        first.add(cause, &incident, &Answered::of(&asked, &incident));
+        if let Some(again) = &again {
+            seconds += 1;
+            refined.add(cause, &incident, &Answered::of(again, &incident));
         }
+        newest.add(cause, &incident, &Answered::of(again.as_ref().unwrap_or(&asked), &incident));
     }
-    println!("## At the first alert\n\n{alerts} alerts of {incidents} hard incidents\n\n{}", Score::HEADER);
-    println!("| {OURS} {score}\n\nCalibration error: {:.3}\n", score.calibration_error());
+    println!(
+        "## At the alert\n\n{alerts} alerts of {incidents} hard incidents, {seconds} refined\n\n{}",
+        Score::HEADER
+    );
+    println!("| first frame {first}\n| second frame {refined}\n| newest frame {newest}\n");
 }
 
 /// Nothing happens but rollouts and chance: how often somebody is named, beside what the first table has of it.

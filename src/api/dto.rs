@@ -116,6 +116,8 @@ pub(super) struct Incident {
     suspect: Option<String>,
     frame_ids: Vec<String>,
     frame: Frame,
+    /// The second frame, of more requests.
+    refined: Option<Frame>,
     breaker_actions: Vec<BreakerAction>,
 }
 

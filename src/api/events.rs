@@ -77,6 +77,7 @@ fn event(notice: &Notice, base_url: &str) -> Event {
             json("breaker", &dto::BreakerEvent::new(feature, *class, *mode, transition))
         }
         Notice::Frame { incident, at } => json("frame", &dto::FrameEvent::new(incident, base_url, *at)),
+        Notice::Refined { incident, at } => json("frame", &dto::FrameEvent::refined(incident, base_url, *at)),
     }
 }
 

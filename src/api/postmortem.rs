@@ -11,6 +11,7 @@ use super::Api;
 use super::dto;
 use super::incidents::{stored, visible};
 use super::problem::Problem;
+use crate::engine::view::FrameState;
 use crate::toolkit::postmortem::{Edition, Fired, facts, render, timeline};
 
 /// `GET /api/v1/incidents/{id}/postmortem`: Markdown, or the data behind it for who accepts only JSON.
@@ -19,11 +20,12 @@ pub(super) async fn show(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let bytes = stored(&api, &id, |store, id| store.frame(id)).await?;
-    let frame: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::unavailable(format!("the frame is no JSON: {error}")))?;
     let view = api.sources.engine.view();
     let incident = visible(&view).find(|it| it.id == id);
+    let refined = incident.and_then(|it| it.refined.as_ref()).filter(|it| matches!(it.frame, FrameState::Committed(_)));
+    let bytes = stored(&api, refined.map_or(&id, |it| &it.id), |store, id| store.frame(id)).await?;
+    let frame: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::unavailable(format!("the frame is no JSON: {error}")))?;
     let others = visible(&view).filter_map(|it| {
         let at = it.fired_at.to_string();
         Fired { id: &it.id, feature: &it.feature, alert: &it.alertname, at: &at }.beside(&frame)

@@ -123,13 +123,13 @@ fn list(place: &Where) -> anyhow::Result<ExitCode> {
         None => {
             let newest = place.source.log()?.newest(LISTED_MAX)?;
             let frame = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
-            newest.iter().map(|(receipt, bytes)| row(&frame(bytes), &receipt.checkpoint)).collect()
+            rows(newest.iter().map(|(receipt, bytes)| (frame(bytes), &*receipt.checkpoint)).collect())
         }
     };
     match place.format {
         Format::Json => print_json(&frames.into())?,
         Format::Table | Format::Markdown => {
-            let columns = ["id", "captured_at", "feature", "alert", "class", "severity", "checkpoint"];
+            let columns = ["id", "captured_at", "feature", "alert", "class", "severity", "refined", "checkpoint"];
             let cell = |frame: &Value, name: &str| frame[name].as_str().unwrap_or_default().to_owned();
             let rows = frames.iter().map(|frame| columns.map(|name| cell(frame, name)).to_vec());
             print_table(place.format, &columns, rows)?;
@@ -138,10 +138,19 @@ fn list(place: &Where) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(frame: &Value, checkpoint: &str) -> Value {
+/// One row an incident, also where it has two frames.
+fn rows(frames: Vec<(Value, &str)>) -> Vec<Value> {
+    let second = |id: &Value| frames.iter().find(|(it, _)| !id.is_null() && it["refines"] == *id);
+    let is_known = |id: &Value| frames.iter().any(|(it, _)| it["id"] == *id);
+    let firsts = frames.iter().filter(|(it, _)| it["refines"].is_null() || !is_known(&it["refines"]));
+    firsts.map(|(it, checkpoint)| row(it, second(&it["id"]).map(|(it, _)| &it["id"]), checkpoint)).collect()
+}
+
+fn row(frame: &Value, refined: Option<&Value>, checkpoint: &str) -> Value {
     let alert = &frame["alert"];
     json!({
         "id": frame["id"],
+        "refined": refined,
         "captured_at": frame["captured_at"],
         "feature": frame["feature"],
         "alert": alert["name"],
@@ -239,10 +248,12 @@ impl OneArgs {
     pub(super) fn course(&self) -> anyhow::Result<(Value, Vec<Entry>)> {
         let Self { id, place } = self;
         let Some(url) = &place.source.url else {
-            let frame = place.document(id)?;
+            let first = place.document(id)?;
             let newest = place.source.log()?.newest(LISTED_MAX)?;
-            let others = newest.iter().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok());
-            let others = others.filter_map(|other: Value| Fired::of(&other)?.beside(&frame)).collect();
+            let others: Vec<Value> =
+                newest.iter().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok()).collect();
+            let frame = others.iter().find(|other| other["refines"] == first["id"]).unwrap_or(&first).clone();
+            let others = others.iter().filter_map(|other| Fired::of(other)?.beside(&frame)).collect();
             let timeline = timeline(&frame, None, others);
             return Ok((frame, timeline));
         };
@@ -302,6 +313,7 @@ impl Source {
 fn listed(incident: &Value) -> Value {
     json!({
         "id": incident["id"],
+        "refined": incident["refined"]["id"],
         "captured_at": incident["fired_at"],
         "feature": incident["feature"],
         "alert": incident["alertname"],

@@ -199,5 +199,9 @@ fn entry(notice: &Notice) -> Option<Entry> {
             }),
             FrameState::Committing | FrameState::NotCommitted { .. } => None,
         },
+        Notice::Refined { incident, at } => Some(Entry {
+            at: at.to_string(),
+            line: format!("A second frame, {}, is committed", incident.refined.as_ref()?.id),
+        }),
     }
 }

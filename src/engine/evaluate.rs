@@ -25,6 +25,7 @@ impl Engine {
             let Some(feature) = self.features.get_mut(&name) else { continue };
             feature.close_slot(at, &self.config.windows);
             self.judge_rules(&name, series, at);
+            self.refine(&name, at);
             self.tick_breakers(&name, at);
         }
     }
@@ -140,6 +141,9 @@ impl Engine {
 
     fn settle(&mut self, id: &str, state: FrameState, at: UnixNanos) {
         let first = self.committing.remove(id).is_some();
+        if self.settle_refined(id, &state, at).is_some() {
+            return;
+        }
         let Some(incident) = self.incidents.iter_mut().find(|it| it.id == id) else { return };
         Arc::make_mut(incident).frame = state;
         let incident = incident.clone();
@@ -158,6 +162,24 @@ impl Engine {
             let cause = Cause { incident: id.to_owned(), signal, limit };
             self.trip_breaker(&incident.feature, index, cause, at);
         }
+    }
+
+    /// The fate of an incident's second frame: what it suspects is told once it is durable.
+    fn settle_refined(&mut self, id: &str, state: &FrameState, at: UnixNanos) -> Option<()> {
+        let is_it = |it: &&mut Arc<Incident>| it.refined.as_ref().is_some_and(|refined| refined.id == id);
+        let incident = Arc::make_mut(self.incidents.iter_mut().find(is_it)?);
+        let refined = incident.refined.as_mut()?;
+        refined.frame = state.clone();
+        if let FrameState::Committed(_) = state {
+            incident.suspect.clone_from(&refined.suspect);
+        }
+        let incident = Arc::new(incident.clone());
+        self.effects.push(Effect::Notice(Notice::Refined { incident: incident.clone(), at }));
+        let alerts = self.features.get(&incident.feature).map_or(&[][..], |feature| &feature.alerts);
+        if let Some(index) = alerts.iter().position(|it| it.incident.as_ref() == Some(&incident.id)) {
+            self.notice_alert(&incident.feature, index, at);
+        }
+        Some(())
     }
 
     pub(super) fn notice_alert(&mut self, name: &Arc<str>, index: usize, at: UnixNanos) {

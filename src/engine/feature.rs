@@ -85,7 +85,18 @@ pub(super) struct Instance {
     pub(super) verdict: Verdict,
     /// Id of the incident of the current or last firing.
     pub(super) incident: Option<String>,
+    /// When the incident's frame is to be taken again.
+    pub(super) refinement: Option<Refinement>,
     pub(super) resolved_at: Option<UnixNanos>,
+}
+
+/// From how many requests on an incident's answer is asked for again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refinement {
+    /// The start of the incident window.
+    pub(super) from: UnixNanos,
+    /// Requests of it that tell of the signal.
+    pub(super) requests: usize,
 }
 
 /// One class's breaker.
@@ -254,6 +265,7 @@ impl Instance {
             watch: Watch::default(),
             verdict: Verdict::InsufficientData { samples: 0 },
             incident: None,
+            refinement: None,
             resolved_at: None,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::comparison::signals;
 use super::effect::Effect;
 use super::engine::{Committing, Engine};
-use super::feature::{Feature, redacted};
+use super::feature::{Feature, Instance, Refinement, redacted};
 use super::handle::{ForeignAlert, Question};
 use super::store::FrameBytes;
 use super::view::{Breach, FrameState, Incident};
@@ -24,10 +24,38 @@ use crate::core::triage;
 use crate::core::variable::Variable;
 
 /// What asks for a frame: an alert of ours, or one that somebody else raised.
-struct Trigger {
+pub(super) struct Trigger {
     alert: frame::Alert,
     breach: Breach,
     from: UnixNanos,
+}
+
+impl Trigger {
+    /// An alert of ours that breached so, whose condition held at `starts_at`, that fired at `fired_at`, and whose trouble
+    /// began at `from`.
+    pub(super) fn of(
+        instance: &Instance,
+        breach: Breach,
+        [starts_at, fired_at]: [UnixNanos; 2],
+        from: UnixNanos,
+    ) -> Self {
+        let rule = &instance.rule;
+        let alert = frame::Alert {
+            name: rule.name.to_string(),
+            fingerprint: instance.fingerprint.clone(),
+            class: rule.class,
+            severity: rule.severity,
+            patterns: Vec::new(),
+            signal: Some(rule.signal.as_str()),
+            estimate: breach.estimate,
+            threshold: breach.limit,
+            threshold_source: breach.source.map(|it| it.to_string()),
+            starts_at,
+            fired_at: Some(fired_at),
+            rule_sha256: Some(rule.sha256()),
+        };
+        Self { alert, breach, from }
+    }
 }
 
 impl Engine {
@@ -40,26 +68,17 @@ impl Engine {
         instance.incident = Some(id.clone());
         instance.resolved_at = None;
         let (rule, breach) = (instance.rule.clone(), instance.breach());
-        let alert = frame::Alert {
-            name: rule.name.to_string(),
-            fingerprint: instance.fingerprint.clone(),
-            class: rule.class,
-            severity: rule.severity,
-            patterns: Vec::new(),
-            signal: Some(rule.signal.as_str()),
-            estimate: breach.estimate,
-            threshold: breach.limit,
-            threshold_source: breach.source.map(|it| it.to_string()),
-            starts_at: since,
-            rule_sha256: Some(rule.sha256()),
-        };
         let oldest = at.minus(self.config.windows.long);
         let from = match (instance.watch.onset(), breach.limit) {
             (Some(onset), _) => onset.max(oldest),
             (None, Some(limit)) => feature.onset(&rule, limit, since, at, slot),
             (None, None) => since,
         };
-        self.capture(id, name, Trigger { alert, breach, from }, at);
+        let trigger = Trigger::of(&feature.alerts[index], breach, [since, at], from);
+        let compared = self.capture(id, name, &trigger, at);
+        if let Some(feature) = self.features.get_mut(name) {
+            feature.alerts[index].refinement = compared.map(|it| Refinement::after(from, it));
+        }
     }
 
     /// Freezes the frame of an alert that somebody else fires, unless it has one. Returns the incident's id and
@@ -83,11 +102,12 @@ impl Engine {
             threshold: None,
             threshold_source: None,
             starts_at,
+            fired_at: Some(at),
             rule_sha256: None,
         };
         let breach = Breach { signal: None, estimate: None, limit: None, source: None };
         let from = starts_at.max(at.minus(self.config.windows.long));
-        self.capture(id.clone(), &name, Trigger { alert, breach, from }, at);
+        self.capture(id.clone(), &name, &Trigger { alert, breach, from }, at);
         (id, true)
     }
 
@@ -113,23 +133,13 @@ impl Engine {
         Some(Box::new(self.frame(id, feature, &Trigger { alert, breach, from }, at)))
     }
 
-    fn capture(&mut self, id: String, name: &Arc<str>, trigger: Trigger, at: UnixNanos) {
-        let Some(feature) = self.features.get(name) else { return };
-        let mut frame = self.frame(id.clone(), feature, &trigger, at);
-        frame.alert.patterns = triage::patterns(&frame.body().into()).into_iter().map(|it| it.pattern).collect();
-        let suspect = match &frame.verdict.answer {
-            Answer::One(best) => Some(format!("{}={}", best.variable.as_str(), best.value)),
-            Answer::Ambiguous(_) | Answer::CannotTell(_) | Answer::NoSignificantChange => None,
-        };
-        let bytes = Arc::new(FrameBytes {
-            id: id.clone(),
-            captured_at: at.to_string(),
-            feature: name.to_string(),
-            fingerprint: frame.alert.fingerprint.clone(),
-            body: frame.body(),
-        });
+    /// Takes an incident's first frame. Returns how many of its requests were compared.
+    fn capture(&mut self, id: String, name: &Arc<str>, trigger: &Trigger, at: UnixNanos) -> Option<usize> {
+        let frame = self.finished(id.clone(), name, trigger, at)?;
+        self.hand_over(&frame);
         let deadline = at.plus(self.config.evidence.commit_timeout);
         self.committing.insert(id.clone(), Committing { deadline });
+        let suspect = suspect(&frame);
         let alert = frame.alert;
         self.open_incident(Incident {
             id,
@@ -146,9 +156,28 @@ impl Engine {
             breach: trigger.breach,
             frame: FrameState::Committing,
             suspect,
+            refined: None,
             breaker_actions: Vec::new(),
         });
-        self.effects.push(Effect::Freeze(bytes));
+        Some(frame.verdict.requests[1])
+    }
+
+    /// A frame with what is read out of the finished document.
+    pub(super) fn finished(&self, id: String, name: &Arc<str>, trigger: &Trigger, at: UnixNanos) -> Option<Frame> {
+        let mut frame = self.frame(id, self.features.get(name)?, trigger, at);
+        frame.alert.patterns = triage::patterns(&frame.body().into()).into_iter().map(|it| it.pattern).collect();
+        Some(frame)
+    }
+
+    /// Hands a frame to the log.
+    pub(super) fn hand_over(&mut self, frame: &Frame) {
+        self.effects.push(Effect::Freeze(Arc::new(FrameBytes {
+            id: frame.id.clone(),
+            captured_at: frame.captured_at.to_string(),
+            feature: frame.feature.to_string(),
+            fingerprint: frame.alert.fingerprint.clone(),
+            body: frame.body(),
+        })));
     }
 
     fn frame(&self, id: String, feature: &Feature, trigger: &Trigger, at: UnixNanos) -> Frame {
@@ -174,6 +203,7 @@ impl Engine {
             id,
             captured_at: at,
             feature: feature.name.clone(),
+            refines: None,
             alert: trigger.alert.clone(),
             incident: frame::Window { from: trigger.from, to: at, requests: now.requests() },
             baseline: before.as_ref().map(|it| frame::Window { from: it.from, to: it.to, requests: it.requests() }),
@@ -215,9 +245,17 @@ impl Engine {
         self.config.rules.iter().find(|rule| rule.class == class).map(|rule| rule.signal)
     }
 
-    fn frame_id(&mut self, at: UnixNanos) -> String {
+    pub(super) fn frame_id(&mut self, at: UnixNanos) -> String {
         let mut random = [0; 10];
         self.random.fill_bytes(&mut random);
         uuid::Builder::from_unix_timestamp_millis(at.0 / 1_000_000, &random).into_uuid().to_string()
+    }
+}
+
+/// The variable that a frame suspects first, as an alert's annotation says it.
+pub(super) fn suspect(frame: &Frame) -> Option<String> {
+    match &frame.verdict.answer {
+        Answer::One(best) => Some(format!("{}={}", best.variable.as_str(), best.value)),
+        Answer::Ambiguous(_) | Answer::CannotTell(_) | Answer::NoSignificantChange => None,
     }
 }

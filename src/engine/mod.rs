@@ -17,6 +17,7 @@ mod freeze;
 pub mod handle;
 mod publish;
 mod recall;
+mod refine;
 pub mod registry;
 mod run;
 pub mod store;

@@ -4,12 +4,13 @@
 //! Only what a frame says comes back. How an incident ended, and what breakers did about it, is not in its frame.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::engine::{Engine, INCIDENTS_MAX};
 use super::store::{Receipt, Store, StoreError};
-use super::view::{Breach, FrameState, Incident};
+use super::view::{Breach, FrameState, Incident, Refined};
 use crate::core::baseline::{Baselines, RestoreError};
 use crate::core::detect::Estimate;
 use crate::core::incident::{Class, Pattern, Severity};
@@ -24,12 +25,21 @@ impl Engine {
     pub fn recall(&mut self, store: &dyn Store) -> Result<usize, StoreError> {
         let mut unread = 0;
         for (receipt, bytes) in store.newest(INCIDENTS_MAX)? {
-            match serde_json::from_slice::<Said>(&bytes).ok().and_then(|said| said.incident(receipt)) {
-                Some(incident) => self.open_incident(incident),
+            match serde_json::from_slice::<Said>(&bytes).ok().and_then(|said| said.told(receipt)) {
+                Some(Told::First(incident)) => self.open_incident(*incident),
+                Some(Told::Refined(id, refined)) => self.recall_refined(&id, refined),
                 None => unread += 1,
             }
         }
         Ok(unread)
+    }
+
+    fn recall_refined(&mut self, id: &str, refined: Refined) {
+        if let Some(incident) = self.incidents.iter_mut().find(|it| it.id == id) {
+            let incident = Arc::make_mut(incident);
+            incident.suspect.clone_from(&refined.suspect);
+            incident.refined = Some(refined);
+        }
     }
 
     /// What every feature is used to: copies, to be written elsewhere. Those not seen since the start fill the places left.
@@ -68,6 +78,7 @@ const OWN_FEATURES: usize = 2;
 struct Said {
     feature: String,
     captured_at: String,
+    refines: Option<String>,
     alert: Alert,
     verdict: Verdict,
 }
@@ -94,9 +105,28 @@ struct Verdict {
     value: Option<String>,
 }
 
+/// What a frame is to its incident.
+enum Told {
+    First(Box<Incident>),
+    Refined(String, Refined),
+}
+
 impl Said {
+    fn told(mut self, receipt: Receipt) -> Option<Told> {
+        let Some(first) = self.refines.take() else {
+            return self.incident(receipt).map(|incident| Told::First(Box::new(incident)));
+        };
+        let (id, at, suspect) = (receipt.frame_id.clone(), UnixNanos::parse(&self.captured_at)?, self.suspect());
+        Some(Told::Refined(first, Refined { id, at, frame: FrameState::Committed(receipt), suspect }))
+    }
+
+    fn suspect(&self) -> Option<String> {
+        let (variable, value) = self.verdict.variables.first().zip(self.verdict.value.as_ref())?;
+        Some(format!("{variable}={value}"))
+    }
+
     fn incident(self, receipt: Receipt) -> Option<Incident> {
-        let suspect = self.verdict.variables.first().zip(self.verdict.value.as_ref());
+        let suspect = self.suspect();
         Some(Incident {
             id: receipt.frame_id.clone(),
             feature: self.feature.into(),
@@ -111,7 +141,8 @@ impl Said {
             alertname: self.alert.name,
             fingerprint: self.alert.fingerprint,
             frame: FrameState::Committed(receipt),
-            suspect: suspect.map(|(variable, value)| format!("{variable}={value}")),
+            suspect,
+            refined: None,
             breaker_actions: Vec::new(),
         })
     }

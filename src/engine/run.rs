@@ -208,6 +208,10 @@ fn log(notice: &Notice) {
             // The writer tells of it, with the checkpoint.
             FrameState::Committed(_) | FrameState::Committing => {}
         },
+        Notice::Refined { incident, .. } => {
+            let (suspect, feature) = (incident.suspect.as_deref().unwrap_or("nobody alone"), &*incident.feature);
+            tracing::info!(incident = incident.id, feature, suspect, "answer refined");
+        }
     }
 }
 

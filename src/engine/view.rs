@@ -91,10 +91,25 @@ pub struct Incident {
     pub breach: Breach,
     /// The frame's fate.
     pub frame: FrameState,
-    /// The variable the frame suspects first, if any: `variable=value`.
+    /// The variable that the newest durable frame suspects first, if any: `variable=value`.
     pub suspect: Option<String>,
+    /// The second frame, taken of more requests while the alert went on firing.
+    pub refined: Option<Refined>,
     /// What breakers did because of it.
     pub breaker_actions: Vec<(Arc<str>, Class, breaker::Transition)>,
+}
+
+/// An incident's second frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refined {
+    /// Its id.
+    pub id: String,
+    /// When it was taken.
+    pub at: UnixNanos,
+    /// The frame's fate. No alert waits for it.
+    pub frame: FrameState,
+    /// The variable it suspects first, if any: `variable=value`.
+    pub suspect: Option<String>,
 }
 
 /// What breached.
@@ -266,6 +281,13 @@ pub enum Notice {
     /// A frame became durable, or did not.
     Frame {
         /// The incident it belongs to.
+        incident: Arc<Incident>,
+        /// When.
+        at: UnixNanos,
+    },
+    /// An incident's second frame became durable, or did not.
+    Refined {
+        /// The incident, which has it.
         incident: Arc<Incident>,
         /// When.
         at: UnixNanos,

@@ -53,7 +53,7 @@ impl AlertFile {
                         while notices.try_recv().is_ok() {}
                         self.save(&engine).await;
                     }
-                    Ok(Notice::Frame { .. }) => {}
+                    Ok(Notice::Frame { .. } | Notice::Refined { .. }) => {}
                     Err(RecvError::Closed) => return,
                 },
                 () = &mut stop => return,

@@ -164,6 +164,7 @@ fn incident(frame: FrameState) -> Incident {
         breach: Breach { signal: None, estimate: None, limit: None, source: None },
         frame,
         suspect: None,
+        refined: None,
         breaker_actions: vec![],
     }
 }

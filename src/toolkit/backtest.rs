@@ -86,7 +86,7 @@ fn carry_out(engine: &mut Engine, at: UnixNanos, result: &mut Backtest) {
                 Effect::Notice(Notice::Breaker { feature, class, mode, transition }) => {
                     result.breakers.push((feature, class, mode, transition));
                 }
-                Effect::Record(_) | Effect::Notice(Notice::Frame { .. }) => {}
+                Effect::Record(_) | Effect::Notice(Notice::Frame { .. } | Notice::Refined { .. }) => {}
             }
         }
     }

@@ -153,6 +153,7 @@ impl Comparison {
             id,
             captured_at: question.incident.end,
             feature: question.feature.as_deref().unwrap_or(ALL).into(),
+            refines: None,
             alert: frame::Alert::asked(question.signal, now.estimate(question.signal), question.incident.start, rule),
             incident: of(&question.incident, &now),
             baseline: Some(of(&question.baseline, &before)),

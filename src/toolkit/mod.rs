@@ -6,6 +6,7 @@ pub mod difference;
 pub mod expectation;
 pub mod explain;
 pub mod export;
+pub mod frames;
 pub mod input;
 pub mod postmortem;
 pub mod prometheus;

@@ -225,6 +225,7 @@ pub(crate) fn incident(id: &str, frame: FrameState) -> Arc<Incident> {
         },
         frame,
         suspect: Some("prompt_revision=v2".into()),
+        refined: None,
         breaker_actions: vec![],
     })
 }

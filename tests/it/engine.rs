@@ -17,6 +17,7 @@ use freezeframe::otlp::Traces;
 use freezeframe::toolkit::traffic::Exchange;
 
 mod continuity;
+mod refined;
 
 const START: UnixNanos = UnixNanos(1_795_300_000_000_000_000);
 

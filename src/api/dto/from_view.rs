@@ -91,7 +91,8 @@ impl Alert {
 impl Incident {
     pub(in crate::api) fn new(incident: &view::Incident, base_url: &str) -> Self {
         let estimate = incident.breach.estimate;
-        let frame = Frame::new(incident, base_url);
+        let frame = Frame::new(&incident.frame, base_url);
+        let refined = incident.refined.as_ref().map(|it| Frame::new(&it.frame, base_url));
         let actions = incident.breaker_actions.iter().map(|(feature, class, transition)| BreakerAction {
             feature: feature.to_string(),
             class: class.as_str(),
@@ -115,25 +116,26 @@ impl Incident {
             threshold_source: incident.breach.source.map(|it| it.to_string()),
             samples: estimate.map(|estimate| estimate.samples),
             suspect: incident.suspect.clone(),
-            frame_ids: frame.id.iter().cloned().collect(),
+            frame_ids: [&frame].into_iter().chain(&refined).filter_map(|it| it.id.clone()).collect(),
             frame,
+            refined,
             breaker_actions: actions.collect(),
         }
     }
 }
 
 impl Frame {
-    fn new(incident: &view::Incident, base_url: &str) -> Self {
+    fn new(fate: &FrameState, base_url: &str) -> Self {
         let without =
             |state, reason| Self { state, reason, id: None, seq: None, url: None, sha256: None, checkpoint: None };
-        match &incident.frame {
+        match fate {
             FrameState::Committing => without("committing", None),
             FrameState::NotCommitted { reason } => without("not_committed", Some(reason.clone())),
             FrameState::Committed(receipt) => Self {
                 state: "committed",
                 id: Some(receipt.frame_id.clone()),
                 seq: Some(receipt.seq),
-                url: Some(view::frame_url(base_url, &incident.id)),
+                url: Some(view::frame_url(base_url, &receipt.frame_id)),
                 sha256: Some(receipt.frame_sha256.clone()),
                 checkpoint: Some(receipt.checkpoint.clone()),
                 reason: None,
@@ -217,12 +219,22 @@ impl BreakerEvent {
 
 impl FrameEvent {
     pub(in crate::api) fn new(incident: &view::Incident, base_url: &str, at: UnixNanos) -> Self {
+        Self::of(incident, &incident.frame, base_url, at)
+    }
+
+    /// Of an incident's second frame.
+    pub(in crate::api) fn refined(incident: &view::Incident, base_url: &str, at: UnixNanos) -> Self {
+        let fate = incident.refined.as_ref().map_or(&FrameState::Committing, |it| &it.frame);
+        Self::of(incident, fate, base_url, at)
+    }
+
+    fn of(incident: &view::Incident, fate: &FrameState, base_url: &str, at: UnixNanos) -> Self {
         Self {
             at: time(at),
             incident_id: incident.id.clone(),
             feature: incident.feature.to_string(),
             alertname: incident.alertname.clone(),
-            frame: Frame::new(incident, base_url),
+            frame: Frame::new(fate, base_url),
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct Frame {
     pub captured_at: UnixNanos,
     /// Feature, or `_all`.
     pub feature: Arc<str>,
+    /// Id of the incident's first frame, where this one answers again on more requests.
+    pub refines: Option<String>,
     /// The alert that fired.
     pub alert: Alert,
     /// The incident window.
@@ -91,6 +93,8 @@ pub struct Alert {
     pub threshold_source: Option<String>,
     /// Since when the condition holds.
     pub starts_at: UnixNanos,
+    /// When it fired, or was heard of; `None` where nobody was alarmed.
+    pub fired_at: Option<UnixNanos>,
     /// SHA-256 of the rule, lowercase hex; `None` for an alert that somebody else raised.
     pub rule_sha256: Option<String>,
 }
@@ -159,6 +163,7 @@ impl Alert {
             threshold: None,
             threshold_source: None,
             starts_at,
+            fired_at: None,
             rule_sha256: None,
         }
     }
@@ -179,6 +184,7 @@ impl Frame {
             "id": self.id,
             "captured_at": self.captured_at.to_string(),
             "feature": &*self.feature,
+            "refines": self.refines,
             "alert": self.alert(),
             "windows": { "incident": window(&self.incident), "baseline": self.baseline.as_ref().map(window) },
             "variables": object(self.variables.iter().map(|it| (it.variable.as_str().into(), it.to_json(&self.verdict.breakdowns))).collect()),
@@ -218,6 +224,7 @@ impl Frame {
             "ci_low": alert.estimate.map(|it| it.ci_low),
             "ci_high": alert.estimate.map(|it| it.ci_high),
             "starts_at": alert.starts_at.to_string(),
+            "fired_at": alert.fired_at.map(|at| at.to_string()),
             "rule_sha256": alert.rule_sha256,
         })
     }

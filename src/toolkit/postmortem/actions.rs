@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use crate::core::time::UnixNanos;
 use crate::core::variable::Variable;
+use crate::toolkit::frames::{fired_at, incident_id};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Gaps of the telemetry that become action items.
@@ -23,14 +24,14 @@ pub(super) struct Action {
 
 /// What the frame gives reason for, most urgent first.
 pub(super) fn actions(frame: &Json) -> Vec<Action> {
-    let from = frame["captured_at"].as_str().and_then(UnixNanos::parse);
+    let from = fired_at(frame).as_str().and_then(UnixNanos::parse);
     let action = |description: String, owner, priority, weeks: u32| {
         let due = from.map(|at| at.plus(DAY * 7 * weeks).to_string());
         let due = due.map_or_else(|| format!("within {weeks} weeks"), |at| at[..10].to_owned());
         Action { description, owner, priority, due }
     };
     let text = |value: &Json| value.as_str().unwrap_or("unknown").to_owned();
-    let (feature, id) = (text(&frame["feature"]), text(&frame["id"]));
+    let (feature, id) = (text(&frame["feature"]), text(incident_id(frame)));
     let (alert, class) = (text(&frame["alert"]["name"]), text(&frame["alert"]["class"]));
     let mut actions = Vec::new();
     let failing = frame["samples"]["failing"].as_array().map_or(0, Vec::len);

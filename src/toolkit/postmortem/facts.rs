@@ -14,6 +14,7 @@ use crate::core::incident::{Class, Severity};
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
 use crate::core::triage::{self, Play};
+use crate::toolkit::frames::{fired_at, incident_id};
 use crate::toolkit::text::cut;
 
 /// A draft of a SEV-1 or SEV-2 is due this long after the alert, a reviewed page of any incident this long after its end.
@@ -54,7 +55,10 @@ fn incident(frame: &Json, timeline: &[Entry]) -> Json {
     let after = |at: &Json, wait: Duration| at.as_str().and_then(UnixNanos::parse).map(|at| at.plus(wait).to_string());
     let is_drafted = matches!(severity, Some(Severity::Sev1 | Severity::Sev2));
     json!({
-        "id": frame["id"],
+        "id": incident_id(frame),
+        "frame": frame["id"],
+        "is_refined": frame["refines"].is_string(),
+        "captured_at": frame["captured_at"],
         "origin": frame["origin"],
         "leaf": frame["seq"],
         "feature": frame["feature"],
@@ -65,12 +69,12 @@ fn incident(frame: &Json, timeline: &[Entry]) -> Json {
         "respond_within": severity.map(Severity::response_time),
         "patterns": alert["patterns"],
         "began": began,
-        "detected": frame["captured_at"],
-        "detection": between(began, &frame["captured_at"]).map(duration),
+        "detected": fired_at(frame),
+        "detection": between(began, fired_at(frame)).map(duration),
         "resolved": resolved,
         "duration": resolved.as_ref().and_then(|at| between(began, at)).map(duration),
-        "draft_due": after(&frame["captured_at"], DRAFT).filter(|_| is_drafted),
-        "review_due": after(resolved.as_ref().unwrap_or(&frame["captured_at"]), REVIEWED),
+        "draft_due": after(fired_at(frame), DRAFT).filter(|_| is_drafted),
+        "review_due": after(resolved.as_ref().unwrap_or(fired_at(frame)), REVIEWED),
     })
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::figures::{between, duration, percent};
 use crate::core::signal::Signal;
+use crate::toolkit::frames::fired_at;
 
 /// Detection within this long is good; beyond the second, it is not.
 const SOON: Duration = Duration::from_secs(300);
@@ -16,7 +17,7 @@ const LOUD: f64 = 0.05;
 /// `{"well": [..], "poorly": [..]}`
 pub(super) fn lessons(frame: &Json) -> Json {
     let (mut well, mut poorly) = (Vec::new(), Vec::new());
-    let detection = between(&frame["windows"]["incident"]["from"], &frame["captured_at"]);
+    let detection = between(&frame["windows"]["incident"]["from"], fired_at(frame));
     match detection {
         Some(took) if took <= SOON => well.push(format!("The alert fired {} after the trouble began.", duration(took))),
         Some(took) if took >= LATE => {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::engine::view::Incident;
+use crate::toolkit::frames::{fired_at, incident_id};
 
 /// One line of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,13 +20,21 @@ pub struct Entry {
 #[must_use]
 pub fn timeline(frame: &Json, incident: Option<&Incident>, others: Vec<Entry>) -> Vec<Entry> {
     let windows = &frame["windows"];
+    let (fired, again) = match frame["refines"].as_str() {
+        None => (format!("The alert fires and the frame is frozen as leaf {}", frame["seq"]), None),
+        Some(_) => {
+            let again = format!("A second frame, of more requests, is frozen as leaf {}", frame["seq"]);
+            ("The alert fires and the first frame is frozen".to_owned(), Some(again))
+        }
+    };
     let mut entries: Vec<Entry> = [
         (&windows["baseline"]["from"], "The last-good baseline begins".to_owned()),
         (&windows["incident"]["from"], "Trouble begins, by the signal's own history".to_owned()),
         (&frame["alert"]["starts_at"], "The alert's condition begins to hold".to_owned()),
-        (&frame["captured_at"], format!("The alert fires and the frame is frozen as leaf {}", frame["seq"])),
+        (fired_at(frame), fired),
     ]
     .into_iter()
+    .chain(again.map(|line| (&frame["captured_at"], line)))
     .filter_map(|(at, line)| entry(at, line))
     .collect();
     entries.extend(samples(frame));
@@ -64,8 +73,8 @@ impl<'a> Fired<'a> {
     /// What a frame says of it.
     #[must_use]
     pub fn of(frame: &'a Json) -> Option<Self> {
-        let (id, feature) = (frame["id"].as_str()?, frame["feature"].as_str()?);
-        Some(Self { id, feature, alert: frame["alert"]["name"].as_str()?, at: frame["captured_at"].as_str()? })
+        let (id, feature) = (incident_id(frame).as_str()?, frame["feature"].as_str()?);
+        Some(Self { id, feature, alert: frame["alert"]["name"].as_str()?, at: fired_at(frame).as_str()? })
     }
 
     /// The entry it is in the timeline of `frame`; `None` for one of another feature, or of another trouble.
@@ -74,7 +83,7 @@ impl<'a> Fired<'a> {
         let Self { id, feature, alert, at } = self;
         let is_ours = frame["feature"] == feature || feature == "_all";
         let (from, until) = (frame["windows"]["incident"]["from"].as_str()?, frame["captured_at"].as_str()?);
-        let is_of_it = is_ours && frame["id"] != id && at >= from && at <= until;
+        let is_of_it = is_ours && incident_id(frame) != id && at >= from && at <= until;
         is_of_it.then(|| Entry { at: at.to_owned(), line: format!("{alert} fires on {feature} (incident {id})") })
     }
 }

@@ -14,6 +14,7 @@ pub use chart::svg;
 pub use page::markdown;
 
 use crate::core::time::UnixNanos;
+use crate::toolkit::frames::{fired_at, incident_id, refined};
 
 /// Incidents that make something a theme.
 const REPEATS_MIN: usize = 2;
@@ -39,7 +40,9 @@ pub struct Period {
 /// was missing, and action items that are overdue. `unread` frames could not be read.
 #[must_use]
 pub fn retro(frames: &[Json], period: Period, unread: usize, actions: &[Action]) -> Json {
-    let within = |frame: &&Json| at(frame).is_some_and(|at| at >= period.since);
+    let refined = refined(frames);
+    let is_newest = |frame: &Json| frame["id"].as_str().is_none_or(|id| !refined.contains(id));
+    let within = |frame: &&Json| is_newest(frame) && at(frame).is_some_and(|at| at >= period.since);
     let mut frames: Vec<&Json> = frames.iter().filter(within).collect();
     frames.sort_by_key(|frame| (at(frame), frame["id"].as_str()));
     frames.dedup_by_key(|frame| frame["id"].as_str());
@@ -66,11 +69,11 @@ pub fn retro(frames: &[Json], period: Period, unread: usize, actions: &[Action])
 }
 
 fn at(frame: &Json) -> Option<UnixNanos> {
-    frame["captured_at"].as_str().and_then(UnixNanos::parse)
+    fired_at(frame).as_str().and_then(UnixNanos::parse)
 }
 
 fn id(frame: &Json) -> String {
-    frame["id"].as_str().unwrap_or("-").to_owned()
+    incident_id(frame).as_str().unwrap_or("-").to_owned()
 }
 
 /// How often each name occurs, most often first.

@@ -39,7 +39,7 @@ pub(crate) struct Asked {
 impl Asked {
     /// What the first alert froze, of a feature or of the whole service, the incident fed to the engine as `backtest` does;
     /// `None` without an alert on answers that got worse.
-    pub(crate) fn at_alert(incident: &Incident) -> Option<Self> {
+    pub(crate) fn at_alert(incident: &Incident) -> Option<(Self, Option<Self>)> {
         let recorded = otlp::recorded(incident, START);
         let exports = recorded.exports.into_iter().map(parsed).collect();
         let recording = Recording { exports, notes: Vec::new() };
@@ -47,10 +47,13 @@ impl Asked {
         let is_of_it = |frame: &&Map<String, Json>| {
             let is_quality = matches!(frame["alert"]["signal"].as_str(), Some("quality" | "evaluation_pass_ratio"));
             let at = frame["captured_at"].as_str().and_then(UnixNanos::parse);
-            is_quality && at.is_some_and(|at| at >= recorded.now.from)
+            frame["refines"].is_null() && is_quality && at.is_some_and(|at| at >= recorded.now.from)
         };
         let frame = frames.iter().find(is_of_it)?;
-        Some(Self { verdict: frame["verdict"].clone(), suspects: frame["suspects"].clone() })
+        let asked =
+            |frame: &Map<String, Json>| Self { verdict: frame["verdict"].clone(), suspects: frame["suspects"].clone() };
+        let refined = frames.iter().find(|it| it["refines"] == frame["id"]);
+        Some((asked(frame), refined.map(asked)))
     }
 
     /// Exports the incident and asks which variable moved.

@@ -39,7 +39,7 @@ fn an_alert_blames_hardly_anybody_falsely() {
     let (mut alerts, mut wrong) = (0, Vec::new());
     for cause in Cause::ALL {
         let incident = incident(4, cause, Mode::Hard, 4_000..=4_000);
-        let Some(asked) = Asked::at_alert(&incident) else { continue };
+        let Some((asked, _)) = Asked::at_alert(&incident) else { continue };
         alerts += 1;
         let named = asked.named();
         if named.is_some() && named != cause.variable() {
