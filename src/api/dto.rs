@@ -179,6 +179,14 @@ pub(super) struct ExplanationQuery {
     pub(super) since: Option<String>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangesQuery {
+    pub(super) feature: Option<String>,
+    pub(super) variable: Option<String>,
+    pub(super) since: Option<String>,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Breakers {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@
 mod auth;
 mod body;
 mod breakers;
+mod changes;
 mod dto;
 mod etag;
 mod events;

@@ -14,8 +14,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::problem::Problem;
 use super::{
-    Api, auth, body, breakers, events, explanation, grpc, health, incidents, log, metrics, ofrep, postmortem, readings,
-    webhook, witness,
+    Api, auth, body, breakers, changes, events, explanation, grpc, health, incidents, log, metrics, ofrep, postmortem,
+    readings, webhook, witness,
 };
 use crate::metrics::Metric;
 
@@ -53,6 +53,7 @@ fn guarded() -> Vec<Route> {
         ("/api/v1/incidents/{id}/postmortem", get(postmortem::show)),
         ("/api/v1/frames", get(incidents::frames)),
         ("/api/v1/explanation", get(explanation::show)),
+        ("/api/v1/changes", get(changes::list)),
         ("/api/v1/alertmanager", post(webhook::receive)),
         ("/api/v1/breakers", get(breakers::list)),
         ("/api/v1/breakers/{*feature}", get(breakers::show)),

@@ -4,6 +4,7 @@
 
 mod backtest;
 mod breaker;
+mod changes;
 mod client;
 mod compare;
 mod completeness;
@@ -66,6 +67,8 @@ enum Command {
     Breaker(breaker::Args),
     /// Which variable moved between two windows of a recording
     Explain(explain::Args),
+    /// Which value of which variable came or went, as a running sidecar saw it
+    Changes(changes::Args),
     /// Print the normalised LLM requests of a recording
     Inspect(inspect::Args),
     /// Tell a running sidecar about a judge, index, prompt or tool, or what a user said
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Backtest(args) => backtest::run(&args),
         Command::Breaker(args) => breaker::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Changes(args) => changes::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Diagnose(args) => diagnose::run(&args),

@@ -19,6 +19,8 @@ const GONE_AFTER: Duration = Duration::from_secs(120);
 const CHANCE_MAX: f64 = 0.001;
 /// A rollout has arrived with this part of the share it came to.
 const ARRIVED: f64 = 0.9;
+/// Who reports what nobody declared.
+const TELEMETRY: &str = "telemetry";
 /// The share is read from this much time.
 const NOW: Duration = Duration::from_secs(300);
 
@@ -37,6 +39,8 @@ pub struct Change {
     pub share: [f64; 2],
     /// How long it took to get there; `None` for what went.
     pub took: Option<Duration>,
+    /// `service.name` of who declared the value; `None` where only the requests' own telemetry tells of it.
+    pub reported_by: Option<String>,
 }
 
 /// The changes that a ledger knows of at `now`, newest first.
@@ -59,6 +63,7 @@ pub fn of(ledger: &Ledger, now: UnixNanos) -> Vec<Change> {
                 is_new,
                 share: if is_new { [0.0, held] } else { [held, 0.0] },
                 took: arrived(from(&slots, first), &share, held).filter(|_| is_new).map(|at| at.since(first)),
+                reported_by: None,
             };
             let is_new = first > ledger.started().plus(SETTLED) && is_surprising(until(&slots, first));
             let is_gone = last.plus(GONE_AFTER) < now && is_surprising(from(&slots, last));
@@ -114,6 +119,7 @@ impl Change {
             "share_before": self.share[0],
             "share_after": self.share[1],
             "took_s": self.took.map(|it| it.as_secs_f64()),
+            "reported_by": self.reported_by.as_deref().unwrap_or(TELEMETRY),
         })
     }
 }

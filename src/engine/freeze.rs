@@ -13,7 +13,7 @@ use super::handle::{ForeignAlert, Question};
 use super::store::FrameBytes;
 use super::view::{Breach, FrameState, Incident};
 use crate::core::attribution::Answer;
-use crate::core::changes;
+use crate::core::changes::{self, Change};
 use crate::core::frame::{self, Frame, Producer, Redaction, VariableState};
 use crate::core::incident::{Class, Severity};
 use crate::core::redact;
@@ -209,7 +209,7 @@ impl Engine {
             baseline: before.as_ref().map(|it| frame::Window { from: it.from, to: it.to, requests: it.requests() }),
             variables,
             verdict: feature.verdict(trigger.from, &trigger.breach, self.signal_of(trigger.alert.class)),
-            changes: changes::of(&feature.ledger, at),
+            changes: self.changes_of(feature, at),
             signals: signals(&now, before.as_ref()),
             breakers: feature.breakers.iter().map(|it| (it.class, it.machine.state.seen_as(it.policy.mode))).collect(),
             failing,
@@ -224,6 +224,24 @@ impl Engine {
             },
             producer: Producer { version: env!("CARGO_PKG_VERSION"), config_sha256: self.config_sha256.clone() },
         }
+    }
+
+    /// The journal of changes of a feature, newest first; `None` without the feature.
+    #[must_use]
+    pub fn changes(&self, feature: &str, at: UnixNanos) -> Option<Vec<Change>> {
+        Some(self.changes_of(self.features.get(feature)?, at))
+    }
+
+    fn changes_of(&self, feature: &Feature, at: UnixNanos) -> Vec<Change> {
+        let mut changes = changes::of(&feature.ledger, at);
+        for change in &mut changes {
+            let reporter = self.declared.reporter(&feature.name, change.variable, &change.value);
+            change.reported_by = reporter.map(|name| match &self.redactor {
+                Some(redactor) => redactor.redact(name).text.into_owned(),
+                None => name.to_owned(),
+            });
+        }
+        changes
     }
 
     /// The judges that signed off releases, redacted.

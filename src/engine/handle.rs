@@ -10,6 +10,7 @@ use super::view::{Notice, View};
 use crate::config::Config;
 use crate::core::baseline::Baselines;
 use crate::core::carried::Carried;
+use crate::core::changes::Change;
 use crate::core::frame::Frame;
 use crate::core::incident::Class;
 use crate::core::signal::Signal;
@@ -29,6 +30,8 @@ pub enum Command {
     Witness(ForeignAlert, oneshot::Sender<Witnessed>),
     /// What happens now against the last-good baseline, as a frame that nobody commits; `None` of a feature that is not there.
     Explain(Question, oneshot::Sender<Option<Box<Frame>>>),
+    /// Which values of a feature's variables came and went, newest first; `None` of a feature that is not there.
+    Changes(String, oneshot::Sender<Option<Vec<Change>>>),
     /// What every feature is used to, by name.
     Baselines(oneshot::Sender<BTreeMap<String, Baselines>>),
     /// What alerts and breakers stand at.
@@ -203,6 +206,14 @@ impl Handle {
     /// As [`Handle::traces`].
     pub async fn explain(&self, question: Question) -> Result<Option<Box<Frame>>, Refused> {
         self.ask(|reply| Command::Explain(question, reply)).await
+    }
+
+    /// Which values of a feature's variables came and went, newest first; `None` of a feature that is not there.
+    ///
+    /// # Errors
+    /// As [`Handle::traces`].
+    pub async fn changes(&self, feature: String) -> Result<Option<Vec<Change>>, Refused> {
+        self.ask(|reply| Command::Changes(feature, reply)).await
     }
 
     /// What every feature is used to, by name, for a later start to take up.

@@ -106,6 +106,7 @@ impl Live {
             // Who asked may have gone, and is not to cost those who are here.
             Event::Command(Command::Explain(_, reply)) if reply.is_closed() => {}
             Event::Command(Command::Explain(question, reply)) => answer(reply, self.engine.explain(&question, now)),
+            Event::Command(Command::Changes(feature, reply)) => answer(reply, self.engine.changes(&feature, now)),
             Event::Command(Command::Baselines(reply)) => answer(reply, self.engine.baselines()),
             Event::Command(Command::Carried(reply)) => answer(reply, self.engine.carried(now)),
             Event::Command(Command::Reload(config, reply)) => {

@@ -30,9 +30,13 @@ fn freezeframe(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_freezeframe")).args(arguments).output().unwrap()
 }
 
-/// The OTLP/JSON of one report.
+/// The OTLP/JSON of one report, made at the start.
 fn said(arguments: &[&str]) -> Json {
-    let at = UnixNanos(START).to_string();
+    said_at(UnixNanos(START), arguments)
+}
+
+fn said_at(at: UnixNanos, arguments: &[&str]) -> Json {
+    let at = at.to_string();
     let common = ["--dry-run", "--feature", "support", "--at", &at, "--source", "ci"];
     let output = freezeframe(&[&["record"], arguments, &common].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -122,6 +126,36 @@ fn frames_know_what_was_declared() {
     assert_eq!(value("prompt_revision").as_deref(), Some("answer@v41 (policy:7, style:2)"));
     assert_eq!(value("tool_schemas").as_deref(), Some("get_order@5"));
     assert!(variables["judge"].to_string().contains("\"threshold\":0.7"), "{}", variables["judge"]);
+}
+
+/// The journal of changes tells who declared a value that came, and that only telemetry tells of the others.
+#[test]
+fn the_journal_tells_who_reported() {
+    let config = Arc::new(config::load(&Source::Default, &|_| None).unwrap().0);
+    let start = UnixNanos(START);
+    let mut engine = Engine::new(config.clone(), Arc::new(Registry::new(config.features.max)), 1, start);
+    let versions = [(0, "2026-11-20"), (900, "2026-11-21")]
+        .map(|(after, version)| said_at(UnixNanos(START + after * SECOND), &["index", "kb", "--version", version]));
+    for n in 1..=180 {
+        if let Some(declared) = [1, 90].iter().position(|it| *it == n).map(|at| &versions[at]) {
+            let logs = Logs::parse(json::logs(declared.to_string().as_bytes()).unwrap()).unwrap();
+            engine.logs(&logs, start.plus(Duration::from_secs(10 * n)));
+        }
+        let now = start.plus(Duration::from_secs(10 * n + 1));
+        engine.traces(&Traces::parse(json::traces(request(n).to_string().as_bytes()).unwrap()).unwrap(), now);
+        engine.tick(now);
+    }
+    let now = start.plus(Duration::from_secs(1_900));
+    engine.tick(now);
+    for feature in ["support", "_all"] {
+        let changes = engine.changes(feature, now).unwrap();
+        let told = changes.iter().map(|it| (it.value.as_str(), it.is_new, it.reported_by.as_deref()));
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [("kb@2026-11-21", true, Some("ci")), ("kb@2026-11-20", false, Some("ci"))]
+        );
+    }
+    assert_eq!(engine.changes("nobody", now), None);
 }
 
 /// What is sent arrives as it was printed, and what does not arrive, or is refused, is an error of status 2.

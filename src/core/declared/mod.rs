@@ -22,6 +22,7 @@ pub use state::State;
 use super::assembly::Added;
 use super::dialect::Normaliser;
 use super::time::UnixNanos;
+use super::variable::Variable;
 use crate::otlp::{LogRecord, Resource};
 
 /// Bytes of declarations kept; beyond it the thing that was silent longest is forgotten.
@@ -35,6 +36,12 @@ const STATES_MAX: usize = 4;
 
 /// The key of what is declared for every feature; no feature is named so.
 const EVERY_FEATURE: &str = "";
+/// The name of the whole service: what is declared for any feature is declared for it.
+const ALL_FEATURES: &str = "_all";
+/// What stands between names and versions in the value of a variable.
+const SEPARATORS: &[char] = &['@', '+', ',', ' ', '(', ')', ':', '='];
+/// Who declares without a name.
+const UNNAMED: &str = "a declaration";
 
 /// What is declared, by feature.
 #[derive(Debug)]
@@ -86,6 +93,24 @@ impl Declared {
     pub fn iter(&self) -> impl Iterator<Item = (&str, Subject, &str, &Declaration)> {
         let things = self.features.iter().flat_map(|(feature, things)| things.iter().map(move |it| (feature, it)));
         things.flat_map(|(feature, it)| it.states.iter().map(move |state| (&**feature, it.subject, &*it.name, state)))
+    }
+
+    /// `service.name` of who first declared, for a feature or for every one, the version that a variable's value tells;
+    /// `None` where nobody did. The traffic's mix and the model are never declared.
+    #[must_use]
+    pub fn reporter(&self, feature: &str, variable: Variable, value: &str) -> Option<&str> {
+        let subject = match variable {
+            Variable::PromptRevision => Subject::Prompt,
+            Variable::Judge => Subject::Judge,
+            Variable::RetrievalIndex => Subject::Index,
+            Variable::ToolSchemas => Subject::Tool,
+            Variable::ModelRoute | Variable::TrafficMix => return None,
+        };
+        let names = |name: &str| value.split(SEPARATORS).any(|word| word == name);
+        let is_about = |of: &str| of == EVERY_FEATURE || of == feature || feature == ALL_FEATURES;
+        let told = self.iter().filter(|(of, about, ..)| is_about(of) && *about == subject);
+        let told = told.filter(|(_, _, name, it)| names(name) && it.state.tells(names));
+        told.min_by_key(|(.., it)| it.at).map(|(.., it)| it.source.as_deref().unwrap_or(UNNAMED))
     }
 
     /// Bytes held.

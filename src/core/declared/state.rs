@@ -46,6 +46,12 @@ impl State {
         !matches!(self.activity.as_deref(), Some("paused" | "disabled"))
     }
 
+    /// Whether a version of it is among what is `named`.
+    pub(super) fn tells(&self, named: impl Fn(&str) -> bool) -> bool {
+        let own = [&self.version, &self.judge.version, &self.judge.rubric_version].into_iter().flatten();
+        own.chain(self.components.iter().map(|(_, version)| version)).any(|version| named(version))
+    }
+
     /// Bytes of its texts.
     pub(super) fn bytes(&self) -> usize {
         let judge = &self.judge;

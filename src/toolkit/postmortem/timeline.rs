@@ -119,6 +119,9 @@ fn change(change: &Json) -> Option<Entry> {
     let what = if text("change")? == "first_seen" { "first seen" } else { "last seen" };
     let took = change["took_s"].as_f64().map_or_else(String::new, |seconds| format!(" in {seconds:.0} s"));
     let shares = format!("{} to {} % of requests", percent("share_before")?, percent("share_after")?);
-    let line = format!("{} {} {what}, {shares}{took}", text("variable")?, text("value")?);
+    let by = text("reported_by")
+        .filter(|by| *by != "telemetry")
+        .map_or_else(String::new, |by| format!(" (reported by {by})"));
+    let line = format!("{} {} {what}, {shares}{took}{by}", text("variable")?, text("value")?);
     Some(Entry { at: text("at")?.to_owned(), line })
 }
