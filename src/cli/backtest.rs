@@ -1,16 +1,23 @@
 //! `freezeframe backtest`: recordings through the real engine at the recorded time.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
-use super::output::{Format, print_json, print_table, say};
+use super::output::{Format, complain, print_json, print_table, say};
 use super::recording::RecordingArgs;
+use crate::config::Config;
+use crate::engine::Store as _;
+use crate::engine::clock;
 use crate::engine::view::AlertState;
+use crate::evidence::{Log, Reader, os_entropy};
+use crate::kept::AlertFile;
 use crate::toolkit::backtest::{self, Backtest};
 use crate::toolkit::expectation::{Comparison, Expectations, Expected, Finding, Fired};
+use crate::toolkit::input::Recording;
 
 /// Arguments of `backtest`.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,6 +28,9 @@ pub(super) struct Args {
     /// nothing
     #[arg(long, value_name = "FILE")]
     expect: Option<PathBuf>,
+    /// Commit the frames to a new log in this directory, for `incident`, `retro` and `verify` to read
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -28,7 +38,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (recording, config) = args.recording.read()?;
     let expectations = args.expect.as_deref().map(expectations).transpose()?;
-    let result = backtest::run(&recording, config);
+    let result = match &args.store {
+        Some(dir) => stored(&recording, config, dir)?,
+        None => backtest::run(&recording, config),
+    };
     let fired = fired(&result);
     let compared = expectations.as_ref().map(|it| (it, it.compare(&fired)));
     match args.format {
@@ -48,6 +61,24 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let is_met = compared.is_none_or(|(_, comparison)| comparison.is_met);
     Ok(if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Commits the frames to a log in `dir`, which must not hold one.
+fn stored(recording: &Recording, config: Arc<Config>, dir: &Path) -> anyhow::Result<Backtest> {
+    if Reader::open(dir).is_ok() {
+        anyhow::bail!(
+            "--store {}: there is a log already, and what was recorded is not to be mixed with it",
+            dir.display()
+        );
+    }
+    let log = Log::open(dir, &config.evidence, clock::now(), os_entropy())
+        .with_context(|| format!("--store {}", dir.display()))?;
+    let (result, carried) = backtest::run_into(recording, config, Some(&log));
+    if let Some(carried) = carried {
+        AlertFile::in_dir(dir).write(&carried).with_context(|| format!("writing to {}", dir.display()))?;
+    }
+    complain(format_args!("{} frames in {}, verifier key {}", result.frames.len(), dir.display(), log.vkey()));
+    Ok(result)
 }
 
 fn expectations(path: &std::path::Path) -> anyhow::Result<Expectations> {

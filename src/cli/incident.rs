@@ -11,9 +11,12 @@ use serde_json::{Value, json};
 
 use super::output::{Format, complain, print_json, print_table, say};
 use super::{client, explain, postmortem};
+use crate::core::frame::Rows;
 use crate::core::signal::Signal;
 use crate::evidence::Reader;
+use crate::kept::AlertFile;
 use crate::toolkit::difference::{self, Side};
+use crate::toolkit::frames::incident_id;
 use crate::toolkit::postmortem::{Entry, Fired, timeline};
 use crate::toolkit::recompute::{self, Figure};
 use crate::toolkit::text;
@@ -107,7 +110,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Args::List(place) => list(place),
         Args::Show(ShowArgs { one: OneArgs { id, place }, recompute: true }) => recomputed(id, place),
         Args::Show(ShowArgs { one: OneArgs { id, place }, recompute: false }) => {
-            print_json(&place.document(id)?)?;
+            let mut frame = place.document(id)?;
+            if place.format != Format::Json {
+                without_rows(&mut frame);
+            }
+            print_json(&frame)?;
             Ok(ExitCode::SUCCESS)
         }
         Args::Diff(args) => diff(args),
@@ -160,29 +167,49 @@ fn row(frame: &Value, refined: Option<&Value>, checkpoint: &str) -> Value {
     })
 }
 
+/// Drops the packed columns, which nobody reads.
+fn without_rows(frame: &mut Value) {
+    let variables = frame["variables"].as_object_mut().into_iter().flatten();
+    for detail in variables.filter_map(|(_, it)| it["detail"].as_object_mut()) {
+        detail.remove("rows");
+    }
+    if let Some(verdict) = frame["verdict"].as_object_mut() {
+        verdict.remove("rows");
+    }
+}
+
 fn recomputed(id: &str, place: &Where) -> anyhow::Result<ExitCode> {
-    let figures = recompute::figures(&place.document(id)?);
+    let frame = place.document(id)?;
+    let figures = recompute::figures(&frame);
     match place.format {
         Format::Json => {
             let figure = |it: &Figure| json!({ "figure": it.name, "said": it.said, "recomputed": it.recomputed, "agrees": it.agrees() });
             print_json(&figures.iter().map(figure).collect())?;
         }
         Format::Table | Format::Markdown => {
-            let number = |it: Option<f64>| it.map_or_else(|| "-".to_owned(), |it| it.to_string());
+            let shown = |it: &Value| match it {
+                Value::String(text) => text.clone(),
+                Value::Null => "-".to_owned(),
+                other => other.to_string(),
+            };
             let rows = figures.iter().map(|it| {
-                let verdict = match (it.agrees(), it.recomputed) {
+                let verdict = match (it.agrees(), &it.recomputed) {
                     (true, Some(_)) => "yes",
-                    (true, None) => "its counts are not in the frame",
+                    (true, None) => "not told by the rest of the frame",
                     (false, _) => "NO",
                 };
-                vec![it.name.clone(), number(it.said), number(it.recomputed), verdict.to_owned()]
+                let recomputed = it.recomputed.as_ref().map_or_else(|| "-".to_owned(), shown);
+                vec![it.name.clone(), shown(&it.said), recomputed, verdict.to_owned()]
             });
             print_table(place.format, &["figure", "said", "recomputed", "agrees"], rows)?;
             let unknown = figures.iter().filter(|it| it.recomputed.is_none()).count();
             if unknown > 0 {
                 complain(format_args!(
-                    "{unknown} of {} figures can't be checked: their counts are not in the frame",
-                    figures.len()
+                    "{unknown} of {} figures can't be checked: {}",
+                    figures.len(),
+                    Rows::read(&frame)
+                        .err()
+                        .map_or_else(|| "their counts are not in the frame".to_owned(), |it| it.to_string())
                 ));
             }
         }
@@ -253,8 +280,11 @@ impl OneArgs {
             let others: Vec<Value> =
                 newest.iter().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok()).collect();
             let frame = others.iter().find(|other| other["refines"] == first["id"]).unwrap_or(&first).clone();
-            let others = others.iter().filter_map(|other| Fired::of(other)?.beside(&frame)).collect();
-            let timeline = timeline(&frame, None, others);
+            let mut entries: Vec<Entry> = others.iter().filter_map(|other| Fired::of(other)?.beside(&frame)).collect();
+            let ended = AlertFile::in_dir(&place.source.dir).ended();
+            let ended = ended.into_iter().find(|it| *incident_id(&frame) == *it.incident);
+            entries.extend(ended.map(|it| Entry::resolves(it.resolved_at.to_string())));
+            let timeline = timeline(&frame, None, entries);
             return Ok((frame, timeline));
         };
         let url = format!("{}/api/v1/incidents/{id}/postmortem", url.trim_end_matches('/'));

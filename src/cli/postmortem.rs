@@ -11,7 +11,7 @@ use serde_json::json;
 use super::incident::OneArgs;
 use super::output::{Format, complain, print_json, print_table};
 use crate::engine::clock;
-use crate::toolkit::postmortem::{self, Edition};
+use crate::toolkit::postmortem::{self, Answers, Edition};
 
 /// Bytes of a page or of a template at most.
 const PAGE_BYTES_MAX: u64 = 4 << 20;
@@ -27,6 +27,12 @@ pub(super) struct PageArgs {
     /// A template of your own (Jinja2 over the facts that --format json prints)
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
+    /// What people answer to the page's questions, and what they did and when: YAML
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+    /// Print a file of answers to fill in, and stop
+    #[arg(long, conflicts_with = "answers")]
+    print_questions: bool,
     /// Print the built-in template and stop
     #[arg(long, conflicts_with = "template")]
     print_template: bool,
@@ -55,17 +61,28 @@ pub(super) fn page(args: &PageArgs) -> anyhow::Result<ExitCode> {
         out.write_all(edition.template().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let (frame, timeline) = args.one.course()?;
+    let answers = args.answers.as_deref().map(|file| answers(file)).transpose()?.unwrap_or_default();
+    let (frame, mut timeline) = args.one.course()?;
+    timeline.extend(answers.timeline.iter().cloned());
+    timeline.sort_by(|a, b| a.at.cmp(&b.at));
     let facts = postmortem::facts(&frame, &timeline);
+    let template = match &args.template {
+        Some(file) => read(file)?,
+        None => edition.template().to_owned(),
+    };
+    let asked = postmortem::questions_in(&template, &facts)?;
+    if args.print_questions {
+        out.write_all(Answers::skeleton(&asked).as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // The page for customers asks less than the team's; one file answers both.
+    let known = postmortem::questions_in(Edition::Internal.template(), &facts)?;
+    answers.check(&[asked, known].concat())?;
     if args.one.format() == Format::Json {
         print_json(&json!({ "timeline": timeline, "facts": facts, "frame": frame }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let page = match &args.template {
-        Some(file) => postmortem::render_with(&read(file)?, &facts)?,
-        None => postmortem::render(&frame, &timeline, edition),
-    };
-    out.write_all(page.as_bytes())?;
+    out.write_all(postmortem::render_with(&template, &facts, &answers)?.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -81,6 +98,10 @@ pub(super) fn run(Args::Check(CheckArgs { page, format }): &Args) -> anyhow::Res
         print_table(*format, &["line", "rule", "what"], rows)?;
     }
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn answers(file: &Path) -> anyhow::Result<Answers> {
+    Answers::parse(&read(file)?).with_context(|| file.display().to_string())
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -8,7 +8,7 @@ use super::view::Breach;
 use crate::core::attribution::{Side, Verdict};
 use crate::core::detect::Rule;
 use crate::core::facts::failing;
-use crate::core::frame::{Reading, Signal as FrameSignal};
+use crate::core::frame::{Reading, Rows, Signal as FrameSignal};
 use crate::core::onset;
 use crate::core::request::Request;
 use crate::core::signal::{Measure, Shape, Signal};
@@ -32,12 +32,14 @@ impl Feature {
     }
 
     /// What explains the change of the alerting signal since `from`; of `otherwise` where the alert names none.
-    pub(super) fn verdict(&self, from: UnixNanos, breach: &Breach, otherwise: Option<Signal>) -> Verdict {
+    /// With the requests it was computed from.
+    pub(super) fn verdict(&self, from: UnixNanos, breach: &Breach, otherwise: Option<Signal>) -> (Verdict, Rows) {
         let [before, now] = match breach.signal.or(otherwise) {
             Some(signal) => self.recorder.sides(from, signal, breach.limit.unwrap_or_default()),
             None => [Side::default(), Side::default()],
         };
-        Verdict::of(&before, &now, &|dimension, code| self.vocabulary.text(dimension, code).to_owned())
+        let word = |dimension, code| self.vocabulary.text(dimension, code).to_owned();
+        (Verdict::of(&before, &now, &word), Rows::of(&before, &now, &word))
     }
 
     /// Whole requests that fail the alerting signal, and some that do not.

@@ -130,7 +130,8 @@ impl Engine {
         let alert = frame::Alert::asked(signal, estimate, from, rule.map(|rule| &**rule));
         let limit = estimate.map(|it| it.value);
         let breach = Breach { signal: Some(signal), estimate, limit, source: None };
-        Some(Box::new(self.frame(id, feature, &Trigger { alert, breach, from }, at)))
+        let frame = self.frame(id, feature, &Trigger { alert, breach, from }, at);
+        Some(Box::new(Frame { rows: None, ..frame }))
     }
 
     /// Takes an incident's first frame. Returns how many of its requests were compared.
@@ -165,8 +166,9 @@ impl Engine {
     /// A frame with what is read out of the finished document.
     pub(super) fn finished(&self, id: String, name: &Arc<str>, trigger: &Trigger, at: UnixNanos) -> Option<Frame> {
         let mut frame = self.frame(id, self.features.get(name)?, trigger, at);
+        let rows = frame.rows.take();
         frame.alert.patterns = triage::patterns(&frame.body().into()).into_iter().map(|it| it.pattern).collect();
-        Some(frame)
+        Some(Frame { rows, ..frame })
     }
 
     /// Hands a frame to the log.
@@ -199,6 +201,7 @@ impl Engine {
             };
             samples.into_iter().map(redact).collect::<Vec<_>>()
         });
+        let (verdict, rows) = feature.verdict(trigger.from, &trigger.breach, self.signal_of(trigger.alert.class));
         Frame {
             id,
             captured_at: at,
@@ -208,7 +211,8 @@ impl Engine {
             incident: frame::Window { from: trigger.from, to: at, requests: now.requests() },
             baseline: before.as_ref().map(|it| frame::Window { from: it.from, to: it.to, requests: it.requests() }),
             variables,
-            verdict: feature.verdict(trigger.from, &trigger.breach, self.signal_of(trigger.alert.class)),
+            rows: verdict.explanation.is_some().then_some(rows),
+            verdict,
             changes: self.changes_of(feature, at),
             signals: signals(&now, before.as_ref()),
             breakers: feature.breakers.iter().map(|it| (it.class, it.machine.state.seen_as(it.policy.mode))).collect(),

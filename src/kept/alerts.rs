@@ -7,7 +7,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, interval_at};
 
 use super::Kept;
-use crate::core::carried::Carried;
+use crate::core::carried::{Carried, Ended};
 use crate::core::time::UnixNanos;
 use crate::engine::{Engine, Handle, Notice};
 
@@ -29,6 +29,20 @@ impl AlertFile {
     /// The file of a data directory.
     pub(crate) fn in_dir(data_dir: &Path) -> Self {
         Self(Kept::in_dir(data_dir, "alerts.json", BYTES_MAX))
+    }
+
+    /// Incidents that are over, as far as the file tells; none where it can't be read.
+    pub(crate) fn ended(&self) -> Vec<Ended> {
+        let carried = self.0.read().ok().and_then(|bytes| Carried::parse(&bytes).ok());
+        carried.map(|it| it.ended).unwrap_or_default()
+    }
+
+    /// Writes the file at once.
+    ///
+    /// # Errors
+    /// When the directory can't be written to.
+    pub(crate) fn write(&self, carried: &Carried) -> std::io::Result<()> {
+        self.0.write(&carried.to_bytes())
     }
 
     /// Has the engine go on where the last run ended, if that can be known.

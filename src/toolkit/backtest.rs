@@ -8,11 +8,12 @@ use super::input::{Export, Item, Recording};
 use crate::config::Config;
 use crate::core::breaker;
 use crate::core::canonical;
+use crate::core::carried::Carried;
 use crate::core::incident::Class;
 use crate::core::time::UnixNanos;
 use crate::engine::registry::Registry;
 use crate::engine::view::{Alert, Notice};
-use crate::engine::{Acknowledgement, Effect, Engine, FrameBytes, Receipt, StoreError};
+use crate::engine::{Acknowledgement, Effect, Engine, FrameBytes, Receipt, Store, StoreError};
 
 /// What a recording made the engine do, in order of time.
 #[derive(Debug, Default)]
@@ -34,15 +35,21 @@ pub struct Backtest {
 /// Feeds everything in order of time, each span at its end, and lets the engine settle afterwards.
 #[must_use]
 pub fn run(recording: &Recording, config: Arc<Config>) -> Backtest {
+    run_into(recording, config, None).0
+}
+
+/// The same with frames committed to `store`, where there is one; and what alerts and breakers stand at in the end.
+#[must_use]
+pub fn run_into(recording: &Recording, config: Arc<Config>, store: Option<&dyn Store>) -> (Backtest, Option<Carried>) {
     let items = timeline(recording);
     let mut result = Backtest::default();
-    let (Some((from, _)), Some((to, _))) = (items.first(), items.last()) else { return result };
+    let (Some((from, _)), Some((to, _))) = (items.first(), items.last()) else { return (result, None) };
     let (from, to) = (*from, *to);
     result.period = Some((from, to));
     let registry = Arc::new(Registry::new(config.features.max));
     let mut engine = Engine::new(config.clone(), registry.clone(), 0, from);
     for (at, item) in items {
-        advance(&mut engine, at, &mut result);
+        advance(&mut engine, at, store, &mut result);
         match item {
             Item::Span(resource, scope, span) => {
                 result.spans += 1;
@@ -53,23 +60,23 @@ pub fn run(recording: &Recording, config: Arc<Config>) -> Backtest {
         }
     }
     let settled = to.plus(config.assembly.idle_timeout).plus(config.windows.slot);
-    advance(&mut engine, settled, &mut result);
+    advance(&mut engine, settled, store, &mut result);
     result.requests = registry.requests();
-    result
+    (result, Some(engine.carried(settled)))
 }
 
 /// Lets time pass slot by slot, carrying out effects at once.
-fn advance(engine: &mut Engine, at: UnixNanos, result: &mut Backtest) {
+fn advance(engine: &mut Engine, at: UnixNanos, store: Option<&dyn Store>, result: &mut Backtest) {
     while engine.next_tick() <= at {
         let due = engine.next_tick();
         engine.tick(due);
-        carry_out(engine, due, result);
+        carry_out(engine, due, store, result);
     }
     engine.tick(at);
-    carry_out(engine, at, result);
+    carry_out(engine, at, store, result);
 }
 
-fn carry_out(engine: &mut Engine, at: UnixNanos, result: &mut Backtest) {
+fn carry_out(engine: &mut Engine, at: UnixNanos, store: Option<&dyn Store>, result: &mut Backtest) {
     loop {
         let effects = engine.take_effects();
         if effects.is_empty() {
@@ -78,8 +85,11 @@ fn carry_out(engine: &mut Engine, at: UnixNanos, result: &mut Backtest) {
         for effect in effects {
             match effect {
                 Effect::Freeze(frame) => {
-                    let (body, acknowledgement) = commit(&frame, result.frames.len());
-                    result.frames.push(body);
+                    let (body, acknowledgement) = match store {
+                        Some(store) => committed(&frame, store),
+                        None => commit(&frame, result.frames.len()),
+                    };
+                    result.frames.extend(body);
                     engine.acknowledge(acknowledgement, at);
                 }
                 Effect::Notice(Notice::Alert { alert, at }) => result.alerts.push((at, alert)),
@@ -93,7 +103,7 @@ fn carry_out(engine: &mut Engine, at: UnixNanos, result: &mut Backtest) {
 }
 
 /// Stands in for the log: completes the frame under the origin `backtest` and keeps it in memory.
-fn commit(frame: &FrameBytes, frames: usize) -> (Map<String, Json>, Acknowledgement) {
+fn commit(frame: &FrameBytes, frames: usize) -> (Option<Map<String, Json>>, Acknowledgement) {
     let mut body = frame.body.clone();
     body.insert("origin".into(), "backtest".into());
     body.insert("seq".into(), frames.into());
@@ -104,6 +114,14 @@ fn commit(frame: &FrameBytes, frames: usize) -> (Map<String, Json>, Acknowledgem
         frame_sha256: canonical::sha256_hex(&bytes),
         checkpoint: String::new(),
     });
+    (Some(body), Acknowledgement { frame_id: frame.id.clone(), result })
+}
+
+/// Commits the frame to a log and reads it back.
+fn committed(frame: &FrameBytes, store: &dyn Store) -> (Option<Map<String, Json>>, Acknowledgement) {
+    let result = store.append(frame);
+    let bytes = store.frame(&frame.id).ok().flatten();
+    let body = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     (body, Acknowledgement { frame_id: frame.id.clone(), result })
 }
 

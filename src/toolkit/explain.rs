@@ -159,6 +159,7 @@ impl Comparison {
             baseline: Some(of(&question.baseline, &before)),
             variables,
             verdict,
+            rows: None,
             changes: Vec::new(),
             signals: engine::signals(&now, Some(&before)),
             breakers: Vec::new(),

@@ -5,6 +5,7 @@
 //! ([`Edition`], or one of the team's own). [`check`] reads a page as its reviewer would.
 
 mod actions;
+mod answers;
 mod comparison;
 mod facts;
 mod figures;
@@ -16,16 +17,18 @@ mod timeline;
 
 use serde_json::Value as Json;
 
+pub use answers::{Answers, AnswersError};
 pub use facts::facts;
 pub use lint::{Finding, check};
-pub use page::{Edition, TemplateError, render_with};
+pub use page::{Edition, TemplateError, questions_in, render_with};
 pub use timeline::{Entry, Fired, timeline};
 
 /// Renders the built-in page of the incident behind `frame`. `timeline` must be in order of time.
 #[must_use]
 pub fn render(frame: &Json, timeline: &[Entry], edition: Edition) -> String {
     // The built-in templates are tested with frames that lack anything a frame can lack.
-    render_with(edition.template(), &facts(frame, timeline)).unwrap_or_else(|error| format!("{error}\n"))
+    render_with(edition.template(), &facts(frame, timeline), &Answers::default())
+        .unwrap_or_else(|error| format!("{error}\n"))
 }
 
 #[cfg(test)]

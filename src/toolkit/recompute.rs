@@ -1,33 +1,42 @@
-//! The figures of a frame, computed again from the counts in the same frame: what its sentences say must follow from what
-//! stands beside them. The share that a variable explains and the confidence come from a model of the requests behind the
-//! frame, which are not in it; of those only that they agree with each other is checked.
+//! The figures of a frame, computed again from the frame alone: rates and shares from the counts beside them, what a variable
+//! explains and the confidence by the same model from the requests that the frame holds.
 
 use serde_json::Value as Json;
 
+use crate::core::frame::{Rows, RowsError};
 use crate::core::ledger::OTHER;
 
-/// Figures that differ by less are the same.
-const TOLERANCE: f64 = 1e-9;
+/// Figures that differ by less are the same. A model's steps may end in other last digits on another machine.
+const TOLERANCE: f64 = 1e-6;
+/// What the verdict says by the model.
+const VERDICT: [&str; 8] =
+    ["answer", "variables", "value", "dimension", "explained", "confidence", "z", "natural_wander"];
+/// And of each suspect.
+const SUSPECT: [&str; 5] = ["variable", "value", "verdict", "explained", "confidence"];
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     /// Where it stands: `suspects[0].rate_with`.
     pub name: String,
-    /// What the frame says; `None` for nothing.
-    pub said: Option<f64>,
-    /// What follows from its counts; `None` where they don't tell.
-    pub recomputed: Option<f64>,
+    /// What the frame says; null for nothing.
+    pub said: Json,
+    /// What follows from the rest of it; `None` where that does not tell.
+    pub recomputed: Option<Json>,
 }
 
 impl Figure {
-    /// Whether both are the same. A figure whose counts are not in the frame is not held against it.
+    fn of_counts(name: String, said: &Json, recomputed: Option<f64>) -> Self {
+        Self { name, said: said.clone(), recomputed: recomputed.map(Json::from) }
+    }
+
+    /// Whether both are the same. A figure that nothing in the frame tells of is not held against it.
     #[must_use]
     pub fn agrees(&self) -> bool {
-        match (self.said, self.recomputed) {
+        let Some(recomputed) = &self.recomputed else { return true };
+        match (self.said.as_f64(), recomputed.as_f64()) {
             (Some(said), Some(recomputed)) => (said - recomputed).abs() <= TOLERANCE,
-            (None, Some(_)) => false,
-            (_, None) => true,
+            _ => self.said == *recomputed,
         }
     }
 }
@@ -38,6 +47,7 @@ pub fn figures(frame: &Json) -> Vec<Figure> {
     let suspects = frame["suspects"].as_array().into_iter().flatten().enumerate();
     let mut figures: Vec<Figure> = suspects.flat_map(|(at, it)| suspect(frame, at, it)).collect();
     figures.extend(verdict(frame));
+    figures.extend(modelled(frame));
     for (name, variable) in frame["variables"].as_object().into_iter().flatten() {
         figures.extend(["incident", "baseline"].into_iter().flat_map(|side| shares(name, side, &variable[side])));
     }
@@ -74,11 +84,7 @@ fn suspect(frame: &Json, at: usize, suspect: &Json) -> Vec<Figure> {
     // Two values that look the same, once redacted, can't be told apart.
     let own = same.next().filter(|_| same.next().is_none()).map(Counts::of);
     let of = |of: fn(Counts, Counts) -> Option<f64>| own.and_then(|own| of(own, all));
-    let figure = |key: &str, recomputed| Figure {
-        name: format!("suspects[{at}].{key}"),
-        said: suspect[key].as_f64(),
-        recomputed,
-    };
+    let figure = |key: &str, recomputed| Figure::of_counts(format!("suspects[{at}].{key}"), &suspect[key], recomputed);
     vec![
         figure("rate_with", of(|own, _| ratio(own.incident[1], own.incident[0]))),
         figure(
@@ -100,11 +106,7 @@ fn verdict(frame: &Json) -> Vec<Figure> {
     let variables = frame["variables"].as_object().into_iter().flatten();
     let mut dimensions = variables.flat_map(|(_, it)| it["detail"]["dimensions"].as_object()).flatten();
     let all = dimensions.find_map(|(_, parts)| parts.as_array()).map(Counts::sum);
-    let figure = |name: &str, said: &Json, recomputed| Figure {
-        name: format!("verdict.{name}"),
-        said: said.as_f64(),
-        recomputed,
-    };
+    let figure = |name: &str, said: &Json, recomputed| Figure::of_counts(format!("verdict.{name}"), said, recomputed);
     let mut figures = vec![
         figure("requests.incident", &verdict["requests"]["incident"], all.map(|it| it.incident[0])),
         figure("requests.baseline", &verdict["requests"]["baseline"], all.map(|it| it.baseline[0])),
@@ -118,14 +120,40 @@ fn verdict(frame: &Json) -> Vec<Figure> {
     figures
 }
 
+/// What the model said, of the requests in the frame; nothing where no model was asked.
+fn modelled(frame: &Json) -> Vec<Figure> {
+    let again = match Rows::read(frame) {
+        Ok(rows) => Some(rows.verdict()),
+        Err(RowsError::Absent) if frame["verdict"]["z"].is_null() => return Vec::new(),
+        Err(_) => None,
+    };
+    let mut figures = Vec::new();
+    let mut add = |name: String, said: &Json, recomputed: Option<&Json>| {
+        figures.push(Figure { name, said: said.clone(), recomputed: recomputed.cloned() });
+    };
+    let verdict = &frame["verdict"];
+    for key in VERDICT {
+        add(format!("verdict.{key}"), &verdict[key], again.as_ref().map(|(it, _)| &it[key]));
+    }
+    for (name, share) in verdict["shares"].as_object().into_iter().flatten() {
+        add(format!("verdict.shares.{name}"), share, again.as_ref().map(|(it, _)| &it["shares"][name]));
+    }
+    for (at, suspect) in frame["suspects"].as_array().into_iter().flatten().enumerate() {
+        for key in SUSPECT {
+            let own = again.as_ref().map(|(_, suspects)| suspects.get(at).map_or(&Json::Null, |it| &it[key]));
+            add(format!("suspects[{at}].{key}"), &suspect[key], own);
+        }
+    }
+    figures
+}
+
 fn shares(name: &str, side: &str, values: &Json) -> Vec<Figure> {
     let values = values.as_array().map_or(&[][..], Vec::as_slice);
     let requests = |value: &Json| value["requests"].as_f64();
     let all: f64 = values.iter().filter_map(requests).sum();
-    let figure = |(at, value): (usize, &Json)| Figure {
-        name: format!("variables.{name}.{side}[{at}].share"),
-        said: value["share"].as_f64(),
-        recomputed: requests(value).and_then(|it| ratio(it, all)),
+    let figure = |(at, value): (usize, &Json)| {
+        let recomputed = requests(value).and_then(|it| ratio(it, all));
+        Figure::of_counts(format!("variables.{name}.{side}[{at}].share"), &value["share"], recomputed)
     };
     values.iter().enumerate().map(figure).collect()
 }

@@ -99,6 +99,7 @@ pub enum Finding {
 /// Explains why more fails `now` than `before`; or less, and then by what fails less.
 #[must_use]
 pub fn explain(before: &Side, now: &Side) -> Explanation {
+    let (before, now) = (&before.thinned(), &now.thinned());
     if now.rate() >= before.rate() {
         return explain_rise(before, now);
     }

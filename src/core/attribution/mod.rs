@@ -26,7 +26,7 @@ pub use breakdown::{Breakdown, Part};
 pub use explanation::{Explanation, Finding, Share, explain};
 pub use reading::{Reading, judges, reading};
 pub use shift::{Movement, Value, movement};
-pub use table::{PARTS, Side};
+pub use table::{PARTS, ROWS_MAX, Side};
 pub use verdict::{Answer, Standing, Suspect, Verdict, Wording};
 
 #[cfg(test)]

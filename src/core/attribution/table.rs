@@ -7,7 +7,7 @@ use crate::core::vocabulary::{ABSENT, OTHER};
 const VALUES_MAX: usize = 256;
 
 /// Requests of one side that are compared at most: more change no answer and take longer.
-const ROWS_MAX: usize = 32_768;
+pub const ROWS_MAX: usize = 32_768;
 
 /// One side of the comparison: a column a dimension, and whether each request fails.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl Side {
     }
 
     /// Of more than [`ROWS_MAX`] requests, every second, third, ...
-    fn thinned(&self) -> Self {
+    pub(in crate::core) fn thinned(&self) -> Self {
         let step = self.len().div_ceil(ROWS_MAX).max(1);
         Self {
             columns: std::array::from_fn(|d| every(&self.columns[d], step)),
@@ -86,7 +86,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(before: &Side, now: &Side) -> Self {
-        let (mut before, mut now) = (before.thinned(), now.thinned());
+        let (mut before, mut now) = (before.clone(), now.clone());
         let codes = std::array::from_fn(|d| densify([&mut before.columns[d], &mut now.columns[d]]));
         Self { before, now, codes }
     }

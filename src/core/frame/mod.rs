@@ -5,6 +5,7 @@
 
 mod composition;
 pub mod parts;
+mod rows;
 mod tool_changes;
 mod variables;
 mod verdict;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
+pub use rows::{Rows, RowsError};
 pub use variables::{Side, VariableState};
 
 use super::attribution::Verdict;
@@ -52,6 +54,8 @@ pub struct Frame {
     pub variables: Vec<VariableState>,
     /// Which variable explains the change.
     pub verdict: Verdict,
+    /// The requests it was computed from, where they are to be kept.
+    pub rows: Option<Rows>,
     /// Which values came and went, newest first.
     pub changes: Vec<Change>,
     /// Every signal with samples on either side.
@@ -187,9 +191,9 @@ impl Frame {
             "refines": self.refines,
             "alert": self.alert(),
             "windows": { "incident": window(&self.incident), "baseline": self.baseline.as_ref().map(window) },
-            "variables": object(self.variables.iter().map(|it| (it.variable.as_str().into(), it.to_json(&self.verdict.breakdowns))).collect()),
+            "variables": object(self.variables.iter().map(|it| (it.variable.as_str().into(), self.variable(it))).collect()),
             "suspects": self.verdict.suspects.iter().map(verdict::suspect).collect::<Vec<_>>(),
-            "verdict": verdict::document(&self.verdict),
+            "verdict": self.verdict(),
             "changes": self.changes.iter().map(Change::to_json).collect::<Vec<_>>(),
             "signals": object(self.signals.iter().map(|it| (it.name.into(), signal(it))).collect()),
             "breakers": object(self.breakers.iter().map(|(class, state)| (class.as_str().into(), json!(state))).collect()),
@@ -206,6 +210,22 @@ impl Frame {
             Json::Object(body) => body,
             _ => Map::new(),
         }
+    }
+
+    fn variable(&self, variable: &VariableState) -> Json {
+        let mut document = variable.to_json(&self.verdict.breakdowns);
+        if let Some(rows) = &self.rows {
+            document["detail"]["rows"] = rows.columns(variable.variable);
+        }
+        document
+    }
+
+    fn verdict(&self) -> Json {
+        let mut document = verdict::document(&self.verdict);
+        if let Some(rows) = &self.rows {
+            document["rows"] = rows.outcomes();
+        }
+        document
     }
 
     fn alert(&self) -> Json {

@@ -9,7 +9,7 @@ use super::comparison::comparison;
 use super::figures::{between, duration, of_signal, pair, percent};
 use super::lessons::lessons;
 use super::questions::questions;
-use super::timeline::Entry;
+use super::timeline::{Entry, RESOLVES};
 use crate::core::incident::{Class, Severity};
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
@@ -49,8 +49,7 @@ pub fn facts(frame: &Json, timeline: &[Entry]) -> Json {
 fn incident(frame: &Json, timeline: &[Entry]) -> Json {
     let alert = &frame["alert"];
     let began = &frame["windows"]["incident"]["from"];
-    let resolved =
-        timeline.iter().rev().find(|it| it.line.starts_with("The alert resolves")).map(|it| Json::from(&*it.at));
+    let resolved = timeline.iter().rev().find(|it| it.line.starts_with(RESOLVES)).map(|it| Json::from(&*it.at));
     let severity = alert["severity"].as_str().and_then(Severity::parse);
     let after = |at: &Json, wait: Duration| at.as_str().and_then(UnixNanos::parse).map(|at| at.plus(wait).to_string());
     let is_drafted = matches!(severity, Some(Severity::Sev1 | Severity::Sev2));

@@ -1,11 +1,14 @@
 //! Pages: templates (minijinja, the syntax of Jinja2) over the facts. Whatever a template prints is escaped for Markdown,
 //! unless it says `safe`.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior};
 use serde_json::Value as Json;
 
+use super::answers::{Answers, TOLD};
 use crate::toolkit::text::{line, lines, markdown};
 
 /// A built-in page.
@@ -33,11 +36,41 @@ impl Edition {
 #[error("the template: {0:#}")]
 pub struct TemplateError(#[from] Error);
 
-/// Renders a template over the [`facts`](super::facts()).
+/// Renders a template over the [`facts`](super::facts()), its questions answered as far as they are.
 ///
 /// # Errors
 /// What the template asks for and the facts don't have, or what is not Jinja.
-pub fn render_with(template: &str, facts: &Json) -> Result<String, TemplateError> {
+pub fn render_with(template: &str, facts: &Json, answers: &Answers) -> Result<String, TemplateError> {
+    let answers = answers.clone();
+    page(template, facts, move |question| match answers.to(question) {
+        Some(answer) => format!("{} *{TOLD}*", markdown(answer)),
+        None => format!("**Question:** {}", markdown(question)),
+    })
+}
+
+/// What the page of a template asks people, in order.
+///
+/// # Errors
+/// As [`render_with`].
+pub fn questions_in(template: &str, facts: &Json) -> Result<Vec<String>, TemplateError> {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let heard = asked.clone();
+    page(template, facts, move |question| {
+        let mut asked = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if !asked.iter().any(|it| it == question) {
+            asked.push(question.to_owned());
+        }
+        String::new()
+    })?;
+    let asked = std::mem::take(&mut *asked.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(asked)
+}
+
+fn page(
+    template: &str,
+    facts: &Json,
+    ask: impl Fn(&str) -> String + Send + Sync + 'static,
+) -> Result<String, TemplateError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment
@@ -46,7 +79,7 @@ pub fn render_with(template: &str, facts: &Json) -> Result<String, TemplateError
     environment.set_formatter(escaped);
     environment.add_filter("code", |value: &Value| safe(&code(value)));
     environment.add_filter("fenced", |value: &str, language: &str| safe(&fenced(language, value)));
-    environment.add_function("ask", |question: &str| safe(&format!("**Question:** {}", markdown(question))));
+    environment.add_function("ask", move |question: &str| safe(&ask(question)));
     Ok(environment.render_str(template, Value::from(Serde(facts)))?)
 }
 

@@ -15,6 +15,17 @@ pub struct Entry {
     pub line: String,
 }
 
+/// How the end is told.
+pub(super) const RESOLVES: &str = "The alert resolves";
+
+impl Entry {
+    /// The end, at a time of RFC 3339.
+    #[must_use]
+    pub fn resolves(at: String) -> Self {
+        Self { at, line: RESOLVES.to_owned() }
+    }
+}
+
 /// What frame and incident know of the course of things, and `others` besides, in order of time. Without the incident,
 /// which leaves memory before its frame leaves the log, the frame's part ends with the capture.
 #[must_use]
@@ -46,11 +57,12 @@ pub fn timeline(frame: &Json, incident: Option<&Incident>, others: Vec<Entry>) -
     entries.extend(frame["changes"].as_array().into_iter().flatten().filter_map(change));
     entries.extend(others);
     let resolved = incident.and_then(|it| it.resolved_at).map(|at| at.to_string());
-    entries.extend(resolved.map(|at| Entry { at, line: "The alert resolves".to_owned() }));
+    entries.extend(resolved.map(Entry::resolves));
     // RFC 3339 in UTC and at one precision sorts as text.
     entries.sort_by(|a, b| (&a.at, &a.line).cmp(&(&b.at, &b.line)));
     entries.dedup();
-    if let Some(last) = entries.last_mut().filter(|_| incident.is_none_or(|it| it.recalled)) {
+    let is_over = entries.iter().any(|it| it.line.starts_with(RESOLVES));
+    if let Some(last) = entries.last_mut().filter(|_| !is_over && incident.is_none_or(|it| it.recalled)) {
         last.line.push_str(" (what followed is not known here: the sidecar restarted, or the incident is too old)");
     }
     entries
