@@ -75,9 +75,12 @@ pub(super) fn page(args: &PageArgs) -> anyhow::Result<ExitCode> {
         out.write_all(Answers::skeleton(&asked).as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    // The page for customers asks less than the team's; one file answers both.
-    let known = postmortem::questions_in(Edition::Internal.template(), &facts)?;
-    answers.check(&[asked, known].concat())?;
+    // One file answers the team's page and the customers'.
+    let mut known = asked;
+    for edition in [Edition::Internal, Edition::External] {
+        known.extend(postmortem::questions_in(edition.template(), &facts)?);
+    }
+    answers.check(&known)?;
     if args.one.format() == Format::Json {
         print_json(&json!({ "timeline": timeline, "facts": facts, "frame": frame }))?;
         return Ok(ExitCode::SUCCESS);

@@ -174,11 +174,7 @@ impl Engine {
             incident.suspect.clone_from(&refined.suspect);
         }
         let incident = Arc::new(incident.clone());
-        self.effects.push(Effect::Notice(Notice::Refined { incident: incident.clone(), at }));
-        let alerts = self.features.get(&incident.feature).map_or(&[][..], |feature| &feature.alerts);
-        if let Some(index) = alerts.iter().position(|it| it.incident.as_ref() == Some(&incident.id)) {
-            self.notice_alert(&incident.feature, index, at);
-        }
+        self.effects.push(Effect::Notice(Notice::Refined { incident, at }));
         Some(())
     }
 

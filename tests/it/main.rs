@@ -19,6 +19,7 @@ mod exporter;
 mod gitleaks;
 mod grpc;
 mod http_api;
+mod inc_2025_007;
 mod inspect;
 mod ofrep;
 mod otlp;

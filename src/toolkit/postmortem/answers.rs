@@ -57,7 +57,12 @@ impl Answers {
     pub fn check(&self, asked: &[String]) -> Result<(), AnswersError> {
         match self.answers.keys().find(|question| !asked.contains(question)) {
             None => Ok(()),
-            Some(question) => Err(AnswersError::Unasked(question.clone(), asked.join("\n"))),
+            Some(question) => {
+                let mut asked = asked.to_vec();
+                asked.sort();
+                asked.dedup();
+                Err(AnswersError::Unasked(question.clone(), asked.join("\n")))
+            }
         }
     }
 

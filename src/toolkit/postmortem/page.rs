@@ -9,6 +9,7 @@ use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior
 use serde_json::Value as Json;
 
 use super::answers::{Answers, TOLD};
+use crate::core::time::UnixNanos;
 use crate::toolkit::text::{line, lines, markdown};
 
 /// A built-in page.
@@ -78,6 +79,7 @@ fn page(
     environment.set_auto_escape_callback(|_| AutoEscape::Custom("markdown".into()));
     environment.set_formatter(escaped);
     environment.add_filter("code", |value: &Value| safe(&code(value)));
+    environment.add_filter("minute", minute);
     environment.add_filter("fenced", |value: &str, language: &str| safe(&fenced(language, value)));
     environment.add_function("ask", move |question: &str| safe(&ask(question)));
     Ok(environment.render_str(template, Value::from(Serde(facts)))?)
@@ -90,6 +92,14 @@ fn escaped(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result
     }
     let text = value.to_string();
     Ok(out.write_str(&if value.is_safe() { text } else { markdown(&text) })?)
+}
+
+/// A time of RFC 3339 as people say it: `2025-03-10 10:15 UTC`. Any other text as it is.
+fn minute(at: &str) -> String {
+    match (UnixNanos::parse(at), at.get(..10), at.get(11..16)) {
+        (Some(_), Some(day), Some(minute)) if at.ends_with('Z') => format!("{day} {minute} UTC"),
+        _ => at.to_owned(),
+    }
 }
 
 fn safe(text: &str) -> Value {
