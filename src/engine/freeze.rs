@@ -174,6 +174,7 @@ impl Engine {
             id,
             captured_at: at,
             feature: feature.name.clone(),
+            drill: feature.drill.clone(),
             alert: trigger.alert.clone(),
             incident: frame::Window { from: trigger.from, to: at, requests: now.requests() },
             baseline: before.as_ref().map(|it| frame::Window { from: it.from, to: it.to, requests: it.requests() }),
