@@ -1,19 +1,33 @@
 //! `freezeframe drill`: rehearse an incident, end to end, and score what was found.
 
+mod live;
+mod screen;
+mod sidecar;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::json;
 
 use super::output::{Format, print_json, print_table, say};
-use super::source;
-use crate::config::{self, Config};
+use super::{client, source};
+use crate::config::{self, Config, parse_duration};
 use crate::drill::{self, Event, Outcome, Overrides, Plan, SCENARIOS, Scenario, report};
 use crate::engine::clock;
+use live::Pace;
+use screen::Screen;
+use sidecar::Sidecar;
 
 /// Bytes of an expectations file at most.
 const EXPECT_BYTES_MAX: u64 = 1 << 20;
+
+/// How long a minute of virtual time is shown on a terminal.
+const PACE: Duration = Duration::from_millis(200);
+/// Requests a second at least and at most: a drill is no load test.
+const RATE_MIN: f64 = 0.01;
+const RATE_MAX: f64 = 100.0;
 
 /// Arguments of `drill`.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,11 +50,47 @@ pub(super) struct Args {
     /// Where store and postmortem are left; a fresh directory when not given
     #[arg(long)]
     dir: Option<PathBuf>,
+    #[command(flatten)]
+    live: LiveArgs,
+    /// How long each minute of a scripted drill is shown; 200ms on a terminal without
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["all", "list", "target"])]
+    pace: Option<Duration>,
     /// Where to write the report as one page of HTML, with charts
     #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "list"])]
     html: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// Arguments of a live drill.
+#[derive(Clone, Debug, clap::Args)]
+struct LiveArgs {
+    /// OTLP/HTTP listener of a running sidecar: rehearse there, in real time. The traffic counts for the feature _drill
+    /// alone and pages nobody (alertmanager.drills)
+    #[arg(long, value_name = "URL", conflicts_with_all = ["all", "list", "config"])]
+    target: Option<String>,
+    /// Its admin listener
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8889")]
+    url: String,
+    /// Header of the requests to the admin listener; may be repeated
+    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = client::pair, requires = "target")]
+    headers: Vec<(String, String)>,
+    /// Requests a second, 0.01 to 100
+    #[arg(long, default_value_t = 1.0, requires = "target")]
+    rate: f64,
+    /// How long healthy traffic goes before the failure: several short windows, so that there is a baseline
+    #[arg(long, value_name = "DURATION", default_value = "20m", value_parser = duration, requires = "target")]
+    warm_up: Duration,
+    /// How long alert, breaker and recovery may take, each
+    #[arg(long, value_name = "DURATION", default_value = "45m", value_parser = duration, requires = "target")]
+    timeout: Duration,
+    /// Verifier key of the sidecar's log, from elsewhere; the one that the sidecar shows before the drill without
+    #[arg(long, value_name = "VKEY", requires = "target")]
+    vkey: Option<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "expected a duration such as 20m".into())
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -66,16 +116,19 @@ fn read_overrides(path: &std::path::Path) -> anyhow::Result<Overrides> {
 
 fn rehearse_one(args: &Args, overrides: &Overrides) -> anyhow::Result<bool> {
     let scenario = Scenario::parse(&args.scenario).context("a scenario of the list")?;
-    let is_told = args.format == Format::Table;
-    let watch = |event: Event<'_>| {
-        if let Event::Stage(stage) = event
-            && is_told
-        {
-            // A rehearsal goes on without its audience.
-            drop(say(format_args!("{:<11} {}", stage.name, stage.line)));
+    let mut screen = Screen::new(args.format, args.pace, PACE);
+    let dir = args.fresh_dir()?;
+    let outcome = match args.live.sidecar()? {
+        Some(sidecar) => {
+            let watch = |event: Event<'_>| screen.show(event);
+            let pace = args.live.pace()?;
+            let (expected, proved) = ((scenario, overrides.of(scenario)), (&*dir, args.live.vkey.clone()));
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(live::run(&sidecar, expected, pace, proved, watch))?
         }
+        None => drill::run(args.plan(scenario, overrides, dir)?, clock::now(), |event| screen.show(event))?,
     };
-    let outcome = drill::run(args.plan(scenario, overrides, args.fresh_dir()?)?, clock::now(), watch)?;
+    screen.clear();
     args.tell(&outcome)?;
     Ok(outcome.is_passed())
 }
@@ -141,6 +194,18 @@ fn list(format: Format, overrides: &Overrides) -> std::io::Result<()> {
         return print_json(&json!(rows));
     }
     print_table(format, &header, rows)
+}
+
+impl LiveArgs {
+    fn sidecar(&self) -> anyhow::Result<Option<Sidecar>> {
+        self.target.as_deref().map(|target| Sidecar::new(target, &self.url, &self.headers)).transpose()
+    }
+
+    fn pace(&self) -> anyhow::Result<Pace> {
+        anyhow::ensure!((RATE_MIN..=RATE_MAX).contains(&self.rate), "--rate {}: {RATE_MIN} to {RATE_MAX}", self.rate);
+        let gap = Duration::from_secs_f64(1.0 / self.rate);
+        Ok(Pace { gap, warm_up: self.warm_up, timeout: self.timeout })
+    }
 }
 
 impl Args {

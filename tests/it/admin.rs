@@ -337,6 +337,7 @@ pub(crate) fn request() -> Request {
         }],
         feedback: None,
         traffic: Traffic::default(),
+        drill: None,
         dialects: vec![],
         spans: 4,
     }

@@ -15,6 +15,7 @@ const HEIGHT: f64 = 150.0;
 const LEFT: f64 = 62.0;
 const TOP: f64 = 58.0;
 const BELOW: f64 = 28.0;
+const RIGHT: f64 = 26.0;
 /// Signals drawn at most.
 const SIGNALS_MAX: usize = 8;
 /// Limits further away than this many times the highest value are named, not drawn.
@@ -24,6 +25,13 @@ const FAR: f64 = 3.0;
 struct Mark {
     at: f64,
     word: &'static str,
+}
+
+/// What a chart spans: from and to in seconds, from nothing to `top` in the signal's unit.
+struct Plot {
+    from: f64,
+    to: f64,
+    top: f64,
 }
 
 /// One SVG image for each signal of the drill's samples.
@@ -62,70 +70,85 @@ fn seconds(at: UnixNanos) -> f64 {
 }
 
 fn chart(name: &str, drill: &Json, samples: &[Json], (from, to): (f64, f64), marks: &[Mark]) -> String {
-    let points: Vec<(f64, f64, bool)> = samples
-        .iter()
-        .filter_map(|it| {
-            let reading = &it["signals"][name];
-            Some((at(it)?, reading["value"].as_f64()?, reading["breached"] == true))
-        })
-        .collect();
+    let point = |it: &Json| {
+        let reading = &it["signals"][name];
+        Some((at(it)?, reading["value"].as_f64()?, reading["breached"] == true))
+    };
+    let points: Vec<(f64, f64, bool)> = samples.iter().filter_map(point).collect();
     let highest = points.iter().map(|(_, value, _)| *value).fold(0.0, f64::max);
     let limits = drill["limits"].as_array().into_iter().flatten().filter(|it| it["signal"] == name);
     let limits: Vec<f64> = limits.filter_map(|it| it["limit"].as_f64()).collect();
-    let near = limits.iter().copied().filter(|it| *it <= highest.max(f64::MIN_POSITIVE) * FAR || *it <= 1.0);
-    let top = near.clone().fold(highest, f64::max) * 1.08;
-    let top = if top > 0.0 { top } else { 1.0 };
-    let x = |at: f64| LEFT + (at - from) / (to - from) * WIDTH;
-    let y = |value: f64| TOP + HEIGHT - value / top * HEIGHT;
+    let near: Vec<f64> = limits.iter().copied().filter(|it| *it <= highest * FAR || *it <= 1.0).collect();
+    let top = near.iter().copied().fold(highest, f64::max) * 1.08;
+    let plot = Plot { from, to, top: if top > 0.0 { top } else { 1.0 } };
     let told = described(name, &points, &limits, marks, from);
     let title = html(&name.replace('_', " "));
-    let (width, height) = (LEFT + WIDTH + 14.0, TOP + HEIGHT + BELOW);
+    let (width, height) = (LEFT + WIDTH + RIGHT, TOP + HEIGHT + BELOW);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
          aria-label=\"{title}\"><title>{title}</title><desc>{}</desc>\n\
          <text class=\"name\" x=\"{LEFT}\" y=\"16\">{title}</text>\n",
         html(&told)
     );
-    for value in [0.0, top / 2.0, top] {
-        let (y, shown) = (y(value), figure(value));
-        writeln!(out, "<path class=\"grid\" d=\"M{LEFT} {y:.1}h{WIDTH}\"/><text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{shown}</text>", LEFT - 6.0, y + 4.0).expect(INFALLIBLE);
-    }
-    for limit in near {
-        let y = y(limit);
-        writeln!(out, "<path class=\"limit\" d=\"M{LEFT} {y:.1}h{WIDTH}\"/><text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">limit {}</text>", LEFT + WIDTH, y - 3.0, figure(limit)).expect(INFALLIBLE);
-    }
-    let line: Vec<String> = points.iter().map(|(at, value, _)| format!("{:.1},{:.1}", x(*at), y(*value))).collect();
+    plot.axes(&mut out);
+    plot.limits(&mut out, &near);
+    let line: Vec<String> =
+        points.iter().map(|(at, value, _)| format!("{:.1},{:.1}", plot.x(*at), plot.y(*value))).collect();
     writeln!(out, "<polyline class=\"line\" points=\"{}\"/>", line.join(" ")).expect(INFALLIBLE);
     for (at, value, _) in points.iter().filter(|(_, _, is_breached)| *is_breached) {
-        let (x, y) = (x(*at), y(*value));
-        writeln!(out, "<path class=\"breached\" d=\"M{:.1} {:.1}l6 6m0 -6l-6 6\"/>", x - 3.0, y - 3.0)
-            .expect(INFALLIBLE);
+        let (x, y) = (plot.x(*at) - 3.0, plot.y(*value) - 3.0);
+        writeln!(out, "<path class=\"breached\" d=\"M{x:.1} {y:.1}l6 6m0 -6l-6 6\"/>").expect(INFALLIBLE);
     }
-    for (n, mark) in (0_u8..).zip(marks) {
-        let (x, y) = (x(mark.at), 30.0 + f64::from(n % 3) * 10.0);
-        writeln!(
-            out,
-            "<path class=\"mark\" d=\"M{x:.1} {y:.1}V{:.1}\"/><text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            TOP + HEIGHT,
-            x + 3.0,
-            y + 3.0,
-            mark.word
-        )
-        .expect(INFALLIBLE);
-    }
-    for part in 0..=4_u8 {
-        let at = from + (to - from) * f64::from(part) / 4.0;
-        writeln!(
-            out,
-            "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{:.0} min</text>",
-            x(at),
-            TOP + HEIGHT + 18.0,
-            (at - from) / 60.0
-        )
-        .expect(INFALLIBLE);
-    }
+    plot.marks(&mut out, marks);
     out.push_str("</svg>\n");
     out
+}
+
+impl Plot {
+    fn x(&self, at: f64) -> f64 {
+        LEFT + (at - self.from) / (self.to - self.from) * WIDTH
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        TOP + HEIGHT - value / self.top * HEIGHT
+    }
+
+    fn axes(&self, out: &mut String) {
+        for value in [0.0, self.top / 2.0, self.top] {
+            let y = self.y(value);
+            writeln!(out, "<path class=\"grid\" d=\"M{LEFT} {y:.1}h{WIDTH}\"/>").expect(INFALLIBLE);
+            tick(out, (LEFT - 6.0, y + 4.0), "end", &figure(value));
+        }
+        for part in 0..=4_u8 {
+            let at = self.from + (self.to - self.from) * f64::from(part) / 4.0;
+            let minutes = format!("{:.1} min", (at - self.from) / 60.0);
+            tick(out, (self.x(at), TOP + HEIGHT + 18.0), "middle", &minutes);
+        }
+    }
+
+    /// Neighbours are named at different ends.
+    fn limits(&self, out: &mut String, limits: &[f64]) {
+        for (n, limit) in limits.iter().enumerate() {
+            let y = self.y(*limit);
+            writeln!(out, "<path class=\"limit\" d=\"M{LEFT} {y:.1}h{WIDTH}\"/>").expect(INFALLIBLE);
+            let (x, anchor) = if n % 2 == 0 { (LEFT + WIDTH - 3.0, "end") } else { (LEFT + 3.0, "start") };
+            tick(out, (x, y - 3.0), anchor, &format!("limit {}", figure(*limit)));
+        }
+    }
+
+    fn marks(&self, out: &mut String, marks: &[Mark]) {
+        for (n, mark) in (0_u8..).zip(marks) {
+            let (x, y) = (self.x(mark.at), 30.0 + f64::from(n % 3) * 10.0);
+            writeln!(out, "<path class=\"mark\" d=\"M{x:.1} {y:.1}V{:.1}\"/>", TOP + HEIGHT).expect(INFALLIBLE);
+            let (x, anchor) = if x > LEFT + WIDTH * 0.9 { (x - 3.0, "end") } else { (x + 3.0, "start") };
+            tick(out, (x, y + 3.0), anchor, mark.word);
+        }
+    }
+}
+
+fn tick(out: &mut String, (x, y): (f64, f64), anchor: &str, words: &str) {
+    writeln!(out, "<text class=\"tick\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>")
+        .expect(INFALLIBLE);
 }
 
 /// The chart in words, for who does not see it.

@@ -14,6 +14,7 @@ pub use chart::svg;
 pub use page::markdown;
 
 use crate::core::time::UnixNanos;
+use crate::engine::registry::DRILL;
 
 /// Incidents that make something a theme.
 const REPEATS_MIN: usize = 2;
@@ -39,7 +40,8 @@ pub struct Period {
 /// was missing, and action items that are overdue. `unread` frames could not be read.
 #[must_use]
 pub fn retro(frames: &[Json], period: Period, unread: usize, actions: &[Action]) -> Json {
-    let within = |frame: &&Json| at(frame).is_some_and(|at| at >= period.since);
+    // What was rehearsed among real traffic is no incident.
+    let within = |frame: &&Json| frame["feature"] != DRILL && at(frame).is_some_and(|at| at >= period.since);
     let mut frames: Vec<&Json> = frames.iter().filter(within).collect();
     frames.sort_by_key(|frame| (at(frame), frame["id"].as_str()));
     frames.dedup_by_key(|frame| frame["id"].as_str());
