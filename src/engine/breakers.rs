@@ -157,17 +157,18 @@ impl Engine {
             return;
         };
         // Rules page by this metric: what is no incident stays out of it.
-        let n = u64::from(**feature != *DRILL || self.config.alerting.drills);
-        Metric::BreakerTransitions.add(
-            &[
-                ("feature", feature),
-                ("class", class.as_str()),
-                ("from", transition.from.as_str()),
-                ("to", transition.to.as_str()),
-                ("reason", transition.reason.as_str()),
-            ],
-            n,
-        );
+        if **feature != *DRILL || self.config.alerting.drills {
+            Metric::BreakerTransitions.add(
+                &[
+                    ("feature", feature),
+                    ("class", class.as_str()),
+                    ("from", transition.from.as_str()),
+                    ("to", transition.to.as_str()),
+                    ("reason", transition.reason.as_str()),
+                ],
+                1,
+            );
+        }
         let mode = breaker.policy.mode;
         if let Some(cause) = breaker.cause.clone()
             && let Some(incident) = self.incidents.iter_mut().find(|it| it.id == cause.incident)

