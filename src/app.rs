@@ -97,6 +97,7 @@ impl App {
             registry,
             process_metrics,
             readiness: Readiness::default(),
+            drills: config.alerting.drills,
             windows: config.windows,
             now: clock::now,
         };

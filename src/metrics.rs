@@ -48,6 +48,8 @@ pub enum Metric {
     AdminRejections,
     /// Calls without a cost because no price is known, by provider and model.
     UnpricedCalls,
+    /// Requests of drills, kept apart from all others.
+    DrillRequests,
     /// Requests to the witnesses of the log, by witness and result.
     WitnessRequests,
     /// Size of the checkpoint a witness cosigned last, by witness.
@@ -60,7 +62,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, for registration and the reference page.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Spans,
         Self::LogRecords,
         Self::ReceiverRequests,
@@ -82,6 +84,7 @@ impl Metric {
         Self::WebhookAlerts,
         Self::AdminRejections,
         Self::UnpricedCalls,
+        Self::DrillRequests,
         Self::WitnessRequests,
         Self::WitnessSize,
         Self::WitnessContradictions,
@@ -113,6 +116,7 @@ impl Metric {
             Self::WebhookAlerts => "freezeframe_webhook_alerts_total",
             Self::AdminRejections => "freezeframe_admin_rejections_total",
             Self::UnpricedCalls => "freezeframe_unpriced_calls_total",
+            Self::DrillRequests => "freezeframe_drill_requests_total",
             Self::WitnessRequests => "freezeframe_witness_requests_total",
             Self::WitnessSize => "freezeframe_witness_size",
             Self::WitnessContradictions => "freezeframe_witness_contradictions_total",
@@ -156,6 +160,9 @@ impl Metric {
             }
             Self::UnpricedCalls => {
                 "Model calls without a cost because no price is known, by provider and model (64, then _other)."
+            }
+            Self::DrillRequests => {
+                "Requests with the resource attribute freezeframe.drill: they count for no feature but _drill."
             }
             Self::WitnessRequests => {
                 "Checkpoints shown to a witness, by result (cosigned, conflict, inconsistent, refused, failed)."

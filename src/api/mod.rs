@@ -70,6 +70,8 @@ pub struct Sources {
     pub process_metrics: PrometheusHandle,
     /// Whether traffic should come here.
     pub readiness: Readiness,
+    /// Whether drills are among the features of the metrics.
+    pub drills: bool,
     /// Lengths of the windows that signals are reported for.
     pub windows: window::Policy,
     /// The wall clock.

@@ -51,6 +51,11 @@ pub(super) async fn body(response: reqwest::Response) -> reqwest::Result<Vec<u8>
     body_of(response, REPLY_BYTES_MAX).await
 }
 
+/// What was asked for, as far as it may be long.
+pub(super) async fn answer(response: reqwest::Response) -> reqwest::Result<Vec<u8>> {
+    body_of(response, ANSWER_BYTES_MAX).await
+}
+
 async fn body_of(mut response: reqwest::Response, bytes_max: usize) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
     while body.len() < bytes_max

@@ -31,6 +31,7 @@ pub(super) fn compile(mut draft: Draft, outside: Outside<'_>, problems: &mut Pro
     let Draft { mut config, exporter, alertmanager, .. } = draft;
     config.rules = rules;
     config.exporter = (!exporter.endpoint.is_empty()).then_some(exporter);
+    config.alerting.drills = alertmanager.drills;
     config.alertmanager = (!alertmanager.urls.is_empty()).then_some(alertmanager);
     windows(&config.windows, problems);
     triggers(&config, problems);
@@ -280,7 +281,7 @@ fn is_origin(origin: &str) -> bool {
 fn dead_sections(config: &Config, problems: &mut Problems) {
     let switches = [
         ("exporter.otlp.", "exporter.otlp.endpoint", config.exporter.is_some()),
-        ("alertmanager.", "alertmanager.urls", config.alertmanager.is_some()),
+        ("alertmanager.", "alertmanager.urls", config.alertmanager.is_some() || config.alerting.drills),
     ];
     for (prefix, switch, on) in switches {
         if let Some(at) = problems.first_below(prefix).filter(|_| !on && !problems.was_written(switch)) {

@@ -51,6 +51,7 @@ impl Default for Config {
             memory_bytes_max: MEMORY_BYTES_MAX,
             rules: built_in::rules().into_iter().map(Arc::new).collect(),
             alerting: Alerting {
+                drills: false,
                 runbook_url_base: Some(
                     "https://github.com/freezeframe/freezeframe/blob/main/deploy/runbooks".to_owned(),
                 ),
@@ -140,6 +141,8 @@ impl Default for Alertmanager {
             resend_interval: Duration::from_secs(60),
             resolved_for: Duration::from_secs(15 * 60),
             timeout: Duration::from_secs(10),
+            // Nobody is paged by a rehearsal unless the page itself is to be rehearsed.
+            drills: false,
             labels: Vec::new(),
         }
     }

@@ -36,7 +36,10 @@ impl Draft {
     pub(super) fn of(config: &Config) -> Self {
         Self {
             exporter: config.exporter.clone().unwrap_or_default(),
-            alertmanager: config.alertmanager.clone().unwrap_or_default(),
+            alertmanager: config
+                .alertmanager
+                .clone()
+                .unwrap_or_else(|| Alertmanager { drills: config.alerting.drills, ..Alertmanager::default() }),
             config: config.clone(),
             admin_token_file: None,
             alertmanager_token_file: None,
@@ -322,6 +325,11 @@ pub(super) const FIELDS: &[Field<Draft>] = &[
         path: "alertmanager.timeout",
         meaning: "Bound of one attempt.",
         slot: |draft| Slot::Time(&mut draft.alertmanager.timeout, SECOND / 10..=300 * SECOND),
+    },
+    Field {
+        path: "alertmanager.drills",
+        meaning: "Whether alerts of drills go out as any others: to Alertmanager, and with feature _drill into the metrics that rules read.",
+        slot: |draft| Slot::Flag(&mut draft.alertmanager.drills),
     },
     Field {
         path: "alertmanager.labels",

@@ -27,8 +27,8 @@ const RECORD_BYTES: u64 = 2 << 10;
 /// A row, and what its ring has to spare.
 const ROW_BYTES: u64 = 96;
 
-/// `_all` and `_other`.
-const OWN_FEATURES: u64 = 2;
+/// `_all`, `_other` and `_drill`.
+const OWN_FEATURES: u64 = 3;
 
 /// How each part of [`worst_case`] comes about, for the reference.
 pub(super) const FORMULAS: [&str; 7] = [
@@ -36,8 +36,8 @@ pub(super) const FORMULAS: [&str; 7] = [
     "`sending_queue.bytes_max`, when forwarding",
     "`assembly.bytes_max` + `traces_max` x 1 KiB",
     "what is declared of judges, indexes, prompts and tools",
-    "(`features.max` + 2) x what one feature's meters, slots, variables and values take at most",
-    "(`features.max` + 2) x `records_max` x (6 x `content_bytes_max` + 2 KiB)",
+    "(`features.max` + 3) x what one feature's meters, slots, variables and values take at most",
+    "(`features.max` + 3) x `records_max` x (6 x `content_bytes_max` + 2 KiB)",
     "`features.rows_max` x 96 bytes; at least 1,000 rows a feature",
 ];
 

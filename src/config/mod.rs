@@ -229,6 +229,8 @@ pub struct Breaker {
 /// What every alert carries, whoever delivers it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alerting {
+    /// Whether alerts of drills go out as any others: to Alertmanager and into the metrics that rules read.
+    pub drills: bool,
     /// Base of `runbook_url`: `/`, the alert's name and `.md` are added. `None` leaves the annotation out.
     pub runbook_url_base: Option<String>,
 }
@@ -246,6 +248,8 @@ pub struct Alertmanager {
     pub resolved_for: Duration,
     /// Bound of one attempt.
     pub timeout: Duration,
+    /// Whether alerts of drills are sent, too.
+    pub drills: bool,
     /// Labels added to every alert.
     pub labels: Vec<(String, String)>,
 }

@@ -339,7 +339,7 @@ const MARKDOWN_MEMORY: &str = "
 ## Memory
 
 The worst case of everything that is held is a sum of the limits above; a configuration whose sum passes `memory.limit` is
-refused. `features.max` counts two more, for `_all` and `_other`. With the defaults and forwarding on:
+refused. `features.max` counts three more, for `_all`, `_other` and `_drill`. With the defaults and forwarding on:
 
 | part | worst case | defaults |
 |---|---|---|

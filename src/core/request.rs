@@ -63,6 +63,8 @@ pub struct Request {
     pub feedback: Option<Feedback>,
     /// The slice of traffic it belongs to.
     pub traffic: Traffic,
+    /// The drill that made it, when everything that tells of it says so.
+    pub drill: Option<Box<str>>,
     /// Names of the dialects its telemetry was written in.
     pub dialects: Vec<&'static str>,
     /// Spans and log records it was assembled from.
@@ -391,6 +393,7 @@ pub(crate) mod tests {
             evaluations: Vec::new(),
             feedback: None,
             traffic: Traffic::default(),
+            drill: None,
             dialects: Vec::new(),
             spans: 1,
         }

@@ -6,7 +6,7 @@ use super::effect::Effect;
 use super::engine::Engine;
 use super::feature::{Breaker, Cause, Feature, Instance};
 use super::handle::{BreakerAction, BreakerOrder, NoSuchBreaker};
-use super::registry::ALL;
+use super::registry::{ALL, DRILL};
 use super::view::Notice;
 use crate::core::breaker::{self, Holder, Input, State};
 use crate::core::incident::Class;
@@ -107,8 +107,9 @@ impl Engine {
         let cap = self.config.breakers_open_max;
         for name in names.iter().rev() {
             let crowded = match &**name {
-                ALL => self.features() > cap.places(self.features()),
-                _ => cap.is_exceeded(self.features(), self.holders()),
+                ALL => self.real_features() > cap.places(self.real_features()),
+                DRILL => false,
+                _ => cap.is_exceeded(self.real_features(), self.holders()),
             };
             for class in Class::ALL.into_iter().filter(|_| crowded) {
                 let acts = |it: &Breaker| it.policy.mode.in_state(it.machine.state) == breaker::Mode::Enforce;
@@ -132,16 +133,18 @@ impl Engine {
 
     fn has_room(&self, feature: &Feature, breaker: &Breaker) -> bool {
         let name = Some(&*feature.name).filter(|name| *name != ALL);
-        self.config.breakers_open_max.has_room(name, breaker.policy.mode, self.features(), self.holders())
+        // A drill's breaker keeps nobody away: it takes no place and needs none.
+        name == Some(DRILL)
+            || self.config.breakers_open_max.has_room(name, breaker.policy.mode, self.real_features(), self.holders())
     }
 
-    /// Features there are; the whole service is none.
-    fn features(&self) -> usize {
-        self.features.len() - usize::from(self.features.contains_key(ALL))
+    /// Features there are; the whole service is none, nor is a drill.
+    pub(super) fn real_features(&self) -> usize {
+        self.features.keys().filter(|name| ![ALL, DRILL].contains(&&***name)).count()
     }
 
     fn holders(&self) -> impl Iterator<Item = Holder<'_>> {
-        self.features.values().flat_map(|feature| {
+        self.features.values().filter(|feature| *feature.name != *DRILL).flat_map(|feature| {
             let name = Some(&*feature.name).filter(|name| *name != ALL);
             let holder = move |it: &Breaker| Holder { feature: name, state: it.machine.state, mode: it.policy.mode };
             feature.breakers.iter().map(holder)
@@ -153,16 +156,19 @@ impl Engine {
         else {
             return;
         };
-        Metric::BreakerTransitions.add(
-            &[
-                ("feature", feature),
-                ("class", class.as_str()),
-                ("from", transition.from.as_str()),
-                ("to", transition.to.as_str()),
-                ("reason", transition.reason.as_str()),
-            ],
-            1,
-        );
+        // Rules page by this metric: what is no incident stays out of it.
+        if **feature != *DRILL || self.config.alerting.drills {
+            Metric::BreakerTransitions.add(
+                &[
+                    ("feature", feature),
+                    ("class", class.as_str()),
+                    ("from", transition.from.as_str()),
+                    ("to", transition.to.as_str()),
+                    ("reason", transition.reason.as_str()),
+                ],
+                1,
+            );
+        }
         let mode = breaker.policy.mode;
         if let Some(cause) = breaker.cause.clone()
             && let Some(incident) = self.incidents.iter_mut().find(|it| it.id == cause.incident)

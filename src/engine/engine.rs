@@ -15,7 +15,7 @@ use super::cost::Pricing;
 use super::effect::Effect;
 use super::feature::{Feature, Taken};
 use super::handle::Ingested;
-use super::registry::{ALL, Registry};
+use super::registry::{ALL, DRILL, Registry};
 use super::view::{FrameState, Incident};
 use crate::config::Config;
 use crate::core::assembly::{Added, Assembly, Closed, Evicted};
@@ -56,6 +56,8 @@ pub struct Engine {
     pub(super) random: StdRng,
     next_slot: UnixNanos,
     slot_ended: bool,
+    /// Whether drills are kept apart from everything else.
+    are_drills_apart: bool,
     /// What assembly had evicted when it was last told.
     evicted: [u64; Evicted::ALL.len()],
     /// Declarations evicted when that was last told.
@@ -86,6 +88,7 @@ impl Engine {
             random: StdRng::seed_from_u64(seed),
             next_slot: now.floor(config.windows.slot).plus(config.windows.slot),
             slot_ended: false,
+            are_drills_apart: true,
             evicted: [0; Evicted::ALL.len()],
             declarations_evicted: 0,
             config_sha256: config.sha256(),
@@ -93,6 +96,13 @@ impl Engine {
         };
         engine.feature(ALL);
         engine
+    }
+
+    /// Takes the requests of drills for any others, each under the feature it names: for an engine that gets nothing
+    /// else. Their frames still say that they are of a drill.
+    #[must_use]
+    pub fn rehearsing(self) -> Self {
+        Self { are_drills_apart: false, ..self }
     }
 
     /// Takes in the spans of one export request.
@@ -209,7 +219,7 @@ impl Engine {
         let redactor = self.redactor.clone();
         let answer = redactor.as_deref().zip(request.response.as_deref());
         let leak = answer.is_some_and(|(redactor, answer)| redactor.leaks(answer, request.user_query.as_deref()));
-        let own = self.registry.resolve(&request.feature);
+        let features = self.features_of(&request);
         let taken = Taken {
             facts: Facts::of(&request, leak),
             seen: Observation::of(&request),
@@ -221,7 +231,7 @@ impl Engine {
             clean: OnceCell::new(),
             request: Arc::new(request),
         };
-        for name in [&*own, ALL] {
+        for name in features.iter().flatten() {
             let feature = self.feature(name);
             feature.record(&taken, now);
             let name = feature.name.clone();
@@ -229,6 +239,19 @@ impl Engine {
                 self.breaker_moved(&name, class, transition);
             }
         }
+    }
+
+    /// What a request counts for: its own feature and the whole service; a drill's for [`DRILL`] alone.
+    fn features_of(&mut self, request: &Request) -> [Option<Arc<str>>; 2] {
+        if request.drill.is_some() && self.are_drills_apart {
+            Metric::DrillRequests.add(&[], 1);
+            if !self.features.contains_key(DRILL) {
+                let (drill, feature) = (request.drill.as_deref(), &*request.feature);
+                tracing::warn!(drill, feature, "drill traffic arrives; it counts for no feature but {DRILL}");
+            }
+            return [Some(DRILL.into()), None];
+        }
+        [Some(self.registry.resolve(&request.feature)), Some(ALL.into())]
     }
 
     /// Ends the slot that time has passed, before anything of the next one is counted.
@@ -264,14 +287,15 @@ impl Engine {
     fn close(&mut self, closed: Closed, now: UnixNanos) {
         match closed {
             Closed::Request(request) => self.request(*request, now),
-            Closed::Late { trace_id, feature, mut evaluations, feedback } => {
+            Closed::Late { trace_id, feature, is_drill, mut evaluations, feedback } => {
                 self.declared.complete_evaluations(&feature, now, &mut evaluations);
                 let redactor = self.redactor.clone();
                 let said = Facts::of_late(&evaluations, feedback.as_ref());
-                let own = self.registry.resolve(&feature);
+                let apart = is_drill && self.are_drills_apart;
+                let own = if apart { DRILL.into() } else { self.registry.resolve(&feature) };
                 // Who judges what nobody asked is no feature: such a verdict counts for the service alone.
                 let known = Some(&*own).filter(|name| self.features.contains_key(*name) && *name != ALL);
-                for name in known.into_iter().chain([ALL]) {
+                for name in known.into_iter().chain((!apart).then_some(ALL)) {
                     let feature = self.feature(name);
                     feature.meters.record_late(None, &evaluations, feedback.as_ref());
                     feature.completeness.hear(&evaluations, feedback.as_ref());
@@ -288,7 +312,7 @@ impl Engine {
     /// Shares the rows out: half to the whole service, the other half to its features alike.
     fn share_rows(&mut self) {
         let half = self.config.rows_max / 2;
-        let each = half / (self.features.len() - 1).max(1);
+        let each = half / self.real_features().max(1);
         for (name, feature) in &mut self.features {
             feature.recorder.resize(if **name == *ALL { half } else { each }.max(ROWS_MIN));
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::effect::{Acknowledgement, Effect};
 use super::engine::{Engine, INCIDENTS_MAX};
 use super::feature::{Cause, Feature};
+use super::registry::DRILL;
 use super::view::{Breach, FrameState, Incident, Notice};
 use crate::core::alert;
 use crate::core::detect::{Seen, Verdict};
@@ -20,7 +21,8 @@ impl Engine {
         let mut names: Vec<Arc<str>> = self.features.keys().cloned().collect();
         names.sort_unstable();
         let with_slack = |feature: &Feature| feature.alerts.iter().filter(|it| it.rule.limit.slack.is_some()).count();
-        let series = self.features.values().map(with_slack).sum();
+        let real = self.features.values().filter(|feature| *feature.name != *DRILL);
+        let series = real.map(with_slack).sum();
         for name in names {
             let Some(feature) = self.features.get_mut(&name) else { continue };
             feature.close_slot(at, &self.config.windows);

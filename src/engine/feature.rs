@@ -37,6 +37,8 @@ pub(super) struct Feature {
     pub(super) completeness: Recent,
     /// What was taken out of the details of its values.
     pub(super) redactions: redact::Counts,
+    /// The drill that made the last request.
+    pub(super) drill: Option<Box<str>>,
     pub(super) alerts: Vec<Instance>,
     pub(super) breakers: Vec<Breaker>,
 }
@@ -129,6 +131,7 @@ impl Feature {
             recorder: Recorder::new(ROWS_MIN, config.records_max),
             completeness: Recent::new(config.windows.long),
             redactions: redact::Counts::default(),
+            drill: None,
             alerts: Vec::new(),
             breakers: Vec::new(),
             name,
@@ -187,6 +190,7 @@ impl Feature {
     pub(super) fn record(&mut self, taken: &Taken<'_>, now: UnixNanos) {
         self.meters.record(&taken.request, taken.leak);
         self.completeness.add(taken.seen, now);
+        self.drill.clone_from(&taken.request.drill);
         let mut is_new = false;
         let clean = || taken.clean.get_or_init(|| taken.redacted());
         self.ledger.observe(&taken.texts, now, |subject| {

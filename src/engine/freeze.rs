@@ -207,6 +207,7 @@ impl Engine {
             captured_at: at,
             feature: feature.name.clone(),
             refines: None,
+            drill: feature.drill.clone(),
             alert: trigger.alert.clone(),
             incident: frame::Window { from: trigger.from, to: at, requests: now.requests() },
             baseline: before.as_ref().map(|it| frame::Window { from: it.from, to: it.to, requests: it.requests() }),

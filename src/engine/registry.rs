@@ -17,7 +17,10 @@ pub const ALL: &str = "_all";
 /// The feature under which requests past the cap fall.
 pub const OTHER: &str = "_other";
 
-/// Feature names with their lifetime meters: at most `max`, plus [`ALL`] and [`OTHER`].
+/// The feature of all drill traffic, whatever it names: it counts for no other, nor for [`ALL`].
+pub const DRILL: &str = "_drill";
+
+/// Feature names with their lifetime meters: at most `max`, plus [`ALL`], [`OTHER`] and [`DRILL`].
 #[derive(Debug)]
 pub struct Registry {
     features: DashMap<Arc<str>, Arc<Meters>, FixedState>,
@@ -32,12 +35,12 @@ impl Registry {
     }
 
     /// The feature `name` falls under, [`OTHER`] if it is new and there is no place left, and its meters. A name
-    /// that telemetry brings must not be [`ALL`].
+    /// that telemetry brings must not be [`ALL`] or [`DRILL`].
     pub fn get_or_insert(&self, name: &str) -> (Arc<str>, Arc<Meters>) {
         if let Some(known) = self.features.get(name) {
             return (known.key().clone(), known.value().clone());
         }
-        let reserved = name == ALL || name == OTHER;
+        let reserved = [ALL, OTHER, DRILL].contains(&name);
         let name = if reserved || self.take_place() { name } else { OTHER };
         match self.features.entry(name.into()) {
             Entry::Occupied(raced) => {
@@ -53,10 +56,10 @@ impl Registry {
         }
     }
 
-    /// The feature that telemetry which names `name` falls under. Telemetry can't name the whole service.
+    /// The feature that telemetry which names `name` falls under. Telemetry can't name the whole service, nor a drill.
     #[must_use]
     pub fn resolve(&self, name: &str) -> Arc<str> {
-        self.get_or_insert(if name == ALL { OTHER } else { name }).0
+        self.get_or_insert(if [ALL, DRILL].contains(&name) { OTHER } else { name }).0
     }
 
     /// Requests recorded so far, whatever became of them.
@@ -80,7 +83,7 @@ impl Registry {
         features
     }
 
-    /// How many features there are, [`ALL`] and [`OTHER`] included.
+    /// How many features there are, those of our own included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.features.len()

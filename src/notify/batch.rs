@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::Alertmanager;
 use crate::core::time::UnixNanos;
+use crate::engine::registry::DRILL;
 use crate::engine::view::{Alert, AlertState, FrameState, View};
 
 /// An alert to send.
@@ -30,7 +31,8 @@ struct Last {
 /// was removed) has ended now.
 pub(super) fn due(view: &View, now: UnixNanos, sent: &Sent, config: &Alertmanager) -> Vec<Due> {
     let present: HashSet<&str> = view.alerts.iter().map(|alert| &*alert.fingerprint).collect();
-    let told = view.alerts.iter().filter_map(|alert| tell(alert, sent));
+    let is_wanted = |alert: &&Alert| config.drills || *alert.feature != *DRILL;
+    let told = view.alerts.iter().filter(is_wanted).filter_map(|alert| tell(alert, sent));
     let gone = sent.0.iter().filter(|(fingerprint, _)| !present.contains(fingerprint.as_str()));
     let gone = gone.map(|(_, last)| Due { ended: last.due.ended.or(Some(now)), ..last.due.clone() });
     let is_due = |due: &Due| {

@@ -22,6 +22,7 @@ fn config() -> Alertmanager {
         resend_interval: Duration::from_secs(60),
         resolved_for: Duration::from_secs(900),
         timeout: Duration::from_secs(10),
+        drills: false,
         labels: vec![],
     }
 }

@@ -150,6 +150,7 @@ impl Comparison {
             requests: window.requests(),
         };
         Frame {
+            drill: None,
             id,
             captured_at: question.incident.end,
             feature: question.feature.as_deref().unwrap_or(ALL).into(),

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | all | control, bidirectional and invisible characters are shown as signs (JSON: as escapes, so nothing is lost) |
 //! | table | line ends become spaces, a cell that a spreadsheet would take for a formula begins with `'` |
+//! | HTML, SVG | as table, and `&`, `<`, `>` and quotes become entities |
 //! | Markdown | as table, and what would be markup, a link, HTML or a column is escaped |
 //!
 //! Deliberately left: joiners and variation selectors, which scripts and emoji need.
@@ -59,6 +60,25 @@ pub fn markdown(text: &str) -> String {
         }
         escaped.push(it);
         before = it;
+    }
+    escaped
+}
+
+/// Text of an HTML or SVG element, or of a quoted attribute.
+#[must_use]
+pub fn html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for it in line(text).chars() {
+        match it {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            // XML has no such characters, not even escaped.
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            it => escaped.push(it),
+        }
     }
     escaped
 }

@@ -1,6 +1,7 @@
 //! Synthetic traffic of a support bot with retrieval, as its SDK would export it: OTLP bytes with GenAI semantic
 //! conventions. For drills and benches; nothing here is read back as a measurement of anything real.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,18 +23,34 @@ pub struct Exchange {
     pub started_at: UnixNanos,
     /// How long the answer took.
     pub latency: Duration,
+    /// The drill that sends it; `None` outside of one.
+    pub drill: Option<Arc<str>>,
+    /// Class of the request.
+    pub class: &'static str,
+    /// What the user asked.
+    pub question: &'static str,
     /// Template version of the prompt.
     pub prompt_version: &'static str,
     /// Model that answered.
     pub model: &'static str,
     /// Version of the index.
     pub index_version: &'static str,
+    /// How far the index lags behind its source.
+    pub freshness_lag: Duration,
+    /// Text of the first document, when content is captured.
+    pub document: &'static str,
     /// Scores of the documents that were found.
     pub documents: &'static [f64],
     /// Score of the relevance judge; 0.5 and more passes.
     pub relevance: f64,
-    /// Whether the order tool worked.
-    pub tool_works: bool,
+    /// Version of that judge.
+    pub judge_version: &'static str,
+    /// Contract of the order tool, JSON Schema.
+    pub tool_parameters: &'static str,
+    /// Type and message of the error that the order tool gave.
+    pub tool_failure: Option<(&'static str, &'static str)>,
+    /// Type and message of the error that the provider gave instead of an answer.
+    pub failure: Option<(&'static str, &'static str)>,
     /// Output tokens.
     pub output_tokens: i64,
     /// What the bot answered.
@@ -48,12 +65,20 @@ impl Exchange {
             number,
             started_at,
             latency: Duration::from_millis(1_200 + 60 * (number % 10)),
+            drill: None,
+            class: if number.is_multiple_of(3) { "refund" } else { "order_status" },
+            question: "Where is my order?",
             prompt_version: "v40",
             model: "gpt-4o-mini-2024-07-18",
             index_version: "2026-11-20",
+            freshness_lag: Duration::from_secs(3_600),
+            document: "Orders leave the warehouse within a day and arrive within three.",
             documents: &[0.91, 0.83, 0.74],
             relevance: 0.9,
-            tool_works: true,
+            judge_version: "3",
+            tool_parameters: r#"{"type":"object","properties":{"id":{"type":"string"}}}"#,
+            tool_failure: None,
+            failure: None,
             output_tokens: 180,
             answer: "It left our warehouse today.",
         }
@@ -69,7 +94,9 @@ impl Exchange {
     #[must_use]
     pub fn export(&self) -> Bytes {
         let spans = vec![self.root(), self.retrieval(), self.tool(), self.chat()];
-        let resource = Resource { attributes: vec![text("service.name", "support-bot")], ..Resource::default() };
+        let drill = self.drill.iter().map(|id| text("freezeframe.drill", id));
+        let attributes = drill.chain([text("service.name", "support-bot")]).collect();
+        let resource = Resource { attributes, ..Resource::default() };
         let request = ExportTraceServiceRequest {
             resource_spans: vec![ResourceSpans {
                 resource: Some(resource),
@@ -83,22 +110,25 @@ impl Exchange {
     fn root(&self) -> Span {
         let attributes = vec![
             text("http.route", "/support"),
-            text("gen_ai.request.class", if self.number.is_multiple_of(3) { "refund" } else { "order_status" }),
+            text("gen_ai.request.class", self.class),
             text("session.id", &format!("session-{}", self.number)),
         ];
-        self.span(0, "POST /support", 0.0, 1.0, attributes)
+        failed(self.span(0, "POST /support", 0.0, 1.0, attributes), self.failure)
     }
 
     fn retrieval(&self) -> Span {
         let documents: Vec<serde_json::Value> = (1..)
             .zip(self.documents)
-            .map(|(n, score)| serde_json::json!({ "id": format!("doc-{n}"), "score": score }))
+            .map(|(n, score)| match n {
+                1 => serde_json::json!({ "id": "doc-1", "score": score, "content": self.document }),
+                _ => serde_json::json!({ "id": format!("doc-{n}"), "score": score }),
+            })
             .collect();
         let attributes = vec![
             text("gen_ai.operation.name", "retrieval"),
             text("gen_ai.data_source.id", "kb"),
             text("gen_ai.data_source.version", self.index_version),
-            number("gen_ai.retrieval.freshness.lag", 3_600),
+            number("gen_ai.retrieval.freshness.lag", i64::try_from(self.freshness_lag.as_secs()).unwrap_or(i64::MAX)),
             text("gen_ai.retrieval.documents", &serde_json::Value::from(documents).to_string()),
         ];
         self.span(1, "retrieval kb", 0.02, 0.1, attributes)
@@ -106,41 +136,41 @@ impl Exchange {
 
     fn tool(&self) -> Span {
         let attributes = vec![text("gen_ai.operation.name", "execute_tool"), text("gen_ai.tool.name", "get_order")];
-        let mut span = self.span(2, "execute_tool get_order", 0.1, 0.2, attributes);
-        if !self.tool_works {
-            span.attributes.push(text("error.type", "TimeoutError"));
-            span.status = Some(Status { message: "get_order timed out".into(), code: 2 });
-        }
-        span
+        failed(self.span(2, "execute_tool get_order", 0.1, 0.2, attributes), self.tool_failure)
     }
 
     fn chat(&self) -> Span {
-        let tools = r#"[{"type":"function","name":"get_order","parameters":{"type":"object","properties":{"id":{"type":"string"}}}}]"#;
+        let tools = format!(r#"[{{"type":"function","name":"get_order","parameters":{}}}]"#, self.tool_parameters);
         let system =
             format!("You are the support assistant of Acme. Answer from the documents only. ({})", self.prompt_version);
         let messages = serde_json::json!([
             { "role": "system", "parts": [{ "type": "text", "content": system }] },
-            { "role": "user", "parts": [{ "type": "text", "content": "Where is my order?" }] },
+            { "role": "user", "parts": [{ "type": "text", "content": self.question }] },
         ]);
         let answer = serde_json::json!([
             { "role": "assistant", "parts": [{ "type": "text", "content": self.answer }], "finish_reason": "stop" },
         ]);
-        let attributes = vec![
+        let asked = vec![
             text("gen_ai.operation.name", "chat"),
             text("gen_ai.provider.name", "openai"),
             text("gen_ai.request.model", "gpt-4o-mini"),
+            text("gen_ai.prompt.name", "support-answer"),
+            text("gen_ai.prompt.version", self.prompt_version),
+            text("gen_ai.tool.definitions", &tools),
+            text("gen_ai.input.messages", &messages.to_string()),
+        ];
+        let mut span = failed(self.span(3, "chat gpt-4o-mini", 0.2, 0.98, asked), self.failure);
+        if self.failure.is_some() {
+            return span;
+        }
+        span.attributes.extend([
             text("gen_ai.response.model", self.model),
             text("gen_ai.response.id", &format!("chatcmpl-{}", self.number)),
             list("gen_ai.response.finish_reasons", "stop"),
             number("gen_ai.usage.input_tokens", 640),
             number("gen_ai.usage.output_tokens", self.output_tokens),
-            text("gen_ai.prompt.name", "support-answer"),
-            text("gen_ai.prompt.version", self.prompt_version),
-            text("gen_ai.tool.definitions", tools),
-            text("gen_ai.input.messages", &messages.to_string()),
             text("gen_ai.output.messages", &answer.to_string()),
-        ];
-        let mut span = self.span(3, "chat gpt-4o-mini", 0.2, 0.98, attributes);
+        ]);
         span.events.push(Event {
             time_unix_nano: span.end_time_unix_nano,
             name: "gen_ai.evaluation.result".into(),
@@ -150,7 +180,7 @@ impl Exchange {
                 text("gen_ai.evaluation.score.label", if self.relevance >= 0.5 { "pass" } else { "fail" }),
                 text("gen_ai.evaluation.evaluator.id", "relevance-judge"),
                 text("gen_ai.evaluation.evaluator.model", "gpt-4o"),
-                text("gen_ai.evaluation.evaluator.version", "3"),
+                text("gen_ai.evaluation.evaluator.version", self.judge_version),
             ],
             dropped_attributes_count: 0,
         });
@@ -171,6 +201,15 @@ impl Exchange {
             ..Span::default()
         }
     }
+}
+
+/// The span as its error leaves it.
+fn failed(mut span: Span, failure: Option<(&str, &str)>) -> Span {
+    if let Some((kind, message)) = failure {
+        span.attributes.push(text("error.type", kind));
+        span.status = Some(Status { message: message.into(), code: 2 });
+    }
+    span
 }
 
 /// An attribute.

@@ -83,6 +83,7 @@ impl Admin {
             registry: registry.clone(),
             process_metrics: PrometheusBuilder::new().build_recorder().handle(),
             readiness: readiness.clone(),
+            drills: false,
             windows: window::Policy {
                 slot: Duration::from_secs(10),
                 short: Duration::from_secs(300),
@@ -337,6 +338,7 @@ pub(crate) fn request() -> Request {
         }],
         feedback: None,
         traffic: Traffic::default(),
+        drill: None,
         dialects: vec![],
         spans: 4,
     }

@@ -167,6 +167,7 @@ fn notifier(urls: Vec<String>, initial: View) -> Notifier {
         resend_interval: Duration::from_millis(200),
         resolved_for: Duration::from_secs(900),
         timeout: Duration::from_secs(10),
+        drills: false,
         labels: vec![("cluster".into(), "eu-1".into()), ("severity".into(), "mine".into())],
     };
     let (stop, stopped) = oneshot::channel::<()>();

@@ -12,6 +12,7 @@ mod deploy;
 mod detection;
 mod diagnosis;
 mod dialect;
+mod drill;
 mod e2e;
 mod engine;
 mod evidence;

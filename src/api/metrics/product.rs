@@ -10,8 +10,8 @@ use crate::core::histogram::Histogram;
 use crate::core::meters::{Buckets, Call, CallMeters, Meters};
 use crate::core::signal::{Count, Measure};
 use crate::core::time::UnixNanos;
-use crate::engine::registry::ALL;
-use crate::engine::view::{AlertState, View};
+use crate::engine::registry::{ALL, DRILL};
+use crate::engine::view::{Alert, AlertState, View};
 
 const MICROS: f64 = 1e6;
 
@@ -54,17 +54,34 @@ type Features = Vec<(Arc<str>, Arc<Meters>)>;
 pub(super) fn write(writer: &mut Writer, api: &Api) {
     let view = api.sources.engine.view();
     let mut features = api.sources.registry.snapshot();
-    features.retain(|(name, _)| &**name != ALL);
+    // Rules page by these metrics: what is no incident stays out of them.
+    let is_wanted = |name: &str| name != DRILL || api.sources.drills;
+    features.retain(|(name, _)| &**name != ALL && is_wanted(name));
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     writer.family("freezeframe_build_info", Kind::Info, "The version that runs.").sample(&version, 1.0);
     let mut log = writer.family("freezeframe_log_size", Kind::Gauge, "Freeze frames committed to the log.");
     log.sample(&[], float(api.sources.store.size()));
     requests(writer, &features);
     steps(writer, &features);
+    let (view, drills) = apart(&view, api.sources.drills);
     completeness(writer, &view);
     calls(writer, &features);
-    alerts(writer, &view);
+    let name = "freezeframe_drill_alert_state";
+    alerts(writer, name, "State of an alert of a drill, which pages nobody: 1 for the one it is in.", &drills);
+    alerts(writer, "freezeframe_alert_state", "State of an alert: 1 for the one it is in.", &view.alerts);
     breakers(writer, &view, api);
+}
+
+/// The view without what is of drills, unless they count as all others, and the alerts of drills.
+fn apart(view: &View, are_drills_wanted: bool) -> (View, Vec<Alert>) {
+    let mut rest = view.clone();
+    if are_drills_wanted {
+        return (rest, Vec::new());
+    }
+    rest.features.retain(|it| *it.name != *DRILL);
+    rest.breakers.retain(|it| *it.feature != *DRILL);
+    let (drills, alerts) = rest.alerts.into_iter().partition(|it| *it.feature == *DRILL);
+    (View { alerts, ..rest }, drills)
 }
 
 fn requests(writer: &mut Writer, features: &Features) {
@@ -175,10 +192,9 @@ fn completeness(writer: &mut Writer, view: &View) {
     }
 }
 
-fn alerts(writer: &mut Writer, view: &View) {
-    let mut family =
-        writer.family("freezeframe_alert_state", Kind::Gauge, "State of an alert: 1 for the one it is in.");
-    for alert in &view.alerts {
+fn alerts(writer: &mut Writer, name: &'static str, help: &'static str, alerts: &[Alert]) {
+    let mut family = writer.family(name, Kind::Gauge, help);
+    for alert in alerts {
         for state in [AlertState::Inactive, AlertState::Pending, AlertState::Firing] {
             let labels = [
                 ("feature", &*alert.feature),

@@ -15,7 +15,8 @@ impl Assembly {
         let by_response = || self.recent.by_response(response_id.filter(|_| trace_id.is_none())?);
         if let Some((trace_id, known)) = known.or_else(by_response) {
             let feature = (*known.feature).into();
-            return self.ready.push(late(trace_id, feature, vec![verdict.said]));
+            let is_drill = known.is_drill;
+            return self.ready.push(late(trace_id, (feature, is_drill), vec![verdict.said]));
         }
         // A verdict by response id alone waits for its request under an id made of that.
         if let Some(trace_id) = trace_id.or_else(|| response_id.map(closed::by_response)) {
@@ -46,8 +47,8 @@ impl Assembly {
         }
         for (trace_id, trace) in waiting.into_iter().filter(|(_, trace)| !trace.said.is_empty()) {
             let trace_id = if closed::is_by_response(trace_id) { TraceId([0; 16]) } else { trace_id };
-            let feature = trace.judging_feature();
-            self.ready.push(late(trace_id, feature, trace.said.into_iter().map(|it| it.said).collect()));
+            let about = (trace.judging_feature(), trace.drill().is_some());
+            self.ready.push(late(trace_id, about, trace.said.into_iter().map(|it| it.said).collect()));
         }
     }
 
@@ -71,13 +72,14 @@ impl Assembly {
                     self.count(Evicted::Spans);
                 }
             } else {
-                let feature = self.recent.get(target).map(|known| (*known.feature).into());
-                let feature = feature.unwrap_or_else(|| trace.judging_feature());
-                self.ready.push(late(target, feature, vec![verdict.said]));
+                let known = self.recent.get(target).map(|known| ((*known.feature).into(), known.is_drill));
+                let about = known.unwrap_or_else(|| (trace.judging_feature(), trace.drill().is_some()));
+                self.ready.push(late(target, about, vec![verdict.said]));
             }
         }
-        let feature = trace.judging_feature();
-        self.recent.remember(trace_id, Known { feature: (*feature).into(), by_root: trace.is_rooted() }, []);
+        let (feature, is_drill) = (trace.judging_feature(), trace.drill().is_some());
+        let known = Known { feature: (*feature).into(), is_drill, by_root: trace.is_rooted() };
+        self.recent.remember(trace_id, known, []);
     }
 
     fn close_request(&mut self, trace_id: TraceId, mut trace: Trace, waiting: &mut Vec<(TraceId, Trace)>) {
@@ -93,13 +95,13 @@ impl Assembly {
         if let Some(turns) = pending {
             self.recent.remember_asked(&turns);
         }
-        let known = Known { feature: (*request.feature).into(), by_root };
+        let known = Known { feature: (*request.feature).into(), is_drill: request.drill.is_some(), by_root };
         self.recent.remember(trace_id, known, request.calls.iter().filter_map(|call| call.response_id.as_deref()));
         self.ready.push(Closed::Request(Box::new(request)));
     }
 }
 
-fn late(trace_id: TraceId, feature: Box<str>, said: Vec<Said>) -> Closed {
+fn late(trace_id: TraceId, (feature, is_drill): (Box<str>, bool), said: Vec<Said>) -> Closed {
     let (mut evaluations, mut feedback) = (Vec::new(), None);
     for said in said {
         match said {
@@ -107,5 +109,5 @@ fn late(trace_id: TraceId, feature: Box<str>, said: Vec<Said>) -> Closed {
             Said::Felt(found) => feedback = Some(found),
         }
     }
-    Closed::Late { trace_id, feature, evaluations, feedback }
+    Closed::Late { trace_id, feature, is_drill, evaluations, feedback }
 }

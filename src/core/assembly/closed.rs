@@ -22,6 +22,7 @@ const RESPONSES_MAX: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) feature: Arc<str>,
+    pub(super) is_drill: bool,
     /// Its root had come: what follows is late, not another part.
     pub(super) by_root: bool,
 }
@@ -148,7 +149,7 @@ mod tests {
         let id = |n: u8| TraceId([n; 16]);
         for n in 1..=100u8 {
             let response = format!("r{n}");
-            recent.remember(id(n), Known { feature: "f".into(), by_root: true }, [response.as_str()]);
+            recent.remember(id(n), Known { feature: "f".into(), is_drill: false, by_root: true }, [response.as_str()]);
             assert!(recent.traces.len() <= 10 && recent.responses.len() <= 10);
         }
         assert!(recent.get(id(90)).is_none() && recent.get(id(91)).is_some());

@@ -113,6 +113,8 @@ pub enum Closed {
         trace_id: TraceId,
         /// The request's feature; when it is not known, the feature or service of who judged.
         feature: Box<str>,
+        /// Whether the request is a drill's; when it is not known, whether who judged is.
+        is_drill: bool,
         /// What judges said.
         evaluations: Vec<Evaluation>,
         /// What the user said.

@@ -17,6 +17,7 @@ use crate::core::time::UnixNanos;
 
 /// The request a settled trace tells of, and what its model asked for last if that is still to come.
 pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> (Request, Option<Arc<[tools::Turn]>>) {
+    let drill = trace.drill();
     let view = View::of(&trace.spans);
     let shape = Shape::of(&trace.spans);
     let calls = calls::of(&trace.spans, &shape);
@@ -64,6 +65,7 @@ pub(super) fn build(trace_id: TraceId, trace: Trace, recent: &Recent) -> (Reques
         evaluations: Vec::new(),
         feedback: None,
         traffic: Traffic::default(),
+        drill,
         dialects: Normaliser::names(trace.spans.iter().fold(Dialects::default(), |all, it| all.and(it.dialects))),
         spans: trace.told_by,
     };

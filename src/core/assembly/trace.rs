@@ -279,6 +279,15 @@ impl Trace {
         own.or_else(|| origins.filter_map(|it| it.name()).next()).unwrap_or_else(|| "unknown".into())
     }
 
+    /// The drill that made it, when everything in it says so: what a real request shares a trace with stays real.
+    pub(super) fn drill(&self) -> Option<Box<str>> {
+        let of = |origin: &Origin| origin.fields.text(Field::Drill);
+        let spans = self.spans.iter().map(|it| &it.origin);
+        let mut drills = spans.chain(self.said.iter().map(|it| &it.origin)).map(|it| of(it));
+        let first = drills.next()??;
+        drills.all(|it| it.is_some()).then_some(first)
+    }
+
     /// The response ids of its calls.
     pub(super) fn response_ids(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let calls = self.spans.iter().filter(|it| it.kind == Kind::Llm);

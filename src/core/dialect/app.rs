@@ -22,6 +22,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("app.language", Language),
     ("user.language", Language),
     ("service.name", Service),
+    ("freezeframe.drill", Drill),
     ("event.name", EventName),
     ("event_name", EventName),
 ];

@@ -117,6 +117,8 @@ fields! {
     /// HTTP status of the provider's answer
     StatusCode = "status_code",
 
+    /// Id of the drill that made it; on a resource only
+    Drill = "drill",
     /// Prompt template name
     PromptName = "prompt_name",
     /// Prompt template version

@@ -44,6 +44,8 @@ pub struct Frame {
     pub feature: Arc<str>,
     /// Id of the incident's first frame, where this one answers again on more requests.
     pub refines: Option<String>,
+    /// Id of the drill whose incident this is.
+    pub drill: Option<Box<str>>,
     /// The alert that fired.
     pub alert: Alert,
     /// The incident window.
@@ -206,10 +208,10 @@ impl Frame {
             },
             "producer": { "version": self.producer.version, "config_sha256": self.producer.config_sha256 },
         });
-        match body {
-            Json::Object(body) => body,
-            _ => Map::new(),
-        }
+        let Json::Object(mut body) = body else { return Map::new() };
+        // Only a drill's frame has the member: all others stay as they were.
+        body.extend(self.drill.as_deref().map(|drill| ("drill".to_owned(), drill.into())));
+        body
     }
 
     fn variable(&self, variable: &VariableState) -> Json {

@@ -52,6 +52,7 @@ pub fn parse(text: &str) -> Result<Request, String> {
         evaluations: items(&record["evaluations"]).filter_map(evaluation).collect(),
         feedback: feedback(&record["feedback"]),
         traffic: Traffic::default(),
+        drill: None,
         dialects: Vec::new(),
         spans: record["spans"].as_u64().and_then(|spans| u32::try_from(spans).ok()).unwrap_or_default(),
     })

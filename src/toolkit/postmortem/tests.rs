@@ -103,9 +103,12 @@ fn a_frame_that_lacks_everything_makes_a_page() {
 #[test]
 fn a_template_of_ones_own() {
     let facts = facts(&hostile(), &[]);
-    assert_eq!(render_with("{{ incident.severity }}: {{ actions|length > 4 }}", &facts).unwrap(), "SEV-1: True");
+    assert_eq!(
+        render_with("{{ incident.severity }}: {{ actions|length > 4 }}", &facts, &Answers::default()).unwrap(),
+        "SEV-1: True"
+    );
     for mistake in ["{{ incident.sevrity }}", "{% for %}", "{{ nobody() }}"] {
-        assert!(render_with(mistake, &facts).is_err(), "{mistake}");
+        assert!(render_with(mistake, &facts, &Answers::default()).is_err(), "{mistake}");
     }
 }
 
@@ -142,5 +145,35 @@ fn the_reviewer_objects() {
     ] {
         let page = answered.replace(from, to);
         assert!(check(&page, soon).iter().any(|it| it.rule == rule), "{rule}: {:?}", check(&page, soon));
+    }
+}
+
+/// Proves that an answer stands where its question was, escaped and marked, that an empty one leaves it open, and that what
+/// nobody asked and what is no time are mistakes.
+#[test]
+fn answers_stand_where_questions_were() {
+    let facts = facts(&frame(), &[]);
+    let template = Edition::Internal.template();
+    let asked = questions_in(template, &facts).unwrap();
+    let (who, how) = ("Who writes this, by role?", "How was it resolved, in one sentence?");
+    assert!(asked.iter().any(|it| it == who) && asked.iter().any(|it| it == how), "{asked:?}");
+    let told = format!(
+        "answers: {{ {who:?}: '**SRE** <b>', {how:?}: ' ' }}\ntimeline: [{{ at: 2026-11-22T03:00:00+01:00, line: x }}]"
+    );
+    let answers = Answers::parse(&told).unwrap();
+    answers.check(&asked).unwrap();
+    assert_eq!(answers.timeline, [Entry { at: "2026-11-22T02:00:00.000Z".into(), line: "x (told)".into() }]);
+    let page = render_with(template, &facts, &answers).unwrap();
+    assert!(page.contains(r"| Author | \*\*SRE\*\* &lt;b&gt; *(told)* |"), "{page}");
+    assert!(!page.contains(who) && page.contains(&format!("**Question:** {how}")), "{page}");
+
+    let empty = Answers::parse(&Answers::skeleton(&asked)).unwrap();
+    empty.check(&asked).unwrap();
+    let open = render_with(template, &facts, &Answers::default()).unwrap();
+    assert_eq!(render_with(template, &facts, &empty).unwrap(), open);
+    let unasked = Answers::parse("answers: { 'Whose fault?': nobody }").unwrap();
+    assert!(unasked.check(&asked).unwrap_err().to_string().contains(who));
+    for mistake in ["timeline: [{ at: yesterday, line: x }]", "answer: {}", "- 1"] {
+        assert!(Answers::parse(mistake).is_err(), "{mistake}");
     }
 }

@@ -14,6 +14,7 @@ pub use chart::svg;
 pub use page::markdown;
 
 use crate::core::time::UnixNanos;
+use crate::engine::registry::DRILL;
 use crate::toolkit::frames::{fired_at, incident_id, refined};
 
 /// Incidents that make something a theme.
@@ -42,7 +43,9 @@ pub struct Period {
 pub fn retro(frames: &[Json], period: Period, unread: usize, actions: &[Action]) -> Json {
     let refined = refined(frames);
     let is_newest = |frame: &Json| frame["id"].as_str().is_none_or(|id| !refined.contains(id));
-    let within = |frame: &&Json| is_newest(frame) && at(frame).is_some_and(|at| at >= period.since);
+    // What was rehearsed among real traffic is no incident.
+    let is_counted = |frame: &Json| is_newest(frame) && frame["feature"] != DRILL;
+    let within = |frame: &&Json| is_counted(frame) && at(frame).is_some_and(|at| at >= period.since);
     let mut frames: Vec<&Json> = frames.iter().filter(within).collect();
     frames.sort_by_key(|frame| (at(frame), frame["id"].as_str()));
     frames.dedup_by_key(|frame| frame["id"].as_str());

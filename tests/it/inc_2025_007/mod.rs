@@ -14,10 +14,6 @@ use serde_json::Value as Json;
 
 use crate::replay::server::{Server, says};
 
-/// What the former model says to the question whose answer was made up.
-const FORMER_ANSWER: &str =
-    "Yes. Damaged goods can be returned within 30 days of delivery, and return shipping is free [returns-3].";
-
 /// A run of the commands in a directory of its own.
 struct Example {
     dir: tempfile::TempDir,
@@ -76,7 +72,7 @@ fn recorded() -> PathBuf {
 /// A page without what no two runs have in common: the log's own name, and how long the scripted model took.
 fn settled(page: &str, origin: &str) -> String {
     let page = page.replace(origin, "freezeframe.dev/local/INC-2025-007");
-    let lines = page.lines().map(|line| match line.trim_start_matches("| ").starts_with("latency ms") {
+    let lines = page.lines().map(|line| match line.starts_with("| latency ms ") && line.matches('|').count() == 4 {
         true => line.rsplit_once(" | ").map_or(line.to_owned(), |(kept, _)| format!("{kept} | as measured |")),
         false => line.to_owned(),
     });
