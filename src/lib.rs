@@ -19,6 +19,7 @@
 
 pub mod api;
 pub mod app;
+pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod core;
@@ -26,6 +27,7 @@ pub mod drill;
 pub mod engine;
 pub mod evidence;
 pub mod exporter;
+pub mod judge;
 mod kept;
 pub mod metrics;
 pub mod notify;

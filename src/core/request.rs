@@ -270,6 +270,54 @@ pub struct Evaluation {
     pub judge: Judge,
     /// The evaluator itself failed.
     pub error: Option<Failure>,
+    /// What the request was chosen for, where not all are judged.
+    pub sampled_by: Option<Sampled>,
+}
+
+/// Why a request was chosen to be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampled {
+    /// By lot.
+    Uniform,
+    /// It went wrong.
+    Failing,
+    /// It has a value of a variable that few had so far.
+    Value,
+    /// For what only the application knows.
+    Other,
+}
+
+impl Sampled {
+    /// The name in attributes, records and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Uniform => "uniform",
+            Self::Failing => "failing",
+            Self::Value => "value",
+            Self::Other => "other",
+        }
+    }
+
+    /// Reads a name; what is not known is [`Self::Other`].
+    #[must_use]
+    pub fn parse(name: &str) -> Self {
+        [Self::Uniform, Self::Failing, Self::Value].into_iter().find(|it| it.as_str() == name).unwrap_or(Self::Other)
+    }
+}
+
+impl Evaluation {
+    /// Whether the request was judged whatever it is: as all are, or by lot.
+    #[must_use]
+    pub fn is_by_lot(&self) -> bool {
+        matches!(self.sampled_by, None | Some(Sampled::Uniform))
+    }
+
+    /// Whether it counts in rates: a verdict, and by lot.
+    #[must_use]
+    pub fn is_representative(&self) -> bool {
+        self.error.is_none() && self.is_by_lot()
+    }
 }
 
 /// The configuration of a judge.
@@ -293,6 +341,8 @@ pub struct Judge {
     pub threshold: Option<f64>,
     /// When it was last calibrated against human labels.
     pub calibrated_at: Option<UnixNanos>,
+    /// Share of them that it agreed with then.
+    pub agreement: Option<f64>,
 }
 
 /// What a user said of an answer.

@@ -7,6 +7,7 @@ pub mod expectation;
 pub mod explain;
 pub mod export;
 pub mod input;
+pub mod judge;
 pub mod postmortem;
 pub mod prometheus;
 pub mod ranking;

@@ -20,6 +20,7 @@ mod gitleaks;
 mod grpc;
 mod http_api;
 mod inspect;
+mod judge;
 mod ofrep;
 mod otlp;
 mod postmortem;

@@ -103,7 +103,7 @@ fn late(trace_id: TraceId, feature: Box<str>, said: Vec<Said>) -> Closed {
     let (mut evaluations, mut feedback) = (Vec::new(), None);
     for said in said {
         match said {
-            Said::Judged(evaluation) => evaluations.push(evaluation),
+            Said::Judged(evaluation) => evaluations.push(*evaluation),
             Said::Felt(found) => feedback = Some(found),
         }
     }

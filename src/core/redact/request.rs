@@ -215,6 +215,7 @@ mod tests {
                 calibrated_at: None,
             },
             error: Some(failure(text)),
+            sampled_by: None,
         }
     }
 

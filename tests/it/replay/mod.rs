@@ -1,6 +1,6 @@
 //! Replays as a user runs them, against an HTTP server whose answers are scripted.
 
-mod server;
+pub(crate) mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

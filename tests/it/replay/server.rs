@@ -23,10 +23,15 @@ pub(crate) enum Answer {
     Silence,
 }
 
+/// An answer by what is asked.
+type Rule = Box<dyn FnMut(&Value) -> Answer + Send>;
+
 /// What was asked, and what is left to answer.
 #[derive(Default)]
 struct Script {
     answers: VecDeque<Answer>,
+    /// What is answered when the script is over.
+    rule: Option<Rule>,
     asked: Vec<(Value, HeaderMap)>,
 }
 
@@ -39,8 +44,17 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(answers: Vec<Answer>) -> Self {
+        Self::serve(Script { answers: answers.into(), ..Script::default() })
+    }
+
+    /// One that answers by what it is asked.
+    pub(crate) fn answering(rule: impl FnMut(&Value) -> Answer + Send + 'static) -> Self {
+        Self::serve(Script { rule: Some(Box::new(rule)), ..Script::default() })
+    }
+
+    fn serve(script: Script) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let script = Arc::new(Mutex::new(Script { answers: answers.into(), asked: Vec::new() }));
+        let script = Arc::new(Mutex::new(script));
         let app = Router::new().route("/v1/chat/completions", post(answer)).with_state(script.clone());
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -63,8 +77,11 @@ impl Server {
 async fn answer(State(script): State<Arc<Mutex<Script>>>, headers: HeaderMap, body: Bytes) -> Response {
     let next = {
         let mut script = script.lock().unwrap();
-        script.asked.push((serde_json::from_slice(&body).unwrap(), headers));
-        script.answers.pop_front()
+        let asked: Value = serde_json::from_slice(&body).unwrap();
+        let next = script.answers.pop_front();
+        let next = next.or_else(|| script.rule.as_mut().map(|rule| rule(&asked)));
+        script.asked.push((asked, headers));
+        next
     };
     match next {
         Some(Answer::Reply(status, retry_after, body)) => {
