@@ -1,8 +1,8 @@
 //! Freezeframe: the freeze frame for LLM applications.
 //!
 //! ```text
-//! main -> cli -> app -> { receiver  exporter  api  notify  witness  evidence  telemetry }   edges: sockets, files, signals
-//!                           \____________\_________\______/
+//! main -> cli -> app -> { receiver  exporter  api  notify  judge  witness  evidence  telemetry }   edges: sockets, files, signals
+//!                           \____________\_________\______\______/
 //!                                        engine                                    one thread, shared registry, the clock
 //!                                          |
 //!                                   otlp  core                                     values in, values out

@@ -39,7 +39,15 @@ struct Script {
 pub(crate) struct Server {
     pub(crate) url: String,
     script: Arc<Mutex<Script>>,
-    _runtime: tokio::runtime::Runtime,
+    /// Its own, so that it answers whoever asks; `None` once it is dropped.
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A test's own runtime must not be blocked.
+        self.runtime.take().into_iter().for_each(tokio::runtime::Runtime::shutdown_background);
+    }
 }
 
 impl Server {
@@ -56,10 +64,14 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let script = Arc::new(Mutex::new(script));
         let app = Router::new().route("/v1/chat/completions", post(answer)).with_state(script.clone());
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        runtime.spawn(async move { axum::serve(listener, app).await });
-        Self { url, script, _runtime: runtime }
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            axum::serve(listener, app).await
+        });
+        Self { url, script, runtime: Some(runtime) }
     }
 
     /// The bodies it was asked with, in order.
