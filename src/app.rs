@@ -142,11 +142,10 @@ impl App {
             notifier = Some(tasks.spawn(run));
         }
         tasks.spawn(baselines.clone().keep(engine.clone(), receiving.clone().cancelled_owned()));
-        let judging = judges.map(|judges| {
-            let teller = Teller::new(engine.clone(), tap(exporter.clone()));
-            let (reference, stop) = (GoldenFile::in_dir(&config.data_dir), receiving.clone().cancelled_owned());
-            tasks.spawn(judges.run(teller, reference, clock::now, stop))
-        });
+        let (teller, golden) =
+            (Teller::new(engine.clone(), tap(exporter.clone())), GoldenFile::in_dir(&config.data_dir));
+        let judges = judges.map(|it| it.run(teller, golden, clock::now, receiving.clone().cancelled_owned()));
+        let judging = judges.map(|it| tasks.spawn(it));
         tasks.spawn(alerts.clone().keep(engine.clone(), receiving.clone().cancelled_owned()));
         let witnesses = tasks.spawn(witnesses.run(notifying.clone().cancelled_owned()));
         tasks.spawn(reload_on(signals.hangup()?, sources.reload.clone()));
@@ -164,11 +163,7 @@ impl App {
                 Ok(finished) => finished.context("finishing exports in flight")?,
                 Err(_) => tracing::warn!("exports in flight were given up"),
             }
-            if let Some(judging) = judging
-                && let Err(error) = judging.await
-            {
-                tracing::error!(%error, "the judges did not end");
-            }
+            ended(judging).await;
             baselines.save(&engine).await;
             alerts.save(&engine).await;
             engine.stop().await;
@@ -205,6 +200,15 @@ fn tap(exporter: Option<Arc<Exporter>>) -> Tap {
     match exporter {
         Some(exporter) => Arc::new(move |signal: Signal, bytes: Bytes| exporter.offer(signal, bytes)),
         None => Arc::new(|_, _| {}),
+    }
+}
+
+/// Waits until the judges ended, if there are any.
+async fn ended(judging: Option<tokio::task::JoinHandle<()>>) {
+    if let Some(judging) = judging
+        && let Err(error) = judging.await
+    {
+        tracing::error!(%error, "the judges did not end");
     }
 }
 

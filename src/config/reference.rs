@@ -369,7 +369,6 @@ judges:
     threshold: 0.7
     features: [support]
     sample: {share: 0.01, failing: 0.5, per_value: 5}
-    golden: {path: golden.jsonl, every: 24h}
 ```
 ";
 

@@ -147,9 +147,12 @@ impl Live {
         }
         for chosen in self.engine.take_chosen() {
             let name = chosen.judge.clone();
-            if self.judging.as_ref().is_some_and(|judging| judging.try_send(chosen).is_err()) {
-                Metric::JudgeDropped.add(&[("judge", &name), ("reason", "queue_full")], 1);
-            }
+            let Some(Err(refused)) = self.judging.as_ref().map(|judging| judging.try_send(chosen)) else { continue };
+            let reason = match refused {
+                mpsc::error::TrySendError::Full(_) => "queue_full",
+                mpsc::error::TrySendError::Closed(_) => "stopping",
+            };
+            Metric::JudgeDropped.add(&[("judge", &name), ("reason", reason)], 1);
         }
         if changed {
             self.view.send_replace(Arc::new(self.engine.view(now)));

@@ -80,19 +80,33 @@ impl Judges {
         }
         schedule.abort();
         queue.close();
-        let mut unfinished = asking.len() as u64;
-        while queue.recv().await.is_some() {
-            unfinished += 1;
-        }
-        if unfinished > 0 {
-            tracing::info!(unfinished, "requests were not judged: the sidecar stops");
+        while let Some(chosen) = queue.recv().await {
+            drop(Unfinished(Some(chosen.judge)));
         }
         asking.shutdown().await;
     }
 }
 
+/// A request of which nothing came yet: counted when it is dropped.
+struct Unfinished(Option<Arc<str>>);
+
+impl Unfinished {
+    fn finish(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(judge) = &self.0 {
+            Metric::JudgeDropped.add(&[("judge", judge), ("reason", "stopping")], 1);
+        }
+    }
+}
+
 /// Asks about one request and tells what came of it.
 async fn judge_one(client: Arc<JudgeClient>, chosen: Chosen, teller: Teller, now: fn() -> UnixNanos) {
+    let unfinished = Unfinished(Some(chosen.judge.clone()));
     let verdict = client.ask(&Exhibit::of(&chosen.request)).await;
     let judge = client.judge();
     let result = result(judge, verdict.as_ref());
@@ -105,6 +119,7 @@ async fn judge_one(client: Arc<JudgeClient>, chosen: Chosen, teller: Teller, now
     if !teller.tell(&report).await {
         Metric::JudgeDropped.add(&[("judge", &judge.name), ("reason", "engine_busy")], 1);
     }
+    unfinished.finish();
 }
 
 fn result(judge: &config::Judge, verdict: Result<&Verdict, &Failure>) -> &'static str {

@@ -280,7 +280,8 @@ mod tests {
                 let asked = asked(&exhibit(&hostile));
                 let end = asked.lines().last().unwrap_or_default();
                 prop_assert_eq!(asked.matches(end).count(), 1, "{}", asked);
-                prop_assert!(asked.trim_end().ends_with(&format!("{hostile}\n{end}")));
+                let tail = format!("{hostile}\n{end}");
+                prop_assert!(asked.trim_end().ends_with(&tail), "{}", asked);
             }
         }
     }

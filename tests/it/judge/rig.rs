@@ -152,13 +152,13 @@ rules: { defaults: false }";
         .await;
     }
 
-    /// A signal of a feature, as the API has it.
+    /// What a signal of a feature is over the short window, as the API has it; null without one.
     pub(super) async fn signal(&self, feature: &str, signal: &str) -> Result<Value, String> {
         let document = self.get("/api/v1/features").await?;
         let features = document["features"].as_array().ok_or_else(|| document.to_string())?;
-        let feature = features.iter().find(|it| it["feature"] == feature || it["name"] == feature);
-        let feature = feature.ok_or_else(|| document.to_string())?;
-        Ok(feature["signals"][signal].clone())
+        let feature = features.iter().find(|it| it["feature"] == feature).ok_or_else(|| document.to_string())?;
+        let signals = feature["signals"].as_array().ok_or_else(|| document.to_string())?;
+        Ok(signals.iter().find(|it| it["signal"] == signal).map(|it| it["value"].clone()).unwrap_or_default())
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Value, String> {
