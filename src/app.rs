@@ -22,7 +22,8 @@ use crate::engine::witness::{Witness, Witnessed};
 use crate::engine::{self, Engine, Handle, Store, clock};
 use crate::evidence::{self, Log, Peers};
 use crate::exporter::{self, Exporter};
-use crate::kept::{AlertFile, BaselineFile};
+use crate::judge::{Judges, Teller};
+use crate::kept::{AlertFile, BaselineFile, GoldenFile};
 use crate::metrics::Metric;
 use crate::notify;
 use crate::otlp::Signal;
@@ -41,6 +42,7 @@ pub struct App {
     alerts: AlertFile,
     witnesses: Witnesses,
     exporter: Option<Arc<Exporter>>,
+    judges: Option<Judges>,
     signals: Signals,
 }
 
@@ -87,7 +89,9 @@ impl App {
         baselines.restore(&mut engine);
         let alerts = AlertFile::in_dir(&config.data_dir);
         alerts.restore(&mut engine, clock::now());
-        let engine = engine::start(engine, store.clone()).context("starting the engine")?;
+        let (judges, chosen) = judges(&config.judges)?.unzip();
+        let engine = engine.with_judges(&config.judges, clock::now());
+        let engine = engine::start(engine, store.clone(), chosen).context("starting the engine")?;
         let exporter = config.exporter.as_ref().map(exporter::start).transpose().context("starting the exporter")?;
         let sources = Sources {
             reload: reload(engine.clone(), config.clone(), source),
@@ -102,7 +106,7 @@ impl App {
             now: clock::now,
         };
         let exporter = exporter.map(Arc::new);
-        Ok(Self { config, receiver, api, sources, baselines, alerts, witnesses, exporter, signals })
+        Ok(Self { config, receiver, api, sources, baselines, alerts, witnesses, exporter, judges, signals })
     }
 
     /// The one line on stdout that says where everything listens.
@@ -125,7 +129,7 @@ impl App {
     /// # Errors
     /// When the drain did not finish in time.
     pub async fn serve(self) -> anyhow::Result<()> {
-        let Self { config, receiver, api, sources, baselines, alerts, witnesses, exporter, mut signals } = self;
+        let Self { config, receiver, api, sources, baselines, alerts, witnesses, exporter, judges, mut signals } = self;
         let [receiving, notifying, serving] = std::array::from_fn(|_| CancellationToken::new());
         let tasks = TaskTracker::new();
         let (engine, readiness) = (sources.engine.clone(), sources.readiness.clone());
@@ -139,6 +143,10 @@ impl App {
             notifier = Some(tasks.spawn(run));
         }
         tasks.spawn(baselines.clone().keep(engine.clone(), receiving.clone().cancelled_owned()));
+        let (teller, golden) =
+            (Teller::new(engine.clone(), tap(exporter.clone())), GoldenFile::in_dir(&config.data_dir));
+        let judges = judges.map(|it| it.run(teller, golden, clock::now, receiving.clone().cancelled_owned()));
+        let judging = judges.map(|it| tasks.spawn(it));
         tasks.spawn(alerts.clone().keep(engine.clone(), receiving.clone().cancelled_owned()));
         let witnesses = tasks.spawn(witnesses.run(notifying.clone().cancelled_owned()));
         tasks.spawn(reload_on(signals.hangup()?, sources.reload.clone()));
@@ -156,6 +164,7 @@ impl App {
                 Ok(finished) => finished.context("finishing exports in flight")?,
                 Err(_) => tracing::warn!("exports in flight were given up"),
             }
+            ended(judging).await;
             baselines.save(&engine).await;
             alerts.save(&engine).await;
             engine.stop().await;
@@ -193,6 +202,22 @@ fn tap(exporter: Option<Arc<Exporter>>) -> Tap {
         Some(exporter) => Arc::new(move |signal: Signal, bytes: Bytes| exporter.offer(signal, bytes)),
         None => Arc::new(|_, _| {}),
     }
+}
+
+/// Waits until the judges ended, if there are any.
+async fn ended(judging: Option<tokio::task::JoinHandle<()>>) {
+    if let Some(judging) = judging
+        && let Err(error) = judging.await
+    {
+        tracing::error!(%error, "the judges did not end");
+    }
+}
+
+/// The judges that the configuration names, and where the engine puts what they are to be asked.
+fn judges(judges: &[config::Judge]) -> anyhow::Result<Option<(Judges, tokio::sync::mpsc::Sender<engine::Chosen>)>> {
+    // A judge that redirects elsewhere would send the answers elsewhere.
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+    Judges::new(judges, &client.context("building the judges' client")?).context("judges")
 }
 
 /// Reads the configuration again and hands the engine what can change while it runs.

@@ -1,8 +1,8 @@
 //! Freezeframe: the freeze frame for LLM applications.
 //!
 //! ```text
-//! main -> cli -> app -> { receiver  exporter  api  notify  witness  evidence  telemetry }   edges: sockets, files, signals
-//!                           \____________\_________\______/
+//! main -> cli -> app -> { receiver  exporter  api  notify  judge  witness  evidence  telemetry }   edges: sockets, files, signals
+//!                           \____________\_________\______\______/
 //!                                        engine                                    one thread, shared registry, the clock
 //!                                          |
 //!                                   otlp  core                                     values in, values out
@@ -19,6 +19,7 @@
 
 pub mod api;
 pub mod app;
+pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod core;
@@ -26,6 +27,7 @@ pub mod drill;
 pub mod engine;
 pub mod evidence;
 pub mod exporter;
+pub mod judge;
 mod kept;
 pub mod metrics;
 pub mod notify;

@@ -50,6 +50,22 @@ pub enum Metric {
     UnpricedCalls,
     /// Requests of drills, kept apart from all others.
     DrillRequests,
+    /// Requests that a judge was asked about, by judge, reason and result.
+    Judged,
+    /// Requests that were not put to a judge, by judge and reason.
+    JudgeDropped,
+    /// Share of a golden set on which a judge agrees with its human labels.
+    GoldenAgreement,
+    /// The same beyond chance.
+    GoldenKappa,
+    /// Items of a golden set whose verdict is not that of the reference.
+    GoldenFlipped,
+    /// Whether a judge drifted.
+    GoldenDrifted,
+    /// When a golden set was scored last.
+    GoldenTime,
+    /// Runs over a golden set, by result.
+    GoldenRuns,
     /// Requests to the witnesses of the log, by witness and result.
     WitnessRequests,
     /// Size of the checkpoint a witness cosigned last, by witness.
@@ -62,7 +78,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, for registration and the reference page.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 34] = [
         Self::Spans,
         Self::LogRecords,
         Self::ReceiverRequests,
@@ -85,6 +101,14 @@ impl Metric {
         Self::AdminRejections,
         Self::UnpricedCalls,
         Self::DrillRequests,
+        Self::Judged,
+        Self::JudgeDropped,
+        Self::GoldenAgreement,
+        Self::GoldenKappa,
+        Self::GoldenFlipped,
+        Self::GoldenDrifted,
+        Self::GoldenTime,
+        Self::GoldenRuns,
         Self::WitnessRequests,
         Self::WitnessSize,
         Self::WitnessContradictions,
@@ -117,6 +141,14 @@ impl Metric {
             Self::AdminRejections => "freezeframe_admin_rejections_total",
             Self::UnpricedCalls => "freezeframe_unpriced_calls_total",
             Self::DrillRequests => "freezeframe_drill_requests_total",
+            Self::Judged => "freezeframe_judged_requests_total",
+            Self::JudgeDropped => "freezeframe_judge_dropped_total",
+            Self::GoldenAgreement => "freezeframe_judge_golden_agreement",
+            Self::GoldenKappa => "freezeframe_judge_golden_kappa",
+            Self::GoldenFlipped => "freezeframe_judge_golden_flipped",
+            Self::GoldenDrifted => "freezeframe_judge_golden_drifted",
+            Self::GoldenTime => "freezeframe_judge_golden_timestamp_seconds",
+            Self::GoldenRuns => "freezeframe_judge_golden_runs_total",
             Self::WitnessRequests => "freezeframe_witness_requests_total",
             Self::WitnessSize => "freezeframe_witness_size",
             Self::WitnessContradictions => "freezeframe_witness_contradictions_total",
@@ -164,6 +196,18 @@ impl Metric {
             Self::DrillRequests => {
                 "Requests with the resource attribute freezeframe.drill: they count for no feature but _drill."
             }
+            Self::Judged => {
+                "Requests that a judge was asked about, by judge, sampled_by (uniform, failing, value) and result (pass, fail, error)."
+            }
+            Self::JudgeDropped => {
+                "Requests and verdicts lost to a judge, by reason (no_answer, rate_limit, values, queue_full, engine_busy, stopping)."
+            }
+            Self::GoldenAgreement => "Share of the golden set on which the judge agrees with its human labels.",
+            Self::GoldenKappa => "Cohen's kappa of the judge and the human labels of its golden set.",
+            Self::GoldenFlipped => "Items of the golden set whose verdict is not that of the reference run.",
+            Self::GoldenDrifted => "1 when the judge's verdicts on its golden set are not those of the reference run.",
+            Self::GoldenTime => "When the golden set was scored last, Unix time.",
+            Self::GoldenRuns => "Runs over a golden set, by judge and result (reference, same, drifted, failed).",
             Self::WitnessRequests => {
                 "Checkpoints shown to a witness, by result (cosigned, conflict, inconsistent, refused, failed)."
             }
@@ -203,6 +247,11 @@ impl Metric {
                 | Self::AssemblyOpenTraces
                 | Self::LogSize
                 | Self::LogReserve
+                | Self::GoldenAgreement
+                | Self::GoldenKappa
+                | Self::GoldenFlipped
+                | Self::GoldenDrifted
+                | Self::GoldenTime
                 | Self::WitnessSize
         )
     }
@@ -215,7 +264,12 @@ impl Metric {
     /// Sets the gauge with these labels.
     #[expect(clippy::cast_precision_loss, reason = "gauges are doubles in Prometheus")]
     pub fn set(self, labels: &[(&'static str, &str)], value: u64) {
-        self.gauge(labels).set(value as f64);
+        self.set_to(labels, value as f64);
+    }
+
+    /// Sets the gauge with these labels to what is no whole number.
+    pub fn set_to(self, labels: &[(&'static str, &str)], value: f64) {
+        self.gauge(labels).set(value);
     }
 
     /// A handle to the counter with these labels, for hot paths. One taken before the recorder is installed stays

@@ -14,6 +14,7 @@ mod evidence;
 mod explain;
 mod incident;
 mod inspect;
+mod judge;
 mod output;
 mod postmortem;
 pub mod print_config;
@@ -71,6 +72,9 @@ enum Command {
     Changes(changes::Args),
     /// Print the normalised LLM requests of a recording
     Inspect(inspect::Args),
+    /// How good a judge is: agreement with people, and drift
+    #[command(subcommand)]
+    Judge(judge::Args),
     /// Tell a running sidecar about a judge, index, prompt or tool, or what a user said
     Record(Box<record::Args>),
     /// Lay out one trace of a recording: the most telling one, or the one given
@@ -114,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Changes(args) => changes::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Judge(args) => judge::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Diagnose(args) => diagnose::run(&args),
         Command::Replay(args) => replay::run(&args),

@@ -1,6 +1,7 @@
 //! From a [`Draft`] whose fields are each in range to a [`Config`] whose fields fit together.
 
 mod gitleaks;
+mod judges;
 mod redaction;
 mod rules;
 
@@ -28,8 +29,9 @@ pub(super) fn compile(mut draft: Draft, outside: Outside<'_>, problems: &mut Pro
     secret(key, draft.hmac_key_file.as_ref(), "redaction.hmac_key", outside, problems);
     redaction::compile(&mut draft.config.redaction, outside, problems);
     let rules = rules::compile(&draft, problems);
-    let Draft { mut config, exporter, alertmanager, .. } = draft;
+    let Draft { mut config, exporter, alertmanager, judges, .. } = draft;
     config.rules = rules;
+    config.judges = judges::compile(judges, outside, problems);
     config.exporter = (!exporter.endpoint.is_empty()).then_some(exporter);
     config.alerting.drills = alertmanager.drills;
     config.alertmanager = (!alertmanager.urls.is_empty()).then_some(alertmanager);
@@ -137,6 +139,16 @@ fn exposure(config: &Config, problems: &mut Problems) {
 fn is_loopback(address: &str) -> bool {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
     host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether what is sent to a URL stays on this machine, or is encrypted.
+fn is_near(url: &str) -> bool {
+    let plain = url.strip_prefix("http://").map(|rest| rest.split(['/', '?']).next().unwrap_or(rest));
+    plain.is_none_or(|authority| {
+        let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
+        let has_port = address.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|it| it.is_ascii_digit()));
+        if has_port { is_loopback(address) } else { is_loopback(&format!("{address}:80")) }
+    })
 }
 
 fn addresses(config: &Config, problems: &mut Problems) {

@@ -61,6 +61,7 @@ impl Default for Config {
             breakers: built_in::breakers(),
             alertmanager: None,
             cost: Cost::default(),
+            judges: Vec::new(),
             redaction: Redaction {
                 enabled: true,
                 settings: redact::Settings::default(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::{Problems, did_you_mean};
 use super::slot::Slot;
 use super::yaml::{Key, Node, Value};
-use super::{Alertmanager, Config, Exporter, breakers, rules};
+use super::{Alertmanager, Config, Exporter, breakers, judges, rules};
 
 /// One field of `T`.
 pub(super) struct Field<T> {
@@ -29,6 +29,7 @@ pub(super) struct Draft {
     pub(super) alertmanager_token_file: Option<std::path::PathBuf>,
     pub(super) hmac_key_file: Option<std::path::PathBuf>,
     pub(super) rules: rules::RuleLists,
+    pub(super) judges: Vec<judges::JudgeDraft>,
 }
 
 impl Draft {
@@ -45,6 +46,7 @@ impl Draft {
             alertmanager_token_file: None,
             hmac_key_file: None,
             rules: rules::RuleLists::of(config),
+            judges: config.judges.iter().map(judges::JudgeDraft::of).collect(),
         }
     }
 }
@@ -494,8 +496,11 @@ pub(super) struct List<T> {
 }
 
 /// The lists of a document.
-pub(super) const LISTS: &[List<Draft>] =
-    &[List { path: "rules.rules", read: rules::read }, List { path: "breakers", read: breakers::read }];
+pub(super) const LISTS: &[List<Draft>] = &[
+    List { path: "rules.rules", read: rules::read },
+    List { path: "breakers", read: breakers::read },
+    List { path: "judges", read: judges::read },
+];
 
 /// Reads a whole document into `draft`.
 pub(super) fn read(root: &Node, draft: &mut Draft, problems: &mut Problems) {

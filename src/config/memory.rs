@@ -1,6 +1,6 @@
 //! The memory budget: the worst case of everything that is held, as a sum of the configured limits.
 
-use super::Config;
+use super::{Config, JUDGE_CALLS_MAX, JUDGE_QUEUE_MAX};
 use crate::core::completeness::Recent;
 use crate::core::meters::Meters;
 use crate::core::{baseline, declared, ledger, recorder, vocabulary, window};
@@ -31,18 +31,19 @@ const ROW_BYTES: u64 = 96;
 const OWN_FEATURES: u64 = 3;
 
 /// How each part of [`worst_case`] comes about, for the reference.
-pub(super) const FORMULAS: [&str; 7] = [
+pub(super) const FORMULAS: [&str; 8] = [
     "`in_flight_max` x `request_bytes_max`",
     "`sending_queue.bytes_max`, when forwarding",
     "`assembly.bytes_max` + `traces_max` x 1 KiB",
     "what is declared of judges, indexes, prompts and tools",
     "(`features.max` + 3) x what one feature's meters, slots, variables and values take at most",
     "(`features.max` + 3) x `records_max` x (6 x `content_bytes_max` + 2 KiB)",
+    "72 x (6 x `content_bytes_max` + 2 KiB), when there are judges",
     "`features.rows_max` x 96 bytes; at least 1,000 rows a feature",
 ];
 
 /// The parts of the worst case, `(what, bytes)`.
-pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 7] {
+pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 8] {
     let product = |factors: &[u64]| factors.iter().fold(1_u64, |all, factor| all.saturating_mul(*factor));
     let features = (config.features.max as u64).saturating_add(OWN_FEATURES);
     let traces = product(&[config.assembly.traces_max as u64, TRACE_BYTES]);
@@ -54,6 +55,10 @@ pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 7] {
         ("declarations", declared::BYTES_MAX as u64),
         ("windows", features.saturating_mul(feature_bytes(&config.windows))),
         ("records", product(&[features, config.records_max as u64, record])),
+        (
+            "judges",
+            if config.judges.is_empty() { 0 } else { product(&[(JUDGE_QUEUE_MAX + JUDGE_CALLS_MAX) as u64, record]) },
+        ),
         ("rows", product(&[features.saturating_mul(recorder::ROWS_MIN as u64).max(config.rows_max as u64), ROW_BYTES])),
     ]
 }

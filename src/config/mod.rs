@@ -15,6 +15,7 @@ mod defaults;
 pub mod env;
 mod error;
 mod fields;
+mod judges;
 mod load;
 mod memory;
 mod named;
@@ -39,7 +40,7 @@ use crate::core::detect::Rule;
 use crate::core::incident::Class;
 use crate::core::note::VerifierKey;
 use crate::core::price::Table;
-use crate::core::{assembly, breaker, dialect, redact, window};
+use crate::core::{assembly, breaker, dialect, golden, redact, sampling, window};
 
 /// Everything the sidecar can be told.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +81,8 @@ pub struct Config {
     pub alertmanager: Option<Alertmanager>,
     /// Prices of model calls.
     pub cost: Cost,
+    /// Models that judge production's answers.
+    pub judges: Vec<Judge>,
     /// Redaction.
     pub redaction: Redaction,
     /// The log.
@@ -253,6 +256,57 @@ pub struct Alertmanager {
     /// Labels added to every alert.
     pub labels: Vec<(String, String)>,
 }
+
+/// A model that is asked what it thinks of answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judge {
+    /// Its name, and its metric's.
+    pub name: String,
+    /// Base URL of an API like OpenAI's.
+    pub endpoint: String,
+    /// The model.
+    pub model: String,
+    /// Key of the endpoint.
+    pub api_key: Option<Secret>,
+    /// Whether the key may go over plain http to another machine.
+    pub insecure: bool,
+    /// What makes a good answer.
+    pub rubric: String,
+    /// What people call this configuration.
+    pub version: Option<String>,
+    /// Scores from here on pass.
+    pub threshold: f64,
+    /// Sampling temperature; `None` sends none.
+    pub temperature: Option<f64>,
+    /// Features it judges, as globs; empty for all.
+    pub features: Vec<String>,
+    /// Which requests.
+    pub sample: sampling::Settings,
+    /// Bound of one attempt.
+    pub timeout: Duration,
+    /// Answers with human labels that it is scored on.
+    pub golden: Option<Golden>,
+}
+
+/// A golden set and when it is scored.
+#[derive(Clone, Debug)]
+pub struct Golden {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// How often it is scored.
+    pub every: Duration,
+    /// What was in it.
+    pub set: Arc<golden::Set>,
+}
+
+/// Judges at most.
+pub const JUDGES_MAX: usize = 16;
+
+/// Requests that wait for the judges, of all judges together.
+pub const JUDGE_QUEUE_MAX: usize = 64;
+
+/// Requests that the judges are asked about at once.
+pub const JUDGE_CALLS_MAX: usize = 8;
 
 /// What is taken out before anything is kept.
 #[derive(Clone, Debug, PartialEq)]

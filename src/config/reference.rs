@@ -3,6 +3,7 @@
 
 use super::breakers::{BREAKER_FIELDS, BreakerDraft};
 use super::fields::{Draft, FIELDS, Field};
+use super::judges::{JUDGE_FIELDS, JudgeDraft};
 use super::rules::{RULE_FIELDS, RuleDraft, RuleLists};
 use super::slot::Shown;
 use super::yaml::{self, Value};
@@ -16,6 +17,9 @@ pub fn effective(config: &Config) -> String {
     let mut draft = Draft::of(config);
     let mut page = Page::default();
     for field in FIELDS {
+        if field.path == JUDGES_BEFORE {
+            page.items("judges", config.judges.iter().map(|one| item(JUDGE_FIELDS, &mut JudgeDraft::of(one))));
+        }
         page.field(field.path, &(field.slot)(&mut draft).show());
         if field.path == "rules.disabled" {
             page.items("rules.rules", config.rules.iter().map(|rule| item(RULE_FIELDS, &mut RuleDraft::of(rule))));
@@ -35,6 +39,14 @@ pub fn annotated() -> String {
     let mut page = Page { text: ANNOTATED_HEAD.to_owned(), ..Page::default() };
     for field in FIELDS {
         let slot = (field.slot)(&mut draft);
+        if field.path == JUDGES_BEFORE {
+            page.blank("judges");
+            page.open("judges");
+            page.comment("Models that judge answers; nothing is sent anywhere without one. See docs/judges.md.");
+            page.comment("- {name: groundedness, endpoint: 'https://api.openai.com/v1', model: gpt-4o-mini,");
+            page.comment("   api_key: '${env:OPENAI_API_KEY}', rubric: 'The answer is supported by the context.'}");
+            page.field("judges", &Shown::List(Vec::new()));
+        }
         page.blank(field.path);
         page.open(field.path);
         page.comment(&format!("{} Allowed: {}.", field.meaning, slot.allowed()));
@@ -75,6 +87,8 @@ pub fn markdown() -> String {
     text += &format!("{}.\n", names.join(", "));
     text += MARKDOWN_BREAKERS;
     text += &breaker.map(|mut breaker| field_table(BREAKER_FIELDS, &mut breaker, true)).unwrap_or_default();
+    text += MARKDOWN_JUDGES;
+    text += &field_table(JUDGE_FIELDS, &mut JudgeDraft::of(&super::Judge::default()), true);
     text + &memory_table(&config)
 }
 
@@ -248,6 +262,9 @@ fn key_scalar(text: &str) -> String {
     if plain && reads_back(text) { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
+/// The field before which the judges stand.
+const JUDGES_BEFORE: &str = "redaction.enabled";
+
 const ANNOTATED_HEAD: &str = "\
 # The default configuration of Freezeframe, every field explained. Generated; see docs/configuration.md.
 # Everything is optional: an empty file means the same. ${env:VAR} and ${env:VAR:-default} are expanded in values.
@@ -274,7 +291,7 @@ secrets masked.
 ";
 
 const MARKDOWN_RULES: &str = "
-`rules.rules` and `breakers.classes` are lists; their entries have the fields below.
+`rules.rules`, `breakers.classes` and `judges` are lists; their entries have the fields below.
 
 ## Rules
 
@@ -332,6 +349,26 @@ breakers:
   classes:
     - {class: PERFORMANCE_DEGRADATION, mode: enforce, action: disable_tool, tool: run_sql}
     - {class: QUALITY_DEGRADATION, mode: enforce, action: pin_model, model: gpt-5-2025-08-07, route: pinned}
+```
+";
+
+const MARKDOWN_JUDGES: &str = "
+## Judges
+
+Models that judge a sample of production's answers ([judges.md](judges.md)). Without any nothing is sent anywhere. Changes
+need a restart.
+
+```yaml
+judges:
+  - name: groundedness
+    endpoint: https://api.openai.com/v1
+    model: gpt-4o-mini-2024-07-18
+    api_key: ${env:OPENAI_API_KEY}
+    rubric: |
+      1 when every statement of the answer is supported by the context, 0 when any is not.
+    threshold: 0.7
+    features: [support]
+    sample: {share: 0.01, failing: 0.5, per_value: 5}
 ```
 ";
 

@@ -14,7 +14,8 @@ impl Config {
         let (mut new, mut old) = (Draft::of(&self), Draft::of(running));
         let fixed = FIELDS.iter().filter(|field| !TAKEN_UP.iter().any(|path| field.path.starts_with(path)));
         let differs = fixed.filter(|field| (field.slot)(&mut new).show() != (field.slot)(&mut old).show());
-        let kept = differs.map(|field| field.path).collect();
+        let judges = (self.judges != running.judges).then_some("judges");
+        let kept = differs.map(|field| field.path).chain(judges).collect();
         let Self { rules, breakers_open_max, breakers, redaction, assembly, features, fields, cost, .. } = self;
         let features = Features { keys: features.keys, max: running.features.max };
         (

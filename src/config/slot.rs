@@ -13,6 +13,9 @@ use crate::core::breaker::Cap;
 use crate::core::dialect::Field;
 use crate::core::note::VerifierKey;
 
+/// Bytes of a text of several lines.
+const PROSE_BYTES_MAX: usize = 16 << 10;
+
 /// Where a value lives, with the range it must keep to.
 pub(super) enum Slot<'a> {
     Flag(&'a mut bool),
@@ -33,6 +36,8 @@ pub(super) enum Slot<'a> {
     /// `http://` or `https://`; unset is empty.
     Url(&'a mut String),
     Text(&'a mut String),
+    /// Several lines.
+    Prose(&'a mut String),
     MaybeText(&'a mut Option<String>),
     MaybeUrl(&'a mut Option<String>),
     Path(&'a mut PathBuf),
@@ -98,6 +103,7 @@ impl Slot<'_> {
                 optional(value).filter(|text| text.as_deref().is_none_or(is_url)).map(Option::unwrap_or_default),
             ),
             Self::Text(slot) => set(*slot, line(value).filter(|text| !text.is_empty())),
+            Self::Prose(slot) => set(*slot, prose(value)),
             Self::MaybeText(slot) => set(*slot, optional(value)),
             Self::MaybeUrl(slot) => set(*slot, optional(value).filter(|text| text.as_deref().is_none_or(is_url))),
             Self::Path(slot) => set(*slot, line(value).filter(|text| !text.is_empty()).map(PathBuf::from)),
@@ -159,7 +165,7 @@ impl Slot<'_> {
             Self::Share(slot) => Shown::Bare(slot.to_string()),
             Self::Number(slot) => slot.map_or(Shown::Unset, |number| Shown::Bare(number.to_string())),
             Self::Cap(slot) => Shown::Bare(slot.to_string()),
-            Self::Address(slot) | Self::Text(slot) => Shown::Text((*slot).clone()),
+            Self::Address(slot) | Self::Text(slot) | Self::Prose(slot) => Shown::Text((*slot).clone()),
             Self::Url(slot) => optional(Some(without_userinfo(slot))),
             Self::MaybeText(slot) => optional((*slot).clone()),
             Self::MaybeUrl(slot) => optional(slot.as_deref().map(without_userinfo)),
@@ -198,7 +204,7 @@ impl Slot<'_> {
             Self::Cap(_) => "count or share",
             Self::Address(_) => "address",
             Self::Url(_) | Self::MaybeUrl(_) => "URL",
-            Self::Text(_) | Self::MaybeText(_) => "string",
+            Self::Text(_) | Self::Prose(_) | Self::MaybeText(_) => "string",
             Self::Path(_) | Self::MaybePath(_) => "path",
             Self::Secret(_) => "secret",
             Self::Texts(_) => "list of strings",
@@ -234,6 +240,7 @@ impl Slot<'_> {
             Self::Address(_) => "host:port, as 127.0.0.1:4317, [::1]:4317 or 0.0.0.0:0".to_owned(),
             Self::Url(_) | Self::MaybeUrl(_) => "a URL, http://host:port or https://host:port".to_owned(),
             Self::Text(_) => "a string of one line, quoted when it looks like a number".to_owned(),
+            Self::Prose(_) => format!("a string of any lines, at most {}", show_size(PROSE_BYTES_MAX as u64)),
             Self::MaybeText(_) | Self::Secret(_) => "a string of one line, or nothing".to_owned(),
             Self::Path(_) | Self::MaybePath(_) => "a path".to_owned(),
             Self::Texts(_) => "a list of strings".to_owned(),
@@ -270,6 +277,13 @@ fn text(value: &Value) -> Option<&str> {
 /// One line of text: no control characters, so nothing can break a header, a label or a log line.
 fn line(value: &Value) -> Option<String> {
     text(value).filter(|text| !text.chars().any(char::is_control)).map(str::to_owned)
+}
+
+/// A text of any lines, not empty.
+fn prose(value: &Value) -> Option<String> {
+    let is_fit = |it: char| !it.is_control() || matches!(it, '\n' | '\t');
+    let text = text(value)?.trim();
+    (!text.is_empty() && text.len() <= PROSE_BYTES_MAX && text.chars().all(is_fit)).then(|| text.to_owned())
 }
 
 /// Nothing and the empty string are both "not set".

@@ -59,7 +59,7 @@ impl Rule {
     /// Whether the rule watches `feature`; the whole service counts as a feature called `_all`.
     #[must_use]
     pub fn applies_to(&self, feature: &str) -> bool {
-        self.features.is_empty() || self.features.iter().any(|glob| matches(glob.as_bytes(), feature.as_bytes()))
+        is_among(&self.features, feature)
     }
 
     /// SHA-256 of everything that makes the rule, lowercase hex: two frames with the same digest were raised by the
@@ -68,6 +68,11 @@ impl Rule {
     pub fn sha256(&self) -> String {
         super::canonical::sha256_hex(format!("{self:?}").as_bytes())
     }
+}
+
+/// Whether `feature` is one of those that the globs name; none name all.
+pub(crate) fn is_among(globs: &[impl AsRef<str>], feature: &str) -> bool {
+    globs.is_empty() || globs.iter().any(|glob| matches(glob.as_ref().as_bytes(), feature.as_bytes()))
 }
 
 /// Whether `text` matches a glob of `*`, `?` and plain characters.

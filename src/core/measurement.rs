@@ -110,7 +110,7 @@ fn outcome(outcome: Outcome) -> Count {
 }
 
 fn judged<'a>(evaluations: impl Iterator<Item = &'a Evaluation>, feedback: [Option<&Feedback>; 2]) -> Option<bool> {
-    let evaluations = evaluations.filter(|evaluation| evaluation.error.is_none()).filter_map(|one| one.passed);
+    let evaluations = evaluations.filter(|it| it.is_representative()).filter_map(|one| one.passed);
     let feedback = feedback.into_iter().flatten().filter_map(|one| one.positive);
     evaluations.chain(feedback).reduce(|all, one| all && one)
 }
@@ -150,7 +150,7 @@ fn of_retrieval(one: &Retrieval, sink: &mut impl FnMut(Measurement)) {
 }
 
 fn of_judgement(evaluations: &[Evaluation], feedback: Option<&Feedback>, sink: &mut impl FnMut(Measurement)) {
-    for evaluation in evaluations.iter().filter(|evaluation| evaluation.error.is_none()) {
+    for evaluation in evaluations.iter().filter(|it| it.is_representative()) {
         match evaluation.passed {
             Some(true) => sink(Counted(Count::EvaluationPass)),
             Some(false) => sink(Counted(Count::EvaluationFail)),

@@ -180,7 +180,7 @@ impl Meters {
     }
 
     fn record_evaluations(&self, evaluations: &[Evaluation]) {
-        for evaluation in evaluations.iter().filter(|evaluation| evaluation.error.is_none()) {
+        for evaluation in evaluations.iter().filter(|it| it.is_representative()) {
             if let Some(passed) = evaluation.passed {
                 self.metrics.with(&*evaluation.metric, |outcomes| outcomes.add(passed));
             }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::attribution::{PARTS, Side};
 use super::detect::Direction;
 use super::facts::Facts;
-use super::request::{Request, TraceId};
+use super::request::{Evaluation, Request, TraceId};
 use super::signal::Signal;
 use super::time::UnixNanos;
 use super::vocabulary::{ABSENT, Codes};
@@ -25,6 +25,8 @@ const USUAL_MIN: usize = 40;
 const LEVELS: [usize; 6] = [25, 50, 75, 90, 95, 99];
 /// Rows that are looked through for one that something is said of later.
 const AMENDED_MAX: usize = 20_000;
+/// Evaluations of a whole request, those that came later among them.
+const EVALUATIONS_MAX: usize = 32;
 
 const _: () = assert!(size_of::<Row>() <= 96);
 
@@ -102,7 +104,7 @@ impl Recorder {
 
     /// Takes in what was said later of a request, in the incident and in the baseline alike, if it is among the newest
     /// [`AMENDED_MAX`] of either. Who judged it counts where nobody had.
-    pub fn amend(&mut self, id: TraceId, judge: Option<(usize, u8)>, said: &Facts) {
+    pub fn amend(&mut self, id: TraceId, judge: Option<(usize, u8)>, said: &Facts, evaluations: &[Evaluation]) {
         let trace = trace(id);
         let probation = self.probation.iter_mut().rev().flat_map(|(_, rows)| rows.iter_mut().rev());
         let good = probation.chain(self.good.iter_mut().rev()).take(AMENDED_MAX);
@@ -118,7 +120,12 @@ impl Recorder {
             }
         }
         let samples = self.troubled.iter_mut().chain(&mut self.clean);
-        samples.filter(|it| it.request.trace_id == id).for_each(|it| it.facts.amend(said));
+        for sample in samples.filter(|it| it.request.trace_id == id) {
+            sample.facts.amend(said);
+            let own = &mut Arc::make_mut(&mut sample.request).evaluations;
+            let room = EVALUATIONS_MAX.saturating_sub(own.len());
+            own.extend(evaluations.iter().take(room).cloned());
+        }
     }
 
     /// Rows of one slot that may become part of the baseline, so that all its slots have room.

@@ -2,6 +2,10 @@
 //!
 //! Every field that telemetry may leave out is an `Option`: missing is not zero, and nothing here is a default.
 
+mod evaluation;
+
+pub use evaluation::{Evaluation, Judge, Sampled};
+
 use std::time::Duration;
 
 use super::price::{CachedTokens, CostSource};
@@ -255,46 +259,6 @@ pub struct ToolSchema {
     pub sha256: [u8; 32],
     /// The canonical schema: `{"name","description","parameters"}`.
     pub json: Box<str>,
-}
-
-/// One verdict of a judge.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Evaluation {
-    /// Metric name: `relevance`, `groundedness`, ...
-    pub metric: Box<str>,
-    /// Score as reported.
-    pub score: Option<f64>,
-    /// Label as reported.
-    pub label: Option<Box<str>>,
-    /// Pass or fail, when label, threshold or evaluator say so.
-    pub passed: Option<bool>,
-    /// Who judged.
-    pub judge: Judge,
-    /// The evaluator itself failed.
-    pub error: Option<Failure>,
-}
-
-/// The configuration of a judge.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Judge {
-    /// Evaluator name.
-    pub name: Option<Box<str>>,
-    /// `llm_judge`, `deterministic`, `human`, ...
-    pub kind: Option<Box<str>>,
-    /// Judge model.
-    pub model: Option<Box<str>>,
-    /// Evaluator version.
-    pub version: Option<Box<str>>,
-    /// Version or digest of the judge's prompt.
-    pub prompt: Option<Box<str>>,
-    /// Rubric version.
-    pub rubric_version: Option<Box<str>>,
-    /// Reference set or dataset version.
-    pub dataset_version: Option<Box<str>>,
-    /// Pass threshold.
-    pub threshold: Option<f64>,
-    /// When it was last calibrated against human labels.
-    pub calibrated_at: Option<UnixNanos>,
 }
 
 /// What a user said of an answer.

@@ -33,6 +33,7 @@ pub(crate) fn judge(said: &LlmSpan<'_>) -> Judge {
         dataset_version: word(said, Field::DatasetVersion),
         threshold: said.get(Field::Threshold).and_then(Scalar::f64),
         calibrated_at: said.get(Field::CalibratedAt).and_then(Scalar::time),
+        agreement: said.get(Field::Agreement).and_then(Scalar::f64),
     }
 }
 

@@ -17,6 +17,19 @@ pub fn wilson(successes: u32, trials: u32) -> (f64, f64) {
     ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
+/// Two-sided probability, of a fair coin, of a result as uneven as `heads` of `throws` (exact). No throws: 1.
+#[must_use]
+pub fn binomial_two_sided(heads: u32, throws: u32) -> f64 {
+    let fewer = heads.min(throws.saturating_sub(heads));
+    // Logarithms: 2^-throws is nothing from a thousand throws on.
+    let (mut ways, mut tail) = (f64::from(throws) * 0.5_f64.ln(), 0.0);
+    for k in 0..=fewer {
+        tail += ways.exp();
+        ways += (f64::from(throws - k) / f64::from(k + 1)).ln();
+    }
+    (2.0 * tail).min(1.0)
+}
+
 /// Probability that a chi-square variable exceeds `x`: exact for one degree of freedom, else by the cube-root
 /// approximation of Wilson and Hilferty (1931), which is within 15 % down to 0.001. No degrees of freedom: 1.
 #[must_use]
@@ -58,6 +71,18 @@ mod tests {
             assert!((found_low - low).abs() < 5e-4 && (found_high - high).abs() < 5e-4, "{successes}/{trials}");
         }
         assert_eq!(wilson(0, 0), (0.0, 1.0));
+    }
+
+    /// Proves the sign test at values that can be counted by hand, and that nothing is unlikely about balance.
+    #[test]
+    fn the_sign_test_is_exact() {
+        for (heads, throws, p) in
+            [(0, 0, 1.0), (0, 1, 1.0), (0, 5, 0.0625), (6, 6, 0.03125), (1, 8, 0.0703125), (5, 10, 1.0)]
+        {
+            let found = binomial_two_sided(heads, throws);
+            assert!((found - p).abs() < 1e-12, "{heads} of {throws}: {found}");
+        }
+        assert!(binomial_two_sided(900, 2000) < 1e-4 && binomial_two_sided(1000, 2000) > 0.99);
     }
 
     /// Proves the tail probability at the usual critical values.

@@ -15,6 +15,7 @@ use super::cost::Pricing;
 use super::effect::Effect;
 use super::feature::{Feature, Taken};
 use super::handle::Ingested;
+use super::judging::{Chosen, Judging};
 use super::registry::{ALL, DRILL, Registry};
 use super::view::{FrameState, Incident};
 use crate::config::Config;
@@ -53,6 +54,9 @@ pub struct Engine {
     /// Frames handed out and not yet durable, by frame id, with the end of the alert's patience.
     pub(super) committing: HashMap<String, Committing, FixedState>,
     pub(super) effects: Vec<Effect>,
+    /// Who judges, and what was chosen for them.
+    pub(super) judging: Vec<Judging>,
+    pub(super) chosen: Vec<Chosen>,
     pub(super) random: StdRng,
     next_slot: UnixNanos,
     slot_ended: bool,
@@ -85,6 +89,8 @@ impl Engine {
             incidents: VecDeque::new(),
             committing: HashMap::default(),
             effects: Vec::new(),
+            judging: Vec::new(),
+            chosen: Vec::new(),
             random: StdRng::seed_from_u64(seed),
             next_slot: now.floor(config.windows.slot).plus(config.windows.slot),
             slot_ended: false,
@@ -231,6 +237,10 @@ impl Engine {
             clean: OnceCell::new(),
             request: Arc::new(request),
         };
+        // Nobody pays for a verdict on a rehearsal.
+        if features.contains(&Some(ALL.into())) {
+            self.choose(&taken.request, &taken.facts, now);
+        }
         for name in features.iter().flatten() {
             let feature = self.feature(name);
             feature.record(&taken, now);

@@ -216,13 +216,15 @@ impl Feature {
         redactor: Option<&Redactor>,
         now: UnixNanos,
     ) {
-        let judge = attribution::judges(evaluations).map(|judge| {
+        // Who judges what failed is no property of what failed.
+        let by_lot: Vec<Evaluation> = evaluations.iter().filter(|it| it.is_by_lot()).cloned().collect();
+        let judge = attribution::judges(&by_lot).map(|judge| {
             let oldest = self.recorder.oldest();
             let shown = || redactor.map(|redactor| redactor.redact(&judge).text.into_owned());
             let code = self.vocabulary.code(Dimension::JudgeConfig, &judge, now, oldest, shown);
             (Dimension::JudgeConfig.index(), code)
         });
-        self.recorder.amend(id, judge, said);
+        self.recorder.amend(id, judge, said, evaluations);
     }
 
     /// Whether what happens now may become part of the baseline.

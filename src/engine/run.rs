@@ -12,9 +12,11 @@ use super::clock;
 use super::effect::{Acknowledgement, Effect};
 use super::engine::Engine;
 use super::handle::{Command, Handle, Witnessed};
+use super::judging::Chosen;
 use super::store::Store;
 use super::view::{AlertState, FrameState, Notice, View};
 use super::writer::Writer;
+use crate::metrics::Metric;
 
 /// Commands that wait for the engine; one more is refused as busy.
 const COMMANDS_MAX: usize = 64;
@@ -39,16 +41,19 @@ struct Live {
     acknowledgements: mpsc::Receiver<Acknowledgement>,
     view: watch::Sender<Arc<View>>,
     notices: broadcast::Sender<Notice>,
+    /// Who asks the judges, if there are any.
+    judging: Option<mpsc::Sender<Chosen>>,
     /// Callers that wait for the frame of an incident.
     witnesses: Vec<(String, bool, oneshot::Sender<Witnessed>)>,
     stopping: Option<oneshot::Sender<()>>,
 }
 
-/// Starts the engine's threads. They end after [`Handle::stop`], or when every handle is gone.
+/// Starts the engine's threads. They end after [`Handle::stop`], or when every handle is gone. What is chosen for judges
+/// goes to `judging`, and is dropped and counted while that is full.
 ///
 /// # Errors
 /// When the system gives no thread or no timer.
-pub fn start(engine: Engine, store: Arc<dyn Store>) -> std::io::Result<Handle> {
+pub fn start(engine: Engine, store: Arc<dyn Store>, judging: Option<mpsc::Sender<Chosen>>) -> std::io::Result<Handle> {
     let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
     let (acknowledge, acknowledgements) = mpsc::channel(COMMANDS_MAX);
     let (view, view_receiver) = watch::channel(Arc::new(engine.view(clock::now())));
@@ -61,6 +66,7 @@ pub fn start(engine: Engine, store: Arc<dyn Store>) -> std::io::Result<Handle> {
         acknowledgements,
         view,
         notices,
+        judging,
         witnesses: Vec::new(),
         stopping: None,
     };
@@ -139,6 +145,15 @@ impl Live {
                     drop(self.notices.send(notice));
                 }
             }
+        }
+        for chosen in self.engine.take_chosen() {
+            let name = chosen.judge.clone();
+            let Some(Err(refused)) = self.judging.as_ref().map(|judging| judging.try_send(chosen)) else { continue };
+            let reason = match refused {
+                mpsc::error::TrySendError::Full(_) => "queue_full",
+                mpsc::error::TrySendError::Closed(_) => "stopping",
+            };
+            Metric::JudgeDropped.add(&[("judge", &name), ("reason", reason)], 1);
         }
         if changed {
             self.view.send_replace(Arc::new(self.engine.view(now)));

@@ -7,9 +7,11 @@
 
 mod alerts;
 mod baselines;
+mod golden;
 
 pub(crate) use alerts::AlertFile;
 pub(crate) use baselines::BaselineFile;
+pub(crate) use golden::GoldenFile;
 
 use std::fmt;
 use std::io;

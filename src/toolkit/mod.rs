@@ -8,6 +8,7 @@ pub mod explain;
 pub mod export;
 pub mod frames;
 pub mod input;
+pub mod judge;
 pub mod postmortem;
 pub mod prometheus;
 pub mod ranking;

@@ -50,7 +50,7 @@ impl Report {
             features => features.iter().map(|it| Some(it.as_str())).collect(),
         };
         let scope = InstrumentationScope {
-            name: "freezeframe.record".into(),
+            name: "freezeframe".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             ..InstrumentationScope::default()
         };

@@ -335,6 +335,7 @@ pub(crate) fn request() -> Request {
             passed: Some(true),
             judge: Judge::default(),
             error: None,
+            sampled_by: None,
         }],
         feedback: None,
         traffic: Traffic::default(),

@@ -232,7 +232,7 @@ telemetry: {log_format: xml}
         &expect![[r#"
             config:2:1: error: reciever
               found:   an unknown field
-              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, breakers, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout
+              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, breakers, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout, judges
               hint:    did you mean receiver?
             config:5:5: error: exporter.otlp.endpiont
               found:   an unknown field
@@ -281,7 +281,7 @@ telemetry: {log_format: xml}
               allowed: at least windows.short, 2h
             config:14:1: error: queue_size
               found:   an unknown field
-              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, breakers, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout
+              allowed: receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, breakers, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout, judges
               hint:    did you mean exporter.otlp.sending_queue.queue_size?
             config:15:19: error: shutdown_timeout
               found:   "soon"
@@ -290,7 +290,7 @@ telemetry: {log_format: xml}
               found:   "xml"
               allowed: text or json
             config: error: memory.limit
-              found:   a worst case of 1207MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 942MiB + records 42MiB + rows 19MiB)
+              found:   a worst case of 1207MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 942MiB + records 42MiB + judges 0B + rows 19MiB)
               allowed: at most 512MiB
               hint:    raise memory.limit, or lower the limits behind windows
             19 errors in config
@@ -395,7 +395,7 @@ fn errors_between_fields() {
               found:   0.0.0.0:4317
               allowed: a port other than that of receiver.otlp.grpc.endpoint
             config:3:17: error: memory.limit
-              found:   a worst case of 427MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + declarations 4MiB + windows 98MiB + records 42MiB + rows 19MiB)
+              found:   a worst case of 427MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + declarations 4MiB + windows 98MiB + records 42MiB + judges 0B + rows 19MiB)
               allowed: at most 64MiB
               hint:    raise memory.limit, or lower the limits behind receiver
             config:4:29: error: exporter.otlp.endpoint
@@ -436,7 +436,7 @@ fn errors_between_fields() {
         &expect![[r#"
             config:1:1: error: the document
               found:   a list
-              allowed: a section with receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, breakers, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout
+              allowed: a section with receiver, exporter, admin, health, data_dir, features, fields, assembly, windows, memory, alerting, rules, breakers, alertmanager, cost, redaction, evidence, telemetry, shutdown_timeout, judges
             1 error in config
         "#]],
     );

@@ -11,7 +11,7 @@ mod causes;
 mod classes;
 mod crash;
 mod dialects;
-mod hop;
+pub(crate) mod hop;
 mod inhibition;
 mod lifecycle;
 mod orders;

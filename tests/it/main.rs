@@ -22,6 +22,7 @@ mod grpc;
 mod http_api;
 mod inc_2025_007;
 mod inspect;
+mod judge;
 mod ofrep;
 mod otlp;
 mod postmortem;

@@ -119,7 +119,7 @@ async fn start(log: Arc<SlowLog>) -> (Handle, Told, CancellationToken) {
     tokio::spawn(async move { axum::serve(listener, router).await });
     let config: Arc<Config> = Arc::new(config::load(&Source::Text(CONFIG.replace("URL", &url)), &|_| None).unwrap().0);
     let registry = Arc::new(Registry::new(config.features.max));
-    let handle = engine::start(Engine::new(config.clone(), registry, 1, clock::now()), log).unwrap();
+    let handle = engine::start(Engine::new(config.clone(), registry, 1, clock::now()), log, None).unwrap();
     let (stop, settings) = (CancellationToken::new(), config.alertmanager.clone().unwrap());
     let stopped = stop.clone().cancelled_owned();
     tokio::spawn(notify::run(settings, None, "http://ff".into(), client(), handle.clone(), clock::now, stopped));

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
-use super::endpoint::Endpoint;
 use super::session::Session;
+use crate::chat::Endpoint;
 use crate::cli::client;
 use crate::cli::recording::RecordingArgs;
 use crate::core::request::Request;
@@ -115,7 +115,10 @@ impl Conditions {
         requests.iter().for_each(|request| usual.add(request));
         let endpoint = self.endpoint.as_deref().map(|url| {
             let timeout = Duration::from_secs(self.timeout);
-            Endpoint::new(url, &self.api_key_env, &self.headers, timeout, self.insecure, self.stream)
+            let key = crate::config::env::process(&self.api_key_env);
+            let (client, headers) = (client::with_timeout(timeout)?, client::headers(&self.headers)?);
+            let endpoint = Endpoint::new(client, url, key.as_deref(), headers, self.insecure);
+            anyhow::Ok(endpoint.context("--endpoint")?.streamed(self.stream))
         });
         let session = Session {
             endpoint: endpoint.transpose()?,

@@ -2,7 +2,6 @@
 
 mod all;
 mod arguments;
-mod endpoint;
 mod session;
 
 use std::io::Write as _;

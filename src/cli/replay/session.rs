@@ -4,14 +4,16 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 
-use super::endpoint::Endpoint;
+use crate::chat::Endpoint;
+use crate::config;
 use crate::core::request::{Failure, ModelCall, Request};
 use crate::core::trace_record;
 use crate::engine::{Pricing, clock};
 use crate::toolkit::diagnosis::Standards;
+use crate::toolkit::judge;
 use crate::toolkit::replay::{
-    Asked, Budget, Comparison, Evaluator, Lacking, Overrides, Plan, Repeated, Reply, Took, estimate, judge_request,
-    judged, replayed, simulated,
+    Asked, Budget, Comparison, Evaluator, Lacking, Overrides, Plan, Repeated, Reply, Took, estimate, replayed,
+    simulated,
 };
 
 /// Calls of one conversation at most: each but the last asked for tools.
@@ -164,11 +166,13 @@ impl Session {
         for evaluator in &self.evaluators {
             match (evaluator, &self.endpoint, &self.judge_model) {
                 (Evaluator::Rubric(rubric), Some(endpoint), Some(model)) => {
-                    let body = judge_request(model, rubric, request);
+                    let (name, model, rubric) = ("replay".to_owned(), model.clone(), rubric.clone());
+                    let judge = config::Judge { name, model, rubric, ..config::Judge::default() };
+                    let body = judge::body(&judge, &judge::Exhibit::of(request));
                     let verdict = self.paid(endpoint, &body, provider(request), false).await;
                     let verdict =
                         verdict.as_ref().map(|(reply, _)| reply).map_err(|it| format!("{}: {}", it.kind, it.message));
-                    evaluations.push(judged(model, verdict));
+                    evaluations.push(judge::judged(&judge, verdict));
                 }
                 _ => evaluations.extend(evaluator.evaluate(request)),
             }

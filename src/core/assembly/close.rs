@@ -105,7 +105,7 @@ fn late(trace_id: TraceId, (feature, is_drill): (Box<str>, bool), said: Vec<Said
     let (mut evaluations, mut feedback) = (Vec::new(), None);
     for said in said {
         match said {
-            Said::Judged(evaluation) => evaluations.push(evaluation),
+            Said::Judged(evaluation) => evaluations.push(*evaluation),
             Said::Felt(found) => feedback = Some(found),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::core::dialect::{Field, Scalar};
 use crate::core::message::{self, Json, cut, of_value};
-use crate::core::request::{Evaluation, Failure, Feedback, Judge};
+use crate::core::request::{Evaluation, Failure, Feedback, Judge, Sampled};
 use crate::core::said::{self, short};
 use crate::core::span::{List, LlmSpan};
 
@@ -15,7 +15,7 @@ const COMMENT_BYTES_MAX: usize = 4096;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said {
     /// A judge, of whatever kind.
-    Judged(Evaluation),
+    Judged(Box<Evaluation>),
     /// A user.
     Felt(Feedback),
 }
@@ -30,6 +30,7 @@ struct Verdict<'a> {
     passed: Option<bool>,
     error: Option<Failure>,
     judge: Judge,
+    sampled_by: Option<Sampled>,
 }
 
 /// Everything a span says of answers.
@@ -104,6 +105,7 @@ pub(super) fn of_fields(spoken: &LlmSpan<'_>) -> Option<Said> {
         passed: spoken.get(Field::EvaluationPassed).and_then(Scalar::bool),
         error: text(Field::ErrorType).map(|kind| failure(&kind, &text(Field::ErrorMessage).unwrap_or_default(), None)),
         judge,
+        sampled_by: text(Field::SampledBy).map(|it| Sampled::parse(&it)),
     }
     .said()
 }
@@ -186,14 +188,15 @@ impl Verdict<'_> {
         };
         let passed = self.passed.or(flag).or_else(|| passed(self.label.as_deref()?));
         let passed = passed.or_else(|| Some(score? >= self.judge.threshold?));
-        Some(Said::Judged(Evaluation {
+        Some(Said::Judged(Box::new(Evaluation {
             metric: short(self.metric.as_deref().unwrap_or("evaluation")),
             score,
             label: self.label.map(|it| short(&it)),
             passed,
             judge: self.judge,
             error: self.error,
-        }))
+            sampled_by: self.sampled_by,
+        })))
     }
 
     fn felt(self) -> Feedback {

@@ -255,7 +255,8 @@ fn hear(trace: &Trace, request: &mut Request, recent: &Recent) {
     said.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| format!("{:?}", a.1).cmp(&format!("{:?}", b.1))));
     for (_, said) in said {
         match said {
-            Said::Judged(mut evaluation) => {
+            Said::Judged(evaluation) => {
+                let mut evaluation = *evaluation;
                 recent.complete_judge(&evaluation.metric, &mut evaluation.judge);
                 // An evaluator's failure is told by its span and by its event.
                 let again = |it: &Evaluation| {

@@ -39,7 +39,15 @@ pub(super) fn judge<'a>(tellers: impl Iterator<Item = &'a Record>, evaluations: 
     let Some(judge) = tellers.map(configuration).find(|it| *it != Judge::default()) else { return };
     if evaluations.is_empty() {
         let metric = judge.name.clone().unwrap_or_else(|| "judge".into());
-        evaluations.push(Evaluation { metric, score: None, label: None, passed: None, judge, error: None });
+        evaluations.push(Evaluation {
+            metric,
+            score: None,
+            label: None,
+            passed: None,
+            judge,
+            error: None,
+            sampled_by: None,
+        });
         return;
     }
     for evaluation in evaluations.iter_mut().filter(|it| it.judge == Judge::default()) {
@@ -59,5 +67,6 @@ fn configuration(record: &Record) -> Judge {
         dataset_version: text(Field::DatasetVersion),
         threshold: record.fields.get(Field::Threshold).and_then(Scalar::f64),
         calibrated_at: record.fields.get(Field::CalibratedAt).and_then(Scalar::time),
+        agreement: record.fields.get(Field::Agreement).and_then(Scalar::f64),
     }
 }

@@ -42,6 +42,7 @@ fn judged(kind: Option<&str>) -> Evaluation {
         passed: Some(true),
         judge: Judge { kind: kind.map(Into::into), ..Judge::default() },
         error: None,
+        sampled_by: None,
     }
 }
 

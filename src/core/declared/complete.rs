@@ -146,5 +146,5 @@ impl<'d> Scope<'d> {
 }
 
 fn standing(metric: &str, judge: Judge) -> Evaluation {
-    Evaluation { metric: metric.into(), score: None, label: None, passed: None, judge, error: None }
+    Evaluation { metric: metric.into(), score: None, label: None, passed: None, judge, error: None, sampled_by: None }
 }

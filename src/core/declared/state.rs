@@ -85,6 +85,7 @@ pub(super) fn fill_judge(judge: &mut Judge, from: &Judge) {
     keep(&mut judge.dataset_version, &from.dataset_version);
     keep(&mut judge.threshold, &from.threshold);
     keep(&mut judge.calibrated_at, &from.calibrated_at);
+    keep(&mut judge.agreement, &from.agreement);
 }
 
 /// Takes over `theirs` where there is nothing.

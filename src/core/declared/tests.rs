@@ -42,6 +42,7 @@ fn told(at: u64) -> Request {
         passed: None,
         judge: Judge::default(),
         error: None,
+        sampled_by: None,
     };
     let tool = ToolCall { name: "get_order".into(), ran: true, ..ToolCall::default() };
     Request {

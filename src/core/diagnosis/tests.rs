@@ -85,6 +85,7 @@ fn verdict(metric: &str, passed: bool) -> Evaluation {
         passed: Some(passed),
         judge: Judge::default(),
         error: None,
+        sampled_by: None,
     }
 }
 

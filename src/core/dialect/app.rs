@@ -7,6 +7,8 @@ use crate::core::span::{Kind, LlmSpan};
 pub(super) static DIALECT: Dialect = Dialect { name: "app", fields: FIELDS, kind, complete, ..BLANK };
 
 const FIELDS: &[(&str, Field)] = &[
+    ("freezeframe.evaluation.sampled_by", SampledBy),
+    ("freezeframe.evaluation.agreement", Agreement),
     ("session.id", SessionId),
     ("user.id", UserId),
     ("enduser.id", UserId),

@@ -213,6 +213,10 @@ fields! {
     Threshold = "threshold",
     /// Last calibration against human labels
     CalibratedAt = "calibrated_at",
+    /// Why the request was chosen to be judged
+    SampledBy = "sampled_by",
+    /// Share of human labels it agreed with at its last calibration
+    Agreement = "calibration_agreement",
     /// JSON with the evaluator's configuration
     EvaluatorSource = "evaluator_source",
 

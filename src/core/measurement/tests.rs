@@ -10,6 +10,7 @@ fn evaluation(passed: Option<bool>) -> Evaluation {
         passed,
         judge: Judge::default(),
         error: None,
+        sampled_by: None,
     }
 }
 

@@ -19,6 +19,7 @@ fn evaluation(metric: &str, passed: bool) -> Evaluation {
         passed: Some(passed),
         judge: Judge::default(),
         error: None,
+        sampled_by: None,
     }
 }
 

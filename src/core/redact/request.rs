@@ -213,8 +213,10 @@ mod tests {
                 dataset_version: some(),
                 threshold: None,
                 calibrated_at: None,
+                agreement: None,
             },
             error: Some(failure(text)),
+            sampled_by: None,
         }
     }
 

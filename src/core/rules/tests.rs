@@ -203,6 +203,7 @@ fn evaluation(passed: bool) -> Evaluation {
         passed: Some(passed),
         judge: Judge::default(),
         error: None,
+        sampled_by: None,
     }
 }
 

@@ -13,7 +13,7 @@ use super::completeness;
 use super::diagnosis::{self, Diagnosis, Terms};
 use super::message::cut;
 use super::price::CostSource;
-use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval, ToolCall};
+use super::request::{Evaluation, ModelCall, Outcome, Request, Retrieval, Sampled, ToolCall};
 use super::variable::hex;
 
 /// Bytes of a tool's arguments or result at most.
@@ -174,6 +174,7 @@ fn evaluation(evaluation: &Evaluation) -> Json {
         "passed": evaluation.passed,
         "judge_model": evaluation.judge.model,
         "judge_version": evaluation.judge.version,
+        "sampled_by": evaluation.sampled_by.map(Sampled::as_str),
     })
 }
 
@@ -232,6 +233,7 @@ mod tests {
             passed: Some(false),
             judge: Judge { model: Some("gpt-4o".into()), ..Judge::default() },
             error: None,
+            sampled_by: None,
         }];
         let record = of(&request);
         assert_eq!(of(&parse(&record.to_string()).unwrap()), record);

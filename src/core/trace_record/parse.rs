@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::core::price::CostSource;
 use crate::core::request::{
     Document, Evaluation, Failure, Feedback, FinishReason, Judge, ModelCall, Outcome, Prompt, Request, Retrieval,
-    ToolCall, TraceId, Traffic,
+    Sampled, ToolCall, TraceId, Traffic,
 };
 use crate::core::time::UnixNanos;
 
@@ -148,6 +148,7 @@ fn evaluation(evaluation: &Json) -> Option<Evaluation> {
             ..Judge::default()
         },
         error: None,
+        sampled_by: text_of(&evaluation["sampled_by"]).map(|it| Sampled::parse(&it)),
     })
 }
 

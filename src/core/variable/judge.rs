@@ -48,6 +48,7 @@ pub(in crate::core) fn configuration(metric: &str, judge: &Judge) -> Json {
         "dataset_version": judge.dataset_version,
         "threshold": judge.threshold,
         "calibrated_at": judge.calibrated_at.map(|at| at.to_string()),
+        "agreement": judge.agreement,
     })
 }
 

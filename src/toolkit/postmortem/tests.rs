@@ -152,7 +152,7 @@ fn the_reviewer_objects() {
 /// nobody asked and what is no time are mistakes.
 #[test]
 fn answers_stand_where_questions_were() {
-    let facts = facts(&frame(), &[]);
+    let facts = facts(&hostile(), &[]);
     let template = Edition::Internal.template();
     let asked = questions_in(template, &facts).unwrap();
     let (who, how) = ("Who writes this, by role?", "How was it resolved, in one sentence?");

@@ -116,6 +116,7 @@ impl Evaluator {
             passed: Some(passed),
             judge,
             error: None,
+            sampled_by: None,
         })
     }
 }

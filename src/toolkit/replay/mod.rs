@@ -8,7 +8,6 @@
 mod budget;
 mod comparison;
 mod evaluator;
-mod judge;
 mod outcome;
 mod plan;
 mod prompts;
@@ -19,7 +18,6 @@ mod stream;
 pub use budget::{Budget, estimate};
 pub use comparison::{Change, Comparison};
 pub use evaluator::{Evaluator, SpecError};
-pub use judge::{judged, request as judge_request};
 pub use outcome::{Repeated, Took, replayed};
 pub use plan::{Lacking, Overrides, Plan, Prompted};
 pub use prompts::{Prompts, PromptsError};

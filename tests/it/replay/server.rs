@@ -23,10 +23,15 @@ pub(crate) enum Answer {
     Silence,
 }
 
+/// An answer by what is asked.
+type Rule = Box<dyn FnMut(&Value) -> Answer + Send>;
+
 /// What was asked, and what is left to answer.
 #[derive(Default)]
 struct Script {
     answers: VecDeque<Answer>,
+    /// What is answered when the script is over.
+    rule: Option<Rule>,
     asked: Vec<(Value, HeaderMap)>,
 }
 
@@ -34,18 +39,39 @@ struct Script {
 pub(crate) struct Server {
     pub(crate) url: String,
     script: Arc<Mutex<Script>>,
-    _runtime: tokio::runtime::Runtime,
+    /// Its own, so that it answers whoever asks; `None` once it is dropped.
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A test's own runtime must not be blocked.
+        self.runtime.take().into_iter().for_each(tokio::runtime::Runtime::shutdown_background);
+    }
 }
 
 impl Server {
     pub(crate) fn start(answers: Vec<Answer>) -> Self {
+        Self::serve(Script { answers: answers.into(), ..Script::default() })
+    }
+
+    /// One that answers by what it is asked.
+    pub(crate) fn answering(rule: impl FnMut(&Value) -> Answer + Send + 'static) -> Self {
+        Self::serve(Script { rule: Some(Box::new(rule)), ..Script::default() })
+    }
+
+    fn serve(script: Script) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let script = Arc::new(Mutex::new(Script { answers: answers.into(), asked: Vec::new() }));
+        let script = Arc::new(Mutex::new(script));
         let app = Router::new().route("/v1/chat/completions", post(answer)).with_state(script.clone());
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        runtime.spawn(async move { axum::serve(listener, app).await });
-        Self { url, script, _runtime: runtime }
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            axum::serve(listener, app).await
+        });
+        Self { url, script, runtime: Some(runtime) }
     }
 
     /// The bodies it was asked with, in order.
@@ -63,8 +89,11 @@ impl Server {
 async fn answer(State(script): State<Arc<Mutex<Script>>>, headers: HeaderMap, body: Bytes) -> Response {
     let next = {
         let mut script = script.lock().unwrap();
-        script.asked.push((serde_json::from_slice(&body).unwrap(), headers));
-        script.answers.pop_front()
+        let asked: Value = serde_json::from_slice(&body).unwrap();
+        let next = script.answers.pop_front();
+        let next = next.or_else(|| script.rule.as_mut().map(|rule| rule(&asked)));
+        script.asked.push((asked, headers));
+        next
     };
     match next {
         Some(Answer::Reply(status, retry_after, body)) => {

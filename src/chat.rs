@@ -1,16 +1,14 @@
-//! The endpoint: an API like OpenAI's, asked with retries that wait as long as it wants.
+//! An API like OpenAI's, asked with retries that wait as long as it wants. Replays and judges share it.
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
 use rand::Rng as _;
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::Value as Json;
+use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::cli::client;
-use crate::config;
 use crate::core::request::Failure;
 use crate::engine::clock;
 use crate::toolkit::replay::{Reply, Stream, Took};
@@ -24,13 +22,28 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 const REPLY_BYTES_MAX: usize = 16 << 20;
 const DETAIL_CHARS_MAX: usize = 300;
 
+/// Why an endpoint can't be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum EndpointError {
+    /// No URL.
+    #[error("endpoint {0}: {1}")]
+    Url(String, String),
+    /// A key that anybody on the way could read.
+    #[error("the key would go over plain http to {0}: use https, or say that it may be insecure")]
+    Plain(String),
+    /// A key that no header takes.
+    #[error("the key is no header value")]
+    Key,
+}
+
 /// Where the model is asked.
-#[derive(Debug)]
-pub(super) struct Endpoint {
+#[derive(Clone, Debug)]
+pub struct Endpoint {
     client: reqwest::Client,
     url: reqwest::Url,
     headers: HeaderMap,
     is_streamed: bool,
+    timeout: Option<Duration>,
 }
 
 /// One attempt that failed.
@@ -41,45 +54,65 @@ struct Refused {
 }
 
 impl Endpoint {
-    /// An endpoint at its base URL or that of its chat completions, with the key in the environment variable `key`.
-    pub(super) fn new(
+    /// An endpoint at its base URL or that of its chat completions. `headers` go along, and the key as a bearer token unless
+    /// they say who asks.
+    ///
+    /// # Errors
+    /// A URL that is none, and a key that would go over plain http to another machine unless that is allowed.
+    pub fn new(
+        client: reqwest::Client,
         url: &str,
-        key: &str,
-        headers: &[(String, String)],
-        timeout: Duration,
-        insecure: bool,
-        is_streamed: bool,
-    ) -> anyhow::Result<Self> {
+        key: Option<&str>,
+        mut headers: HeaderMap,
+        is_insecure: bool,
+    ) -> Result<Self, EndpointError> {
         let base = url.trim_end_matches('/');
         let full =
             if base.ends_with("/chat/completions") { base.to_owned() } else { format!("{base}/chat/completions") };
-        let url = reqwest::Url::parse(&full).with_context(|| format!("--endpoint {url}"))?;
-        let mut headers = client::headers(headers)?;
-        if let Some(key) = config::env::process(key).filter(|key| !key.is_empty()) {
+        let url = reqwest::Url::parse(&full).map_err(|error| EndpointError::Url(url.to_owned(), error.to_string()))?;
+        if let Some(key) = key.filter(|key| !key.is_empty()) {
             let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
             let is_near = host == "localhost" || host.parse().is_ok_and(|it: std::net::IpAddr| it.is_loopback());
-            if url.scheme() != "https" && !is_near && !insecure {
-                bail!("the key would go over plain http to {host}: use https, or --insecure");
+            if url.scheme() != "https" && !is_near && !is_insecure {
+                return Err(EndpointError::Plain(host.to_owned()));
             }
-            let mut value = HeaderValue::try_from(format!("Bearer {key}")).context("the key is no header value")?;
+            let mut value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| EndpointError::Key)?;
             value.set_sensitive(true);
             headers.entry(AUTHORIZATION).or_insert(value);
         }
-        Ok(Self { client: client::with_timeout(timeout)?, url, headers, is_streamed })
+        Ok(Self { client, url, headers, is_streamed: false, timeout: None })
+    }
+
+    /// The same, with a bound of each attempt of its own.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+
+    /// The same, whose answers are streamed if it says so.
+    #[must_use]
+    pub fn streamed(self, is_streamed: bool) -> Self {
+        Self { is_streamed, ..self }
     }
 
     /// Host and port, for the record.
-    pub(super) fn host(&self) -> String {
+    #[must_use]
+    pub fn host(&self) -> String {
         let port = self.url.port().map_or_else(String::new, |port| format!(":{port}"));
         format!("{}{port}", self.url.host_str().unwrap_or_default())
     }
 
-    pub(super) fn is_streamed(&self) -> bool {
+    /// Whether its answers are streamed.
+    #[must_use]
+    pub fn is_streamed(&self) -> bool {
         self.is_streamed
     }
 
     /// Asks until there is an answer, a refusal that no repetition changes, or too many attempts were made.
-    pub(super) async fn ask(&self, body: &Json, is_streamed: bool) -> Result<(Reply, Took), Failure> {
+    ///
+    /// # Errors
+    /// What the last attempt failed with.
+    pub async fn ask(&self, body: &Json, is_streamed: bool) -> Result<(Reply, Took), Failure> {
         let mut retries = 0;
         loop {
             match self.attempt(body, is_streamed).await {
@@ -95,15 +128,10 @@ impl Endpoint {
 
     async fn attempt(&self, body: &Json, is_streamed: bool) -> Result<(Reply, Took), Refused> {
         let begun = Instant::now();
-        let sent = self
-            .client
-            .post(self.url.clone())
-            .headers(self.headers.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .body(body.to_string())
-            .send()
-            .await;
-        let response = sent.map_err(|error| broken(&error))?;
+        let request = self.client.post(self.url.clone()).headers(self.headers.clone());
+        let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        let request = self.timeout.into_iter().fold(request, reqwest::RequestBuilder::timeout);
+        let response = request.send().await.map_err(|error| broken(&error))?;
         let status = response.status();
         if !status.is_success() {
             let wait = wanted(&response);

@@ -1,0 +1,42 @@
+//! A judge with its endpoint.
+
+use reqwest::header::HeaderMap;
+
+use crate::chat::{Endpoint, EndpointError};
+use crate::config::Judge;
+use crate::core::request::Failure;
+use crate::toolkit::judge::{self, Exhibit, Verdict};
+
+/// A judge that can be asked.
+#[derive(Clone, Debug)]
+pub struct JudgeClient {
+    judge: Judge,
+    endpoint: Endpoint,
+}
+
+impl JudgeClient {
+    /// A judge at its endpoint.
+    ///
+    /// # Errors
+    /// An endpoint that can't be used.
+    pub fn new(judge: Judge, client: reqwest::Client) -> Result<Self, EndpointError> {
+        let key = judge.api_key.as_ref().map(|it| it.0.as_str());
+        let endpoint = Endpoint::new(client, &judge.endpoint, key, HeaderMap::new(), judge.insecure)?;
+        Ok(Self { endpoint: endpoint.with_timeout(judge.timeout), judge })
+    }
+
+    /// How it is configured.
+    #[must_use]
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    /// Asks what it thinks.
+    ///
+    /// # Errors
+    /// Why there is no verdict: of the way there, or of what it said.
+    pub async fn ask(&self, exhibit: &Exhibit<'_>) -> Result<Verdict, Failure> {
+        let (reply, _) = self.endpoint.ask(&judge::body(&self.judge, exhibit), false).await?;
+        judge::verdict(&reply).map_err(judge::failure)
+    }
+}
