@@ -158,8 +158,9 @@ alertmanager: {{ urls: ['{alertmanager}'], resend_interval: 1s, drills: {drills}
     }
 
     fn get(&self, path: &str) -> String {
-        let mut stream = std::net::TcpStream::connect(self.ready["admin"].as_str().unwrap()).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let address = self.ready["admin"].as_str().unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
