@@ -59,7 +59,8 @@ fn a_blind_sidecar_misses() {
     let blind = drill(&["cost-spike", "--config", &own, "--dir", &store, "--html", &text(&html), "--format", "json"]);
     let found = document(&blind);
     assert_eq!(blind.status.code(), Some(1), "{blind:?}");
-    let expected = ["detected", "class", "patterns", "variable", "value", "frame verified", "breaker opened"];
+    let expected =
+        ["detected", "class", "patterns", "variable", "value", "frame verified", "breaker opened", "recovery seen"];
     assert_eq!(missed(&found), expected);
     assert_eq!((&found["postmortem"], &found["alert"]), (&Value::Null, &Value::Null));
     assert!(std::fs::read_to_string(&html).unwrap().contains("MISSED"));
