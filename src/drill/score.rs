@@ -92,7 +92,9 @@ pub(super) fn checks(expected: &Expectation, record: &Record) -> Vec<Check> {
         let found = opened.map(|(at, _)| at.since(record.injected_at));
         lines.push(check("breaker opened", opened.is_some(), class.as_str().into(), seconds(found)));
     }
-    let recovery = record.recovered_at.zip(record.removed_at).map(|(at, since)| at.since(since));
+    // Where nothing was detected there is nothing to recover from.
+    let ended = record.recovered_at.filter(|_| record.alert.is_some());
+    let recovery = ended.zip(record.removed_at).map(|(at, since)| at.since(since));
     lines.push(check("recovery seen", recovery.is_some(), "quiet again".into(), seconds(recovery)));
     lines
 }

@@ -59,7 +59,8 @@ fn a_blind_sidecar_misses() {
     let blind = drill(&["cost-spike", "--config", &own, "--dir", &store, "--html", &text(&html), "--format", "json"]);
     let found = document(&blind);
     assert_eq!(blind.status.code(), Some(1), "{blind:?}");
-    let expected = ["detected", "class", "patterns", "variable", "value", "frame verified", "breaker opened"];
+    let expected =
+        ["detected", "class", "patterns", "variable", "value", "frame verified", "breaker opened", "recovery seen"];
     assert_eq!(missed(&found), expected);
     assert_eq!((&found["postmortem"], &found["alert"]), (&Value::Null, &Value::Null));
     assert!(std::fs::read_to_string(&html).unwrap().contains("MISSED"));
@@ -158,8 +159,9 @@ alertmanager: {{ urls: ['{alertmanager}'], resend_interval: 1s, drills: {drills}
     }
 
     fn get(&self, path: &str) -> String {
-        let mut stream = std::net::TcpStream::connect(self.ready["admin"].as_str().unwrap()).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let address = self.ready["admin"].as_str().unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer

@@ -20,10 +20,16 @@ pub(super) fn questions(drill: &Json) -> Vec<Json> {
         }
         None => "Not detected.".to_owned(),
     };
-    let signal = drill["alert"]["signal"].as_str();
-    let http = signal.map(|signal| match SEEN_BY_HTTP.contains(&signal) {
-        true => format!("Perhaps: {signal} is among what it measures."),
-        false => format!("No: it has no {signal}, and every answer was an HTTP success or failed for another reason."),
+    let is_breached = |name: &str| {
+        let mut samples = drill["samples"].as_array().into_iter().flatten();
+        samples.any(|it| it["signals"][name]["breached"] == true)
+    };
+    let seen: Vec<&str> = SEEN_BY_HTTP.into_iter().filter(|name| is_breached(name)).collect();
+    let http = drill["alert"]["signal"].as_str().map(|signal| match seen.is_empty() {
+        true => {
+            format!("No: {signal} is not among what it measures, and errors and latency stayed within their limits.")
+        }
+        false => format!("Perhaps: {} left their limits, too.", seen.join(" and ")),
     });
     vec![
         ask("How long would users have suffered before we knew? Is that within our objective?", Some(detected)),
