@@ -61,7 +61,7 @@ pub(super) fn page(args: &PageArgs) -> anyhow::Result<ExitCode> {
         out.write_all(edition.template().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let answers = args.answers.as_deref().map(|file| answers(file)).transpose()?.unwrap_or_default();
+    let answers = args.answers.as_deref().map(answers).transpose()?.unwrap_or_default();
     let (frame, mut timeline) = args.one.course()?;
     timeline.extend(answers.timeline.iter().cloned());
     timeline.sort_by(|a, b| a.at.cmp(&b.at));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::figures::percent;
 use crate::core::time::UnixNanos;
 use crate::core::variable::Variable;
 use crate::toolkit::frames::{fired_at, incident_id};
@@ -71,8 +72,11 @@ fn of_verdict(frame: &Json) -> Option<(String, &'static str)> {
     let value = verdict["value"].as_str().unwrap_or("its new value");
     match (verdict["answer"].as_str()?, &names[..]) {
         ("one", [name, ..]) => {
+            let suspects = frame["suspects"].as_array().into_iter().flatten();
+            let best = suspects.filter(|it| it["variable"] == **name).find_map(|it| it["incident_share"].as_f64());
+            let share = best.map_or_else(String::new, |share| format!(": {value} had reached {}", percent(share)));
             let description = format!(
-                "Let no change of {name} serve more than a tenth of the requests before the evaluations passed on live traffic: {value} reached its share with nothing to stop it"
+                "Let no change of {name} serve more than a tenth of the requests before the evaluations passed on live traffic{share}"
             );
             Some((description, owner(name)))
         }

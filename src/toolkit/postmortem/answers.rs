@@ -70,7 +70,9 @@ impl Answers {
     #[must_use]
     pub fn skeleton(asked: &[String]) -> String {
         let answers = asked.iter().map(|question| format!("  {question:?}: \"\"\n")).collect::<String>();
-        format!("answers:\n{answers}timeline:\n#  - {{ at: 2026-01-01T00:00:00Z, line: \"who, by role, did what\" }}\n")
+        let entry = "  # - { at: 2026-01-01T00:00:00Z, line: \"who, by role, did what\" }\n";
+        let answers = if answers.is_empty() { " {}\n".to_owned() } else { format!("\n{answers}") };
+        format!("answers:{answers}timeline: []\n{entry}")
     }
 
     /// The answer to a question; `None` while it is open.

@@ -224,8 +224,8 @@ fn detection(frame: &Json) -> Json {
     json!({
         "began": frame["windows"]["incident"]["from"],
         "held": frame["alert"]["starts_at"],
-        "fired": frame["captured_at"],
-        "took": between(&frame["windows"]["incident"]["from"], &frame["captured_at"]).map(duration),
+        "fired": fired_at(frame),
+        "took": between(&frame["windows"]["incident"]["from"], fired_at(frame)).map(duration),
         "errors": pair(frame, Signal::ErrorRatio),
         "feedback": pair(frame, Signal::BadFeedbackRatio),
     })

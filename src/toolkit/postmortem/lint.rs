@@ -122,13 +122,22 @@ fn words(page: &str) -> Vec<Finding> {
         if is_code {
             continue;
         }
-        for (rule, pattern) in [("blame", &BLAME), ("person_named", &PERSON)] {
-            if let Some(found) = pattern.as_ref().and_then(|it| it.find(line)) {
+        let blame = BLAME.as_ref().and_then(|it| it.find(line));
+        let person = PERSON.as_ref().and_then(|it| it.find_iter(line).find(|it| !names_role(it.as_str())));
+        for (rule, found) in [("blame", blame), ("person_named", person)] {
+            if let Some(found) = found {
                 find(rule, found.as_str().trim().to_owned());
             }
         }
     }
     findings
+}
+
+/// Whether a text has a word of a role: `Platform Engineer`, `leads`.
+fn names_role(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let mut words = text.split(|it: char| !it.is_alphanumeric() && it != '-');
+    words.any(|word| ROLES.contains(&word.trim_end_matches('s')))
 }
 
 /// A row of a table, with the table's header.
@@ -186,11 +195,7 @@ fn owned(row: &Row<'_>) -> Vec<Finding> {
         .filter(|(column, _)| lacks(column))
         .map(|(column, rule)| find(rule, format!("no {column}: {action}")))
         .collect();
-    let owner = row.cell("owner").unwrap_or_default().to_lowercase();
-    let is_role = ROLES.iter().any(|role| {
-        owner.split(|it: char| !it.is_alphanumeric() && it != '-').any(|word| word.trim_end_matches('s') == *role)
-    });
-    if !lacks("owner") && !is_role {
+    if !lacks("owner") && !names_role(row.cell("owner").unwrap_or_default()) {
         findings.push(find("person_named", format!("{} is no role", row.cell("owner").unwrap_or_default())));
     }
     findings

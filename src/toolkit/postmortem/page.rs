@@ -94,11 +94,12 @@ fn escaped(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result
     Ok(out.write_str(&if value.is_safe() { text } else { markdown(&text) })?)
 }
 
-/// A time of RFC 3339 as people say it: `2025-03-10 10:15 UTC`. Any other text as it is.
-fn minute(at: &str) -> String {
-    match (UnixNanos::parse(at), at.get(..10), at.get(11..16)) {
-        (Some(_), Some(day), Some(minute)) if at.ends_with('Z') => format!("{day} {minute} UTC"),
-        _ => at.to_owned(),
+/// A time of RFC 3339 as people say it: `2025-03-10 10:15 UTC`. Anything else as it is.
+fn minute(at: Value) -> Value {
+    let text = at.as_str().unwrap_or_default();
+    match (UnixNanos::parse(text), text.get(..10), text.get(11..16)) {
+        (Some(_), Some(day), Some(minute)) if text.ends_with('Z') => format!("{day} {minute} UTC").into(),
+        _ => at,
     }
 }
 

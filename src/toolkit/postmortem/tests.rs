@@ -131,6 +131,7 @@ fn the_reviewer_objects() {
     assert_eq!(rules(&page, late), ["question_open", "overdue"]);
     let answered = page.replace("**Question:**", "Answered:");
     assert_eq!(check(&answered, late), []);
+    assert_eq!(check(&answered.replace("again", "The Platform Engineer rolled it back"), soon), []);
     for (from, to, rule) in [
         ("## Summary", "## Abstract", "section_missing"),
         ("| ML Engineer |", "| Jane Roe |", "person_named"),
@@ -164,7 +165,7 @@ fn answers_stand_where_questions_were() {
     answers.check(&asked).unwrap();
     assert_eq!(answers.timeline, [Entry { at: "2026-11-22T02:00:00.000Z".into(), line: "x (told)".into() }]);
     let page = render_with(template, &facts, &answers).unwrap();
-    assert!(page.contains(r"| Author | \*\*SRE\*\* &lt;b&gt; *(told)* |"), "{page}");
+    assert!(page.contains(r"| Author | \*\*SRE\*\* \<b\> *(told)* |"), "{page}");
     assert!(!page.contains(who) && page.contains(&format!("**Question:** {how}")), "{page}");
 
     let empty = Answers::parse(&Answers::skeleton(&asked)).unwrap();

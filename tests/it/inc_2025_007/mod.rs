@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flate2::Compression;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value as Json;
 
@@ -64,7 +64,7 @@ fn recorded() -> PathBuf {
         std::fs::write(&path, encoder.finish().unwrap()).unwrap();
     }
     let mut known = String::new();
-    GzDecoder::new(std::fs::File::open(&path).unwrap()).read_to_string(&mut known).unwrap();
+    MultiGzDecoder::new(std::fs::File::open(&path).unwrap()).read_to_string(&mut known).unwrap();
     assert!(known == lines, "the recording is not what is generated; UPDATE=1 writes it anew");
     path
 }
