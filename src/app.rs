@@ -215,8 +215,8 @@ async fn ended(judging: Option<tokio::task::JoinHandle<()>>) {
 
 /// The judges that the configuration names, and where the engine puts what they are to be asked.
 fn judges(judges: &[config::Judge]) -> anyhow::Result<Option<(Judges, tokio::sync::mpsc::Sender<engine::Chosen>)>> {
-    // A judge that redirects elsewhere would send the answers elsewhere.
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+    // A judge that redirects elsewhere would send the answers elsewhere, and so would a proxy nobody configured here.
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build();
     Judges::new(judges, &client.context("building the judges' client")?).context("judges")
 }
 

@@ -136,7 +136,7 @@ impl Endpoint {
         if !status.is_success() {
             let wait = wanted(&response);
             let detail = whole(response).await.unwrap_or_default();
-            return Err(refused(status, wait, &detail));
+            return Err(refused(status, wait, &self.without_key(&detail)));
         }
         let malformed = |error: &dyn std::fmt::Display| Refused {
             failure: failure("malformed_reply", error.to_string(), Some(status)),
@@ -156,6 +156,15 @@ impl Endpoint {
         }
         let reply = stream.end().map_err(|error| malformed(&error))?;
         Ok((reply, Took { whole: begun.elapsed(), first_token, retries: 0 }))
+    }
+}
+
+impl Endpoint {
+    /// What an endpoint said, without the key that some repeat.
+    fn without_key(&self, said: &[u8]) -> Vec<u8> {
+        let secrets = self.headers.values().filter(|it| it.is_sensitive()).filter_map(|it| it.to_str().ok());
+        let keys = secrets.filter_map(|it| it.split_whitespace().last());
+        keys.fold(String::from_utf8_lossy(said).into_owned(), |said, key| said.replace(key, "***")).into_bytes()
     }
 }
 

@@ -18,6 +18,8 @@ use crate::toolkit::report::Said;
 
 /// Items of a scheduled run that are asked at once: production's answers go first.
 const SCHEDULED_CONCURRENCY: usize = 2;
+/// Share of a set without a verdict beyond which a run tells nothing of the judge.
+const ERRORS_MAX: f64 = 0.05;
 
 /// Asks about every item `repeat` times, `concurrency` items at once; the result is in order of the set.
 pub async fn score(client: &Arc<JudgeClient>, set: &Arc<Set>, repeat: u32, concurrency: usize) -> Vec<Scored> {
@@ -86,9 +88,10 @@ async fn settle(
     let label = [("judge", &*judge.name)];
     let counted = |result| Metric::GoldenRuns.add(&[("judge", &judge.name), ("result", result)], 1);
     let agreement = Agreement::of(&run.items);
-    let Some(share) = agreement.share() else {
+    let is_whole = f64::from(agreement.errors) <= ERRORS_MAX * run.items.len() as f64;
+    let Some(share) = agreement.share().filter(|_| is_whole) else {
         let error = run.items.iter().find_map(|it| it.error.as_deref()).unwrap_or_default();
-        tracing::error!(judge = judge.name, error, "the golden set has no verdict");
+        tracing::error!(judge = judge.name, error, "the golden set was not judged as a whole");
         counted("failed");
         return false;
     };

@@ -113,6 +113,8 @@ async fn judge_one(client: Arc<JudgeClient>, chosen: Chosen, teller: Teller, now
     if let Err(failure) = &verdict {
         tracing::warn!(judge = judge.name, kind = %failure.kind, message = %failure.message, "no verdict");
     }
+    // What an endpoint says of its errors may repeat what it was asked.
+    let verdict = verdict.map_err(|failure| Failure { message: failure.kind.clone(), ..failure });
     let labels = [("judge", &*judge.name), ("sampled_by", chosen.sampled_by.as_str()), ("result", result)];
     Metric::Judged.add(&labels, 1);
     let report = judge::evaluation(judge, &chosen.request, chosen.sampled_by, verdict.as_ref(), now());

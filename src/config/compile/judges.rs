@@ -30,6 +30,10 @@ pub(super) fn compile(drafts: Vec<JudgeDraft>, outside: Outside<'_>, problems: &
             let found = format!("{:?} a second time", judge.name);
             problems.error(problems.place(&field), &field, found, "one judge of each name");
         }
+        if judge.endpoint.contains(['?', '#']) {
+            let field = format!("{prefix}.endpoint");
+            problems.error(problems.place(&field), &field, "a query", "the base URL alone; a key belongs into api_key");
+        }
         if judge.api_key.is_some() && !judge.insecure && !is_near(&judge.endpoint) {
             let field = format!("{prefix}.endpoint");
             let found = "a key that would go over plain http to another machine";

@@ -54,7 +54,9 @@ impl Assembly {
 
     /// Sends the verdicts of a trace that only judges to the requests it judged.
     fn close_judgement(&mut self, trace_id: TraceId, trace: &Trace, asking: &mut [(TraceId, Trace)]) {
-        self.recent.learn_judges(trace);
+        if trace.drill().is_none() {
+            self.recent.learn_judges(trace);
+        }
         let logs_max = self.limits.logs_per_trace_max();
         for (target, verdict) in trace.judgements() {
             let known = verdict.response_id.as_deref().and_then(|id| self.recent.by_response(id)).map(|(id, _)| id);

@@ -17,6 +17,9 @@ use crate::core::span::{Kind, SpanId};
 use crate::core::time::UnixNanos;
 use crate::otlp::LogRecord;
 
+/// Values of the drill's mark that say there is none, as templated settings have them.
+const NO_DRILL: [&str; 4] = ["", "false", "0", "no"];
+
 /// A trace that is still being told.
 #[derive(Debug)]
 pub(super) struct Trace {
@@ -279,11 +282,13 @@ impl Trace {
         own.or_else(|| origins.filter_map(|it| it.name()).next()).unwrap_or_else(|| "unknown".into())
     }
 
-    /// The drill that made it, when everything in it says so: what a real request shares a trace with stays real.
+    /// The drill that made it, when all its spans say so: what a real request shares a trace with stays real. A verdict on a
+    /// drill's request is no request; it counts only where there are no spans.
     pub(super) fn drill(&self) -> Option<Box<str>> {
-        let of = |origin: &Origin| origin.fields.text(Field::Drill);
+        let of = |origin: &Origin| origin.fields.text(Field::Drill).filter(|mark| !NO_DRILL.contains(&&**mark));
         let spans = self.spans.iter().map(|it| &it.origin);
-        let mut drills = spans.chain(self.said.iter().map(|it| &it.origin)).map(|it| of(it));
+        let said = self.said.iter().filter(|_| self.spans.is_empty()).map(|it| &it.origin);
+        let mut drills = spans.chain(said).map(|it| of(it));
         let first = drills.next()??;
         drills.all(|it| it.is_some()).then_some(first)
     }

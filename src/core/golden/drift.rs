@@ -131,9 +131,9 @@ impl Drift {
     }
 }
 
-/// Mean and half of its 95 % interval.
+/// Mean and half of its 95 % interval; `None` of fewer than two changes, which have no spread.
 fn shift(changes: &[f64]) -> Option<(f64, f64)> {
-    let n = f64::from(Some(count(changes.len())).filter(|it| *it > 0)?);
+    let n = f64::from(Some(count(changes.len())).filter(|it| *it > 1)?);
     let mean = changes.iter().sum::<f64>() / n;
     let spread = changes.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
     Some((mean, Z * (spread / n).sqrt()))
