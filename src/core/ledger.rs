@@ -72,19 +72,50 @@ impl Subject {
     }
 }
 
-/// The values of one request as text, by [`Subject::index`]; `None` where the telemetry does not say.
-pub type Texts = [Option<String>; Subject::COUNT];
+/// What one request counts as.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    /// Its values as text, by [`Subject::index`]; `None` where the telemetry does not say.
+    values: [Option<String>; Subject::COUNT],
+    /// How far the index that it searched was behind its source, of several the farthest.
+    lag: Option<Duration>,
+}
 
 /// Reads the values of a request. `judges` are those at work where nobody judged the request.
 #[must_use]
 pub fn texts(request: &Request, judges: &[Evaluation]) -> Texts {
-    let mut texts = Texts::default();
+    let lag = request.retrievals.iter().filter_map(|it| it.freshness_lag).max();
+    let mut texts = Texts { values: Default::default(), lag };
     for subject in Subject::all() {
-        texts[subject.index()] = subject.value(request);
+        texts.values[subject.index()] = subject.value(request);
     }
-    let judge = &mut texts[Subject::Variable(Variable::Judge).index()];
+    let judge = &mut texts.values[Subject::Variable(Variable::Judge).index()];
     *judge = judge.take().or_else(|| variable::judges(judges));
     texts
+}
+
+/// How far what requests searched was behind its source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    requests: u32,
+    sum_micros: u64,
+    max_micros: u64,
+}
+
+impl Lag {
+    fn merge(&mut self, other: Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.sum_micros = self.sum_micros.saturating_add(other.sum_micros);
+        self.max_micros = self.max_micros.max(other.max_micros);
+    }
+
+    /// Mean and maximum over the requests that tell of it, seconds; `None` where none does.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+    pub fn mean_and_max(self) -> Option<[f64; 2]> {
+        let seconds = |micros: u64| micros as f64 / 1e6;
+        (self.requests > 0).then(|| [seconds(self.sum_micros) / f64::from(self.requests), seconds(self.max_micros)])
+    }
 }
 
 /// A distinct value of a subject.
@@ -111,6 +142,8 @@ struct Slot {
 pub struct Tally {
     /// All requests, with values or without.
     pub requests: u32,
+    /// How far what they searched was behind its source.
+    pub lag: Lag,
     /// Sorted by subject and value.
     cells: Vec<Cell>,
 }
@@ -131,6 +164,7 @@ impl Tally {
 
     fn merge(&mut self, other: &Self) {
         self.requests = self.requests.saturating_add(other.requests);
+        self.lag.merge(other.lag);
         other.cells.iter().for_each(|cell| self.count(cell.key, cell.requests));
     }
 
@@ -206,11 +240,15 @@ impl Ledger {
         now: UnixNanos,
         mut shown: impl FnMut(Subject) -> (Option<String>, Json),
     ) {
-        for (subject, text) in Subject::all().zip(texts) {
+        for (subject, text) in Subject::all().zip(&texts.values) {
             let value = text.as_ref().map(|text| self.intern(subject, text, now, || shown(subject)));
             tally.add(subject, value);
         }
         tally.requests = tally.requests.saturating_add(1);
+        if let Some(lag) = texts.lag {
+            let micros = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
+            tally.lag.merge(Lag { requests: 1, sum_micros: micros, max_micros: micros });
+        }
     }
 
     /// Ends the slot at `at`. `learn` says whether it may become part of the baseline: a slot does once it is older

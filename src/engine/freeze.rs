@@ -191,7 +191,11 @@ impl Engine {
         let mut variables: Vec<_> = Variable::ALL.into_iter().map(state).collect();
         let mut found = feature.redactions.clone();
         let judge = variables.iter_mut().filter(|it| it.variable == Variable::Judge);
-        judge.for_each(|it| it.detail["signed_off"] = self.signed_off(&feature.name, at, &mut found));
+        let signed_off = || self.declared.signed_off(&feature.name, at);
+        judge.for_each(|it| it.detail["signed_off"] = self.clean(signed_off(), &mut found));
+        let index = variables.iter_mut().filter(|it| it.variable == Variable::RetrievalIndex);
+        let declared = || self.declared.indexes(&feature.name, at);
+        index.for_each(|it| it.detail["declared"] = self.clean(declared(), &mut found));
         let (failing, healthy) = feature.samples(trigger.from, &trigger.breach);
         let [failing, healthy] = [failing, healthy].map(|samples| {
             let redact = |request: Arc<Request>| {
@@ -249,18 +253,18 @@ impl Engine {
         changes
     }
 
-    /// The judges that signed off releases, redacted.
-    fn signed_off(&self, feature: &str, at: UnixNanos, found: &mut redact::Counts) -> Json {
-        let mut signed_off = self.declared.signed_off(feature, at);
-        let sign_offs = signed_off.as_array_mut().into_iter().flatten().filter_map(Json::as_object_mut);
-        for value in sign_offs.flat_map(|it| it.values_mut()) {
-            if let (Some(redactor), Json::String(text)) = (&self.redactor, &mut *value) {
-                let clean = redactor.redact(text);
+    /// What was declared, every text redacted.
+    fn clean(&self, declared: Json, found: &mut redact::Counts) -> Json {
+        match (declared, &self.redactor) {
+            (Json::String(text), Some(redactor)) => {
+                let clean = redactor.redact(&text);
                 found.merge(&clean.counts);
-                *value = clean.text.into_owned().into();
+                clean.text.into_owned().into()
             }
+            (Json::Array(items), _) => items.into_iter().map(|it| self.clean(it, found)).collect(),
+            (Json::Object(entries), _) => entries.into_iter().map(|(key, it)| (key, self.clean(it, found))).collect(),
+            (other, _) => other,
         }
-        signed_off
     }
 
     /// What the first rule of a class watches: by that an alert that somebody else raised is explained.

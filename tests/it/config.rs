@@ -290,7 +290,7 @@ telemetry: {log_format: xml}
               found:   "xml"
               allowed: text or json
             config: error: memory.limit
-              found:   a worst case of 1207MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 942MiB + records 42MiB + judges 0B + rows 19MiB)
+              found:   a worst case of 1208MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 943MiB + records 42MiB + judges 0B + rows 19MiB)
               allowed: at most 512MiB
               hint:    raise memory.limit, or lower the limits behind windows
             19 errors in config

@@ -21,7 +21,20 @@ const START: u64 = 1_795_300_000 * SECOND;
 /// Every declaration there is, for the feature `support`, at the start.
 const ALL: [&[&str]; 4] = [
     &["judge", "relevance", "--name", "grader", "--model", "gpt-4o", "--version", "3", "--threshold", "0.7"],
-    &["index", "kb", "--version", "2026-11-20", "--lag", "60", "--reindexing", "false", "--embedding-model", "embed-3"],
+    &[
+        "index",
+        "kb",
+        "--version",
+        "2026-11-20",
+        "--lag",
+        "60",
+        "--reindexing",
+        "false",
+        "--pending",
+        "doc-17",
+        "--embedding-model",
+        "embed-3",
+    ],
     &["prompt", "answer", "--version", "v41", "--component", "policy=7", "--component", "style=2"],
     &["tool", "get_order", "--version", "5"],
 ];
@@ -120,6 +133,10 @@ fn frames_know_what_was_declared() {
         Effect::Record(_) | Effect::Notice(_) => None,
     });
     let variables = &frame.unwrap().body["variables"];
+    let index = &variables["retrieval_index"]["detail"];
+    let lag = &index["freshness_lag_s"]["incident"];
+    assert_eq!(*lag, json!({ "mean": 160.1, "max": 160.1 }), "of the tenth request, 100.1 s after 60 s were declared");
+    assert_eq!(index["declared"][0]["pending_documents"], json!(["doc-17"]));
     let value = |variable: &str| variables[variable]["incident"][0]["value"].as_str().map(str::to_owned);
     assert_eq!(value("judge").as_deref(), Some("relevance: grader@3 gpt-4o >= 0.7"));
     assert_eq!(value("retrieval_index").as_deref(), Some("kb@2026-11-20"));

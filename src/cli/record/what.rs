@@ -92,6 +92,12 @@ pub(super) struct Index {
     /// Whether a reindex is running
     #[arg(long, value_name = "true|false")]
     reindexing: Option<bool>,
+    /// Changes of its source that it has not taken over: how many
+    #[arg(long, value_name = "N", conflicts_with = "pending")]
+    pending_changes: Option<u32>,
+    /// A document whose change it has not taken over; may be repeated
+    #[arg(long, value_name = "DOCUMENT")]
+    pending: Vec<String>,
     /// The embedding model it was built with
     #[arg(long, value_name = "MODEL")]
     embedding_model: Option<String>,
@@ -226,6 +232,10 @@ impl Index {
             text("gen_ai.data_source.updated_at", updated_at.as_ref()),
             number("gen_ai.retrieval.freshness.lag", self.lag),
             self.reindexing.map(|flag| ("gen_ai.data_source.reindexing", Said::Flag(flag))),
+            number("gen_ai.data_source.pending_changes", self.pending_changes.map(f64::from)).or_else(|| {
+                let documents = (!self.pending.is_empty()).then(|| json!(self.pending).to_string());
+                text("gen_ai.data_source.pending_changes", documents.as_ref())
+            }),
             text("gen_ai.retrieval.embedding.model", self.embedding_model.as_ref()),
         ])
     }

@@ -2,7 +2,7 @@
 //! feature.
 
 use super::state::{agree, fill_judge, keep};
-use super::{Declared, EVERY_FEATURE, State, Subject, Thing};
+use super::{ALL_FEATURES, Declared, EVERY_FEATURE, State, Subject, Thing};
 use crate::core::request::{Evaluation, Judge, Prompt, Request, Retrieval, ToolSchema};
 use crate::core::time::UnixNanos;
 
@@ -49,6 +49,14 @@ impl Declared {
         let things = |feature| self.features.get(feature).map_or(&[][..], Vec::as_slice);
         Scope { own: things(feature), all: things(EVERY_FEATURE), at }
     }
+
+    /// Where what is declared for a feature is found: for the whole service, with every feature.
+    pub(super) fn scopes(&self, feature: &str, at: UnixNanos) -> Vec<Scope<'_>> {
+        match feature {
+            ALL_FEATURES => self.features.values().map(|own| Scope { own, all: &[], at }).collect(),
+            _ => vec![self.scope(feature, at)],
+        }
+    }
 }
 
 /// What is declared for one feature at one time.
@@ -60,7 +68,7 @@ pub(super) struct Scope<'d> {
 
 impl<'d> Scope<'d> {
     /// What holds of the thing of this name.
-    fn named(&self, subject: Subject, name: &str) -> Option<State> {
+    pub(super) fn named(&self, subject: Subject, name: &str) -> Option<State> {
         let find = |things: &'d [Thing]| things.iter().find(|it| it.is(subject, name)).map(|it| it.state(self.at));
         match (find(self.own), find(self.all)) {
             (Some(mut own), Some(all)) => {

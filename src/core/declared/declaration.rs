@@ -1,9 +1,9 @@
 //! Reading a declaration from its log record: which of the four it is about by the event's name, what it says by the
 //! same attributes that spans use.
 
-use super::State;
+use super::{Pending, State};
 use crate::core::dialect::{Field, Normaliser, Scalar};
-use crate::core::message::{cut, of_value};
+use crate::core::message::{Json, cut, of_value};
 use crate::core::request::ToolSchema;
 use crate::core::said::{self, components, short, word};
 use crate::core::schema;
@@ -13,6 +13,8 @@ use crate::otlp::{LogRecord, Resource};
 
 /// Tools of one declaration.
 const TOOLS_MAX: usize = 64;
+/// Documents of one declaration that are told as changed.
+const PENDING_MAX: usize = 64;
 /// Bytes kept of a tool's contract; its digest is of all of it.
 const SCHEMA_BYTES_MAX: usize = 16 << 10;
 
@@ -131,10 +133,23 @@ fn index(said: &LlmSpan<'_>, at: UnixNanos) -> Option<(Box<str>, State)> {
         version: word(said, Field::IndexVersion),
         updated_at: lag.map(|lag| at.minus(lag)).or_else(|| said.get(Field::IndexUpdatedAt)?.time()),
         reindexing: said.get(Field::Reindexing).and_then(Scalar::bool),
+        pending: pending(said),
         embedding_model: word(said, Field::EmbeddingModel),
         ..State::default()
     };
     Some((word(said, Field::Index)?, state))
+}
+
+/// A number of changes, or a list of the documents they change.
+fn pending(said: &LlmSpan<'_>) -> Option<Pending> {
+    if let Some(changes) = said.get(Field::PendingChanges).and_then(Scalar::u64) {
+        return Some(Pending { changes, documents: Vec::new() });
+    }
+    let json = of_value(said.fields.value(Field::PendingChanges))?;
+    let documents = Json::new(&json).all_items()?;
+    let changes = documents.len() as u64;
+    let documents = documents.into_iter().take(PENDING_MAX).map(|it| short(&it.text_or_raw())).collect();
+    Some(Pending { changes, documents })
 }
 
 fn prompt(said: &LlmSpan<'_>) -> Option<(Box<str>, State)> {

@@ -11,13 +11,14 @@
 
 mod complete;
 mod declaration;
+mod indexes;
 mod sign_off;
 mod state;
 
 use std::collections::BTreeMap;
 
 pub use declaration::{Declaration, Subject};
-pub use state::State;
+pub use state::{Pending, State};
 
 use super::assembly::Added;
 use super::dialect::Normaliser;
@@ -33,6 +34,9 @@ const THINGS_MAX: usize = 256;
 
 /// States of one thing kept: more changes than that do not fall between a request's start and its end.
 const STATES_MAX: usize = 4;
+
+/// Things of one kind that a frame shows at most.
+const SHOWN_MAX: usize = 64;
 
 /// The key of what is declared for every feature; no feature is named so.
 const EVERY_FEATURE: &str = "";

@@ -2,23 +2,25 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Declaration, Declared, Subject, Thing};
+use super::{Declaration, Declared, SHOWN_MAX, Subject, Thing};
 use crate::core::time::UnixNanos;
 use crate::core::variable;
 
 impl Declared {
-    /// The newest sign-off by `at` of each metric, those of the feature before those of every feature, in order of metric.
+    /// The newest sign-off by `at` of each metric, those of the feature before those of every feature, in order of metric; of
+    /// the whole service those of every one. At most [`SHOWN_MAX`].
     #[must_use]
     pub fn signed_off(&self, feature: &str, at: UnixNanos) -> Json {
-        let scope = self.scope(feature, at);
         let by_then = |thing: &Thing| thing.states.iter().rev().find(|it| it.at <= at).cloned();
-        let of = |things: &[Thing]| -> Vec<(Box<str>, Declaration)> {
-            let things = things.iter().filter(|it| it.subject == Subject::SignOff);
-            things.filter_map(|it| Some((it.name.clone(), by_then(it)?))).collect()
-        };
-        let (mut found, all) = (of(scope.own), of(scope.all));
-        found.extend(all.into_iter().filter(|(metric, _)| !scope.own.iter().any(|it| it.is(Subject::SignOff, metric))));
+        let mut found: Vec<(Box<str>, Declaration)> = Vec::new();
+        for scope in self.scopes(feature, at) {
+            let is_own = |metric: &str| scope.own.iter().any(|it| it.is(Subject::SignOff, metric));
+            let of_all = scope.all.iter().filter(|it| !is_own(&it.name));
+            let things = scope.own.iter().chain(of_all).filter(|it| it.subject == Subject::SignOff);
+            found.extend(things.filter_map(|it| Some((it.name.clone(), by_then(it)?))));
+        }
         found.sort_by(|a, b| a.0.cmp(&b.0));
+        found.truncate(SHOWN_MAX);
         found.into_iter().map(|(metric, declaration)| shown(&metric, &declaration)).collect()
     }
 }

@@ -3,6 +3,15 @@
 use crate::core::request::{Judge, ToolSchema};
 use crate::core::time::UnixNanos;
 
+/// Changes of a source that its index has not taken over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// How many.
+    pub changes: u64,
+    /// The documents they change, as far as they are told.
+    pub documents: Vec<Box<str>>,
+}
+
 /// What is said; what is not said is absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
@@ -14,6 +23,8 @@ pub struct State {
     pub updated_at: Option<UnixNanos>,
     /// Whether a reindex is running.
     pub reindexing: Option<bool>,
+    /// What an index has not taken over of its source.
+    pub pending: Option<Pending>,
     /// Embedding model of an index.
     pub embedding_model: Option<Box<str>>,
     /// Contract of a tool.
@@ -27,6 +38,10 @@ pub struct State {
 impl State {
     /// Takes over what `older` says and this one does not, unless they are about different evaluators.
     pub(super) fn fill(&mut self, older: &Self) {
+        // What was pending is told anew with a new version, or when the source was taken over.
+        if self.version.is_none() && self.updated_at.is_none() {
+            keep(&mut self.pending, &older.pending);
+        }
         keep(&mut self.version, &older.version);
         keep(&mut self.updated_at, &older.updated_at);
         keep(&mut self.reindexing, &older.reindexing);
@@ -70,7 +85,11 @@ impl State {
         let words: usize = words.into_iter().flatten().map(|it| it.len()).sum();
         let components =
             self.components.iter().map(|(name, version)| size_of::<[Box<str>; 2]>() + name.len() + version.len());
-        words + components.sum::<usize>() + self.schema.as_ref().map_or(0, |it| it.name.len() + it.json.len())
+        let pending = self.pending.iter().flat_map(|it| &it.documents).map(|it| size_of::<Box<str>>() + it.len());
+        words
+            + components.sum::<usize>()
+            + pending.sum::<usize>()
+            + self.schema.as_ref().map_or(0, |it| it.name.len() + it.json.len())
     }
 }
 

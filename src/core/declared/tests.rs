@@ -112,6 +112,34 @@ fn a_request_is_completed() {
     assert_eq!(sources, [(Some("ci"), UnixNanos(150 * SECOND)); 4], "who said it, and when, is kept");
 }
 
+/// Proves that a frame learns what an index has not taken over, until it is told anew, and of the whole service what is
+/// declared for any feature.
+#[test]
+fn pending_changes_hold_until_the_index_moves() {
+    let mut declared = declared();
+    let kb = ("gen_ai.data_source.id", Text("kb"));
+    let pending = |said| ("gen_ai.data_source.pending_changes", said);
+    let lag = ("gen_ai.retrieval.freshness.lag", Int(60));
+    let of_feature = ("freezeframe.feature", Text("support"));
+    hear(&mut declared, 10, INDEX, &[kb, of_feature, pending(Text(r#"["doc-1","doc-2",3]"#))]);
+    hear(&mut declared, 20, INDEX, &[kb, of_feature, ("gen_ai.data_source.reindexing", Bool(true))]);
+    hear(&mut declared, 30, INDEX, &[kb, of_feature, lag]);
+    hear(&mut declared, 40, INDEX, &[("gen_ai.data_source.id", Text("faq")), pending(Int(214))]);
+    let shown = |feature: &str, at: u64| {
+        let indexes = declared.indexes(feature, UnixNanos(at * SECOND));
+        let indexes = indexes.as_array().unwrap().iter();
+        let told = |it: &serde_json::Value| (it["index"].clone(), it["pending_changes"].as_u64());
+        indexes.map(told).map(|(name, changes)| (name.as_str().unwrap().to_owned(), changes)).collect::<Vec<_>>()
+    };
+    let faq = || ("faq".to_owned(), Some(214));
+    assert_eq!(shown("support", 25), [faq(), ("kb".into(), Some(3))]);
+    assert_eq!(shown("support", 35), [faq(), ("kb".into(), None)], "the index was taken over since");
+    assert_eq!(shown("other", 45), [faq()]);
+    assert_eq!(shown("_all", 25), [faq(), ("kb".into(), Some(3))]);
+    let documents = &declared.indexes("support", UnixNanos(25 * SECOND))[1]["pending_documents"];
+    assert_eq!(*documents, serde_json::json!(["doc-1", "doc-2", "3"]));
+}
+
 /// Proves that what a request says stands, and that a declaration of something else is not about it.
 #[test]
 fn what_a_request_says_stands() {

@@ -172,6 +172,8 @@ fields! {
     FreshnessLag = "freshness_lag_s",
     /// Whether a reindex is running
     Reindexing = "reindexing",
+    /// Changes of its source that it has not taken over: how many, or the documents
+    PendingChanges = "pending_changes",
     /// Embedding model
     EmbeddingModel = "embedding_model",
     /// Retrieved documents as one value

@@ -90,6 +90,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("gen_ai.data_source.updated_at", IndexUpdatedAt),
     ("gen_ai.retrieval.freshness.lag", FreshnessLag),
     ("gen_ai.data_source.reindexing", Reindexing),
+    ("gen_ai.data_source.pending_changes", PendingChanges),
     ("gen_ai.retrieval.embedding.model", EmbeddingModel),
     ("gen_ai.retrieval.documents", Documents),
     ("gen_ai.retrieval.top_k", TopK),

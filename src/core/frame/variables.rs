@@ -167,6 +167,7 @@ fn detail(ledger: &Ledger, variable: Variable, incident: &Tally, baseline: &Tall
     };
     let (now, before) = (dominant(incident), dominant(baseline));
     let upstream = |tally| Side::of(ledger, Subject::Upstream, tally).to_json();
+    let lag = |tally: &Tally| tally.lag.mean_and_max().map(|[mean, max]| json!({ "mean": mean, "max": max }));
     let shown = |observed: Option<&Observed>| observed.map(|it| it.detail.clone());
     let mut detail = Map::new();
     detail.insert("incident".into(), json!(shown(now)));
@@ -177,6 +178,10 @@ fn detail(ledger: &Ledger, variable: Variable, incident: &Tally, baseline: &Tall
         .map(|it| json!({ "value": &*it.value, "first_seen": it.first_seen.to_string() }))
         .collect();
     detail.insert("first_seen".into(), seen.into());
+    if variable == Variable::RetrievalIndex {
+        let both = json!({ "incident": lag(incident), "baseline": lag(baseline) });
+        detail.insert("freshness_lag_s".into(), both);
+    }
     if variable == Variable::ModelRoute {
         let both = json!({ "incident": upstream(incident), "baseline": upstream(baseline) });
         detail.insert("upstream".into(), both);

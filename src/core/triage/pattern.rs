@@ -112,11 +112,10 @@ fn judge(frame: &Json) -> Option<String> {
 /// What failing requests searched lags behind its source by more than usual.
 fn stale(frame: &Json) -> Option<String> {
     let lag = median(samples(frame, "failing").filter_map(|it| it["freshness_lag_s"].as_f64()).collect())?;
-    let indexes = frame["variables"]["retrieval_index"]["detail"]["baseline"]["indexes"].as_array();
-    let before = indexes.into_iter().flatten().filter_map(|it| it["freshness_lag_s"].as_f64()).reduce(f64::max);
+    let before = frame["variables"]["retrieval_index"]["detail"]["freshness_lag_s"]["baseline"]["mean"].as_f64();
     let healthy = || median(samples(frame, "healthy").filter_map(|it| it["freshness_lag_s"].as_f64()).collect());
     let is_worse = WORSE_ANSWERS.into_iter().any(|it| worse(frame, it, FACTOR_MIN).is_some_and(|(is, _)| is));
-    // Healthy requests of the same moment know best; what the baseline's index lagged by is of when it was first seen.
+    // Healthy requests of the same moment know best.
     let usual = healthy().filter(|healthy| *healthy < lag).or(before);
     let least = usual.map_or(UNUSUAL_LAG_MIN, |usual| (usual * LAG_FACTOR).max(LAG_MIN));
     let usual = usual.map_or_else(|| "unknown".to_owned(), |usual| format!("{} s", figure(usual)));

@@ -28,8 +28,6 @@ pub(super) fn detail(request: &Request) -> Json {
                 "index": retrieval.index,
                 "version": retrieval.index_version,
                 "embedding_model": retrieval.embedding_model,
-                "freshness_lag_s": retrieval.freshness_lag.map(|lag| lag.as_secs_f64()),
-                "reindexing": retrieval.reindexing,
             })
         })
         .collect();

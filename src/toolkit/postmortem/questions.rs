@@ -52,6 +52,7 @@ fn answers(play: &Play, frame: &Json) -> Vec<String> {
     match play.subject {
         Subject::Class(Class::RetrievalOutage) | Subject::Pattern(Pattern::RetrievalStaleness) => {
             answers.extend(lags(frame));
+            answers.extend(pending(frame));
             answers.extend(queries(frame));
         }
         Subject::Pattern(Pattern::JudgeInducedFalseNegative | Pattern::SilentQualityRegression) => {
@@ -81,13 +82,40 @@ fn moved(frame: &Json, variable: Variable) -> String {
     format!("{name} {verb}: {}, before {}", most("incident"), most("baseline"))
 }
 
-/// How far the index was behind its source.
+/// How far what requests searched was behind its source.
 fn lags(frame: &Json) -> Option<String> {
-    let lag =
-        |side: &str| frame["variables"]["retrieval_index"]["detail"][side]["indexes"][0]["freshness_lag_s"].as_f64();
-    let hours = |seconds: f64| format!("{:.1} h", seconds / 3600.0);
-    let before = lag("baseline").map_or_else(|| "not known".to_owned(), hours);
-    Some(format!("the index most requests used was {} behind its source, before {before}", hours(lag("incident")?)))
+    let hours = |it: &Json| it.as_f64().map(|seconds| format!("{:.1} h", seconds / 3600.0));
+    let lag = &frame["variables"]["retrieval_index"]["detail"]["freshness_lag_s"];
+    let (mean, most) = (hours(&lag["incident"]["mean"])?, hours(&lag["incident"]["max"])?);
+    let before = hours(&lag["baseline"]["mean"]).unwrap_or_else(|| "not known".to_owned());
+    Some(format!("requests searched what was {mean} behind its source on average, {most} at most; before {before}"))
+}
+
+/// What the index had not taken over of its source, and which samples found just that.
+fn pending(frame: &Json) -> Vec<String> {
+    let indexes = frame["variables"]["retrieval_index"]["detail"]["declared"].as_array().into_iter().flatten();
+    let told = indexes.filter_map(|it| {
+        let name = it["index"].as_str()?;
+        let changes = it["pending_changes"].as_u64().filter(|changes| *changes > 0)?;
+        let samples = landed(frame, it["pending_documents"].as_array()?);
+        let landed = match samples {
+            0 => String::new(),
+            samples => format!("; {samples} of the samples found a document that had changed"),
+        };
+        let changes = if changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };
+        Some(format!("{name} had not taken over {changes} of its source{landed}"))
+    });
+    told.collect()
+}
+
+/// Samples with one of these documents.
+fn landed(frame: &Json, pending: &[Json]) -> usize {
+    let samples = ["failing", "healthy"].into_iter().filter_map(|side| frame["samples"][side].as_array()).flatten();
+    let found = |sample: &&Json| {
+        let documents = sample["documents"].as_array().into_iter().flatten();
+        documents.map(|it| &it["id"]).any(|id| pending.contains(id))
+    };
+    samples.filter(found).count()
 }
 
 /// What was asked in the failing samples.
