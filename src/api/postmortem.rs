@@ -11,7 +11,7 @@ use super::Api;
 use super::dto;
 use super::incidents::{stored, visible};
 use super::problem::Problem;
-use crate::engine::view::FrameState;
+use crate::engine::view::{FrameState, Incident};
 use crate::toolkit::postmortem::{Edition, Fired, facts, render, timeline};
 
 /// `GET /api/v1/incidents/{id}/postmortem`: Markdown, or the data behind it for who accepts only JSON.
@@ -21,7 +21,8 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let view = api.sources.engine.view();
-    let incident = visible(&view).find(|it| it.id == id);
+    let has_frame = |it: &&Incident| it.id == id || it.refined.as_ref().is_some_and(|it| it.id == id);
+    let incident = visible(&view).find(has_frame);
     let refined = incident.and_then(|it| it.refined.as_ref()).filter(|it| matches!(it.frame, FrameState::Committed(_)));
     let bytes = stored(&api, refined.map_or(&id, |it| &it.id), |store, id| store.frame(id)).await?;
     let frame: Value = serde_json::from_slice(&bytes)

@@ -1,10 +1,11 @@
 //! `freezeframe backtest`: recordings through the real engine at the recorded time.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value as Json, json};
 
 use super::output::{Format, complain, print_json, print_table, say};
@@ -13,7 +14,7 @@ use crate::config::Config;
 use crate::engine::Store as _;
 use crate::engine::clock;
 use crate::engine::view::AlertState;
-use crate::evidence::{Log, Reader, os_entropy};
+use crate::evidence::{Log, os_entropy};
 use crate::kept::AlertFile;
 use crate::toolkit::backtest::{self, Backtest};
 use crate::toolkit::expectation::{Comparison, Expectations, Expected, Finding, Fired};
@@ -63,17 +64,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Commits the frames to a log in `dir`, which must not hold one.
+/// Commits the frames to a log in `dir`, which must be empty or not there: no log, whole or damaged, is touched.
 fn stored(recording: &Recording, config: Arc<Config>, dir: &Path) -> anyhow::Result<Backtest> {
-    if Reader::open(dir).is_ok() {
-        anyhow::bail!(
-            "--store {}: there is a log already, and what was recorded is not to be mixed with it",
-            dir.display()
-        );
-    }
+    let is_empty = match std::fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == ErrorKind::NotFound => true,
+        Err(error) => return Err(error).with_context(|| format!("--store {}", dir.display())),
+    };
+    ensure!(is_empty, "--store {}: not empty; name a new directory", dir.display());
     let log = Log::open(dir, &config.evidence, clock::now(), os_entropy())
         .with_context(|| format!("--store {}", dir.display()))?;
     let (result, carried) = backtest::run_into(recording, config, Some(&log));
+    if let [(id, error), ..] = &result.lost[..] {
+        bail!("{} frames could not be committed to {}; the first, {id}: {error}", result.lost.len(), dir.display());
+    }
     if let Some(carried) = carried {
         AlertFile::in_dir(dir).write(&carried).with_context(|| format!("writing to {}", dir.display()))?;
     }

@@ -10,7 +10,7 @@ use super::time::UnixNanos;
 use super::variable::Variable;
 
 /// Changes in a frame at most, newest first.
-const CHANGES_MAX: usize = 50;
+pub const CHANGES_MAX: usize = 50;
 /// What was seen within this of the first slot was there before.
 const SETTLED: Duration = Duration::from_secs(60);
 /// A value has gone when it has not been seen for this long.
@@ -43,7 +43,7 @@ pub struct Change {
     pub reported_by: Option<String>,
 }
 
-/// The changes that a ledger knows of at `now`, newest first.
+/// The changes that a ledger knows of at `now`, newest first: at most two of each value that it holds.
 #[must_use]
 pub fn of(ledger: &Ledger, now: UnixNanos) -> Vec<Change> {
     let slots = ledger.slots();
@@ -72,7 +72,6 @@ pub fn of(ledger: &Ledger, now: UnixNanos) -> Vec<Change> {
         })
         .collect();
     changes.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.value.cmp(&b.value)));
-    changes.truncate(CHANGES_MAX);
     changes
 }
 

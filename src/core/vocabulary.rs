@@ -17,8 +17,8 @@ pub const ABSENT: u8 = 0;
 pub const OTHER: u8 = u8::MAX;
 
 /// How the two read.
-const ABSENT_TEXT: &str = "not reported";
-const OTHER_TEXT: &str = "other";
+pub(in crate::core) const ABSENT_TEXT: &str = "not reported";
+pub(in crate::core) const OTHER_TEXT: &str = "other";
 
 /// The codes of one request, by [`Dimension::index`].
 pub type Codes = [u8; Dimension::COUNT];

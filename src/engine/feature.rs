@@ -276,11 +276,15 @@ impl Instance {
         }
     }
 
-    /// The same alert under a changed rule. What was found goes on where it is judged as before.
+    /// The same alert under a changed rule. What was found goes on where it is judged as before, and is asked about again by
+    /// no other limit than it was found by.
     fn under(self, rule: &Arc<Rule>) -> Self {
         let judged = |rule: &Rule| (rule.limit, rule.window, rule.window_samples, rule.samples_min);
-        let watch = if judged(&self.rule) == judged(rule) { self.watch } else { Watch::default() };
-        Self { rule: rule.clone(), watch, ..self }
+        let rule = rule.clone();
+        match judged(&self.rule) == judged(&rule) {
+            true => Self { rule, ..self },
+            false => Self { rule, watch: Watch::default(), refinement: None, ..self },
+        }
     }
 
     /// Whether both have the same labels and watch the same signal: Prometheus too keeps alerts over a reload by name

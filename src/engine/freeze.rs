@@ -58,6 +58,10 @@ impl Trigger {
     }
 }
 
+/// While so many frames wait for the log, further ones are taken without the requests behind their verdict, which are most of
+/// a frame's bytes.
+const ROWS_COMMITTING_MAX: usize = 64;
+
 impl Engine {
     /// Freezes the frame of an alert that just started to fire.
     pub(super) fn freeze(&mut self, name: &Arc<str>, index: usize, since: UnixNanos, at: UnixNanos) {
@@ -77,7 +81,7 @@ impl Engine {
         let trigger = Trigger::of(&feature.alerts[index], breach, [since, at], from);
         let compared = self.capture(id, name, &trigger, at);
         if let Some(feature) = self.features.get_mut(name) {
-            feature.alerts[index].refinement = compared.map(|it| Refinement::after(from, it));
+            feature.alerts[index].refinement = compared.filter(|it| *it > 0).map(|it| Refinement::after(from, it));
         }
     }
 
@@ -166,7 +170,7 @@ impl Engine {
     /// A frame with what is read out of the finished document.
     pub(super) fn finished(&self, id: String, name: &Arc<str>, trigger: &Trigger, at: UnixNanos) -> Option<Frame> {
         let mut frame = self.frame(id, self.features.get(name)?, trigger, at);
-        let rows = frame.rows.take();
+        let rows = frame.rows.take().filter(|_| self.committing.len() < ROWS_COMMITTING_MAX);
         frame.alert.patterns = triage::patterns(&frame.body().into()).into_iter().map(|it| it.pattern).collect();
         Some(Frame { rows, ..frame })
     }
@@ -218,7 +222,7 @@ impl Engine {
             variables,
             rows: verdict.explanation.is_some().then_some(rows),
             verdict,
-            changes: self.changes_of(feature, at),
+            changes: self.changes_of(feature, at).into_iter().take(changes::CHANGES_MAX).collect(),
             signals: signals(&now, before.as_ref()),
             breakers: feature.breakers.iter().map(|it| (it.class, it.machine.state.seen_as(it.policy.mode))).collect(),
             failing,

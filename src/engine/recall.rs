@@ -24,22 +24,28 @@ impl Engine {
     /// When the log can't be read. A frame that this version can't read is left out and counted in the result.
     pub fn recall(&mut self, store: &dyn Store) -> Result<usize, StoreError> {
         let mut unread = 0;
+        let mut second = Vec::new();
         for (receipt, bytes) in store.newest(INCIDENTS_MAX)? {
             match serde_json::from_slice::<Said>(&bytes).ok().and_then(|said| said.told(receipt)) {
-                Some(Told::First(incident)) => self.open_incident(*incident),
-                Some(Told::Refined(id, refined)) => self.recall_refined(&id, refined),
+                Some((None, incident)) => self.open_incident(incident),
+                Some((Some(first), incident)) => second.push((first, incident)),
                 None => unread += 1,
             }
         }
+        second.into_iter().for_each(|(first, incident)| self.recall_second(&first, incident));
         Ok(unread)
     }
 
-    fn recall_refined(&mut self, id: &str, refined: Refined) {
-        if let Some(incident) = self.incidents.iter_mut().find(|it| it.id == id) {
-            let incident = Arc::make_mut(incident);
-            incident.suspect.clone_from(&refined.suspect);
-            incident.refined = Some(refined);
-        }
+    /// Adds a second frame to its incident. One whose first frame is not there, pruned or never committed, is all there is
+    /// of its incident.
+    fn recall_second(&mut self, first: &str, second: Incident) {
+        let Some(incident) = self.incidents.iter_mut().find(|it| it.id == first) else {
+            return self.open_incident(second);
+        };
+        let Incident { id, fired_at, frame, suspect, .. } = second;
+        let incident = Arc::make_mut(incident);
+        incident.suspect.clone_from(&suspect);
+        incident.refined = Some(Refined { id, at: fired_at, frame, suspect });
     }
 
     /// What every feature is used to: copies, to be written elsewhere. Those not seen since the start fill the places left.
@@ -105,19 +111,10 @@ struct Verdict {
     value: Option<String>,
 }
 
-/// What a frame is to its incident.
-enum Told {
-    First(Box<Incident>),
-    Refined(String, Refined),
-}
-
 impl Said {
-    fn told(mut self, receipt: Receipt) -> Option<Told> {
-        let Some(first) = self.refines.take() else {
-            return self.incident(receipt).map(|incident| Told::First(Box::new(incident)));
-        };
-        let (id, at, suspect) = (receipt.frame_id.clone(), UnixNanos::parse(&self.captured_at)?, self.suspect());
-        Some(Told::Refined(first, Refined { id, at, frame: FrameState::Committed(receipt), suspect }))
+    /// The frame that it refines, if it does, and the incident as it tells of it.
+    fn told(mut self, receipt: Receipt) -> Option<(Option<String>, Incident)> {
+        Some((self.refines.take(), self.incident(receipt)?))
     }
 
     fn suspect(&self) -> Option<String> {

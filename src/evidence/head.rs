@@ -123,3 +123,6 @@ fn encode(note: &str, size: u64) -> Vec<u8> {
 fn head_path(dir: &Path) -> PathBuf {
     dir.join("head")
 }
+
+#[cfg(test)]
+mod tests;

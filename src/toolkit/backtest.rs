@@ -24,6 +24,8 @@ pub struct Backtest {
     pub breakers: Vec<(Arc<str>, Class, breaker::Mode, breaker::Transition)>,
     /// Every frame, as it would have been committed.
     pub frames: Vec<Map<String, Json>>,
+    /// Frames that the store did not take, by id, and why.
+    pub lost: Vec<(String, String)>,
     /// Spans fed.
     pub spans: u64,
     /// Requests they made.
@@ -90,6 +92,9 @@ fn carry_out(engine: &mut Engine, at: UnixNanos, store: Option<&dyn Store>, resu
                         None => commit(&frame, result.frames.len()),
                     };
                     result.frames.extend(body);
+                    if let Err(error) = &acknowledgement.result {
+                        result.lost.push((acknowledgement.frame_id.clone(), error.to_string()));
+                    }
                     engine.acknowledge(acknowledgement, at);
                 }
                 Effect::Notice(Notice::Alert { alert, at }) => result.alerts.push((at, alert)),

@@ -125,7 +125,11 @@ fn modelled(frame: &Json) -> Vec<Figure> {
     let again = match Rows::read(frame) {
         Ok(rows) => Some(rows.verdict()),
         Err(RowsError::Absent) if frame["verdict"]["z"].is_null() => return Vec::new(),
-        Err(_) => None,
+        Err(RowsError::Absent | RowsError::Erased(_)) => None,
+        Err(damaged @ RowsError::Damaged(_)) => {
+            let recomputed = Some(Json::from(damaged.to_string()));
+            return vec![Figure { name: "verdict.rows".into(), said: "requests".into(), recomputed }];
+        }
     };
     let mut figures = Vec::new();
     let mut add = |name: String, said: &Json, recomputed: Option<&Json>| {
@@ -138,7 +142,10 @@ fn modelled(frame: &Json) -> Vec<Figure> {
     for (name, share) in verdict["shares"].as_object().into_iter().flatten() {
         add(format!("verdict.shares.{name}"), share, again.as_ref().map(|(it, _)| &it["shares"][name]));
     }
-    for (at, suspect) in frame["suspects"].as_array().into_iter().flatten().enumerate() {
+    let suspects = frame["suspects"].as_array().map_or(&[][..], Vec::as_slice);
+    let count = again.as_ref().map(|(_, suspects)| Json::from(suspects.len()));
+    add("suspects".into(), &suspects.len().into(), count.as_ref());
+    for (at, suspect) in suspects.iter().enumerate() {
         for key in SUSPECT {
             let own = again.as_ref().map(|(_, suspects)| suspects.get(at).map_or(&Json::Null, |it| &it[key]));
             add(format!("suspects[{at}].{key}"), &suspect[key], own);

@@ -27,7 +27,8 @@ pub(super) struct Model {
     pub(super) effects: [Vec<f32>; Dimension::COUNT],
     /// Predicted logit of each request of the incident window.
     pub(super) now: Vec<f32>,
-    /// Predicted failure rates of each request of the baseline.
+    /// Predicted logit and failure rate of each request of the baseline.
+    pub(super) before: Vec<f32>,
     pub(super) before_rates: Vec<f32>,
     /// Natural variance of a rate's logit between parts of the baseline.
     pub(super) wander: f64,
@@ -61,7 +62,7 @@ impl Model {
             now.iter_mut().zip(column).for_each(|(eta, code)| *eta += effects[usize::from(*code)]);
         }
         let wander = wander(table, &before_rates);
-        Self { effects, now, before_rates, wander }
+        Self { effects, now, before: eta, before_rates, wander }
     }
 }
 

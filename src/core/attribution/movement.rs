@@ -15,6 +15,8 @@ const BEHIND_MIN: f64 = 0.6;
 const BESIDE_MIN: f64 = 0.05;
 /// and part of its rate that the shift may have among those.
 const BESIDE_RATE_MAX: f64 = 0.4;
+/// Requests of the baseline that are put back at most: every n-th.
+const BASELINE_ROWS: usize = 20_000;
 /// Values of a dimension below this share of its stratum's baseline are left out of what would have been.
 const SHARE_MIN: f64 = 1e-3;
 
@@ -60,7 +62,9 @@ pub(super) fn known(table: &Table, model: &Model, classes: &Strata, new: &[(Dime
     all
 }
 
-/// The predicted rate of the incident less what it would be, had the dimension its baseline shares in each stratum.
+/// The predicted rate of the incident less what it would be, had the dimension its baseline shares in each stratum. What
+/// the same does to the baseline itself is no shift, and is taken off: values that always go together (a model, its version,
+/// its route) are parted by it.
 fn of_dimension(
     table: &Table,
     model: &Model,
@@ -85,16 +89,25 @@ fn of_dimension(
             kept.map(|(value, share)| (value, *share as f32)).collect()
         })
         .collect();
-    let would_be = |((eta, key), code): ((&f32, &u32), &u8)| {
-        let rest = eta - effects[usize::from(*code)];
-        let usual = &usual[*key as usize];
+    let would_be = |eta: f32, key: u32, code: u8| {
+        let rest = eta - effects[usize::from(code)];
+        let usual = &usual[key as usize];
         let (rate, share) = usual.iter().fold((0.0, 0.0), |(rate, sum), (value, share)| {
             (rate + share * logistic(rest + effects[*value]), sum + share)
         });
         f64::from(rate / share.max(f32::MIN_POSITIVE))
     };
-    let would_be = model.now.iter().zip(&strata.now).zip(column).map(would_be);
-    let changes: Vec<f64> = now.iter().zip(would_be).map(|(rate, before)| f64::from(*rate) - before).collect();
+    let before = &table.before.columns[dimension.index()];
+    let every = before.len().div_ceil(BASELINE_ROWS).max(1);
+    let parted = mean((0..before.len()).step_by(every).map(|at| {
+        let (eta, key, code) = (model.before[at], strata.before[at], before[at]);
+        f64::from(model.before_rates[at]) - would_be(eta, key, code)
+    }));
+    let changes = now.iter().zip(&model.now).zip(&strata.now).zip(column);
+    let change = |(((rate, eta), key), code): (((&f32, &f32), &u32), &u8)| {
+        f64::from(*rate) - would_be(*eta, *key, *code) - parted
+    };
+    let changes: Vec<f64> = changes.map(change).collect();
     let change = mean(changes.iter().copied());
     let (value, distance) = gained(table, dimension, strata, &shares, effects);
     let own = Known { variable: dimension.variable(), change, value, distance };

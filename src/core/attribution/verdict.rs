@@ -99,7 +99,7 @@ impl Verdict {
         if now.len() < REQUESTS_MIN {
             return unsaid("too few requests tell of the signal", breakdowns);
         }
-        let explanation = explain(before, now);
+        let explanation = Explanation { rates: [before.rate(), now.rate()], ..explain(before, now) };
         let suspects = suspects(&explanation, before, now, word);
         let answer = answer(&explanation, &suspects, word);
         Self { answer, suspects, explanation: Some(explanation), requests, breakdowns }
@@ -146,10 +146,12 @@ fn suspects(explanation: &Explanation, before: &Side, now: &Side, word: Wording<
         Some((variable, dimension, code, standing, share.explained.clamp(0.0, 1.0), confidence))
     });
     let named: Vec<_> = named.collect();
+    // Who is a suspect is told from the requests that a frame keeps.
+    let kept = now.thinned();
     // The same value, or the same requests told by another dimension of the variable that explains them.
     let known = |dimension: Dimension, code| {
         named.iter().any(|it| {
-            let is_same = || split(now, it.1, it.2) == split(now, dimension, code);
+            let is_same = || split(&kept, it.1, it.2) == split(&kept, dimension, code);
             (it.1, it.2) == (dimension, code)
                 || (it.3 == Standing::Explains && it.0 == dimension.variable() && is_same())
         })

@@ -20,7 +20,7 @@ use super::verdict;
 use crate::core::attribution::dimension::Dimension;
 use crate::core::attribution::{PARTS, ROWS_MAX, Side, Verdict, Wording};
 use crate::core::variable::Variable;
-use crate::core::vocabulary::{ABSENT, OTHER};
+use crate::core::vocabulary::{ABSENT, ABSENT_TEXT, OTHER, OTHER_TEXT};
 
 /// The sides as a frame names them, the baseline first, as verdicts take them.
 const SIDES: [&str; 2] = ["baseline", "incident"];
@@ -124,8 +124,11 @@ impl Rows {
     #[must_use]
     pub fn verdict(&self) -> (Json, Vec<Json>) {
         let [before, now] = &self.sides;
-        let word =
-            |dimension: Dimension, code: u8| self.words[dimension.index()].get(&code).cloned().unwrap_or_default();
+        let word = |dimension: Dimension, code: u8| match code {
+            ABSENT => ABSENT_TEXT.to_owned(),
+            OTHER => OTHER_TEXT.to_owned(),
+            code => self.words[dimension.index()].get(&code).cloned().unwrap_or_default(),
+        };
         let verdict = Verdict::of(before, now, &word);
         (verdict::document(&verdict), verdict.suspects.iter().map(verdict::suspect).collect())
     }
@@ -192,6 +195,38 @@ mod tests {
         assert_eq!((again["answer"].as_str(), again["value"].as_str()), (Some("one"), Some("prompt_version-2")));
         assert_eq!(suspects, verdict.suspects.iter().map(verdict::suspect).collect::<Vec<_>>());
         assert_eq!(frame["variables"]["judge"]["detail"]["rows"], json!({}));
+    }
+
+    /// Proves that more requests than a frame keeps change no word of its verdict and leave its rates those of all, and that
+    /// values nobody reports are called the same again.
+    #[test]
+    fn more_than_a_frame_keeps() {
+        let mut sides = [Side::default(), Side::default()];
+        for (now, side) in sides.iter_mut().enumerate() {
+            for request in 0..2 * u32::try_from(ROWS_MAX).unwrap() + 77 {
+                let mut codes = [ABSENT; Dimension::COUNT];
+                codes[Dimension::Feature.index()] = 1;
+                let is_told = request % 10 < if now == 1 { 2 } else { 9 };
+                codes[Dimension::Tier.index()] = if is_told { 3 } else { ABSENT };
+                let fails = if is_told { request % 40 == 0 } else { request % 7 < 3 };
+                side.push(&codes, fails, u8::try_from(request / 30_000).unwrap());
+            }
+        }
+        let [before, now] = sides;
+        let word = |dimension: Dimension, code: u8| match code {
+            ABSENT => ABSENT_TEXT.to_owned(),
+            code => word(dimension, code),
+        };
+        let verdict = Verdict::of(&before, &now, &word);
+        assert_eq!(verdict.explanation.as_ref().map(|it| it.rates), Some([before.rate(), now.rate()]));
+        let said = verdict::document(&verdict);
+        let (again, suspects) = Rows::read(&frame(&Rows::of(&before, &now, &word))).unwrap().verdict();
+        for key in ["answer", "variables", "value", "dimension", "explained", "confidence", "z", "shares"] {
+            assert_eq!(again[key], said[key], "{key}");
+        }
+        assert_eq!((said["variables"][0].as_str(), said["value"].as_str()), (Some("traffic_mix"), Some(ABSENT_TEXT)));
+        let names = |suspects: &[Json]| suspects.iter().map(|it| it["value"].clone()).collect::<Vec<_>>();
+        assert_eq!(names(&suspects), names(&verdict.suspects.iter().map(verdict::suspect).collect::<Vec<_>>()));
     }
 
     /// Proves that rows that are not there, not whole or not what they say are told apart, and never read as others.

@@ -264,3 +264,6 @@ impl Scan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,12 +50,12 @@ impl Answers {
         Ok(answers)
     }
 
-    /// Whether every answer is to one of the questions of a page.
+    /// Whether every answer is to one of the questions of a page. What is left open may be asked no more.
     ///
     /// # Errors
     /// [`AnswersError::Unasked`] for the first that is not.
     pub fn check(&self, asked: &[String]) -> Result<(), AnswersError> {
-        match self.answers.keys().find(|question| !asked.contains(question)) {
+        match self.answers.keys().find(|question| self.to(question).is_some() && !asked.contains(question)) {
             None => Ok(()),
             Some(question) => {
                 let mut asked = asked.to_vec();

@@ -44,20 +44,58 @@ fn an_answer_is_asked_for_again_once() {
     assert_eq!(told, second.len());
 }
 
+/// Fails until an incident has a second frame, which nobody has answered yet.
+fn second_frame(sim: &mut Sim) -> Arc<FrameBytes> {
+    sim.traffic(60, |it| it);
+    sim.traffic_until_a_frame(failing);
+    loop {
+        if let Some(found) = sim.frames.iter().find(|it| it.body["refines"].is_string()) {
+            return found.clone();
+        }
+        sim.answer(receipt);
+        sim.send(failing);
+    }
+}
+
+/// Proves that after a restart a second frame belongs to its incident, and is an incident where the first is not there: pruned,
+/// or never committed.
+#[test]
+fn a_second_frame_is_found_again() {
+    let mut sim = Sim::start();
+    let second = second_frame(&mut sim);
+    let first = second.body["refines"].as_str().unwrap().to_owned();
+    let recalled = |frames: &[&FrameBytes]| {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::open(dir.path(), &config().evidence, START, evidence::os_entropy()).unwrap();
+        frames.iter().for_each(|it| drop(log.append(it).unwrap()));
+        let mut later = Sim::start_at(sim.now.plus(Duration::from_secs(60)));
+        assert_eq!(later.engine.recall(&log).unwrap(), 0);
+        let incidents = later.engine.view(later.now).incidents;
+        let told = |it: &Arc<freezeframe::engine::view::Incident>| {
+            (it.id.clone(), it.refined.as_ref().map(|it| it.id.clone()), it.suspect.is_some())
+        };
+        incidents.iter().map(told).collect::<Vec<_>>()
+    };
+    let is_told = second.body["verdict"]["value"].is_string();
+    assert_eq!(recalled(&[&second]), [(second.id.clone(), None, is_told)]);
+    let body = [("refines".to_owned(), Json::Null), ("id".to_owned(), first.as_str().into())].into_iter();
+    let original = FrameBytes {
+        id: first.clone(),
+        body: second.body.clone().into_iter().chain(body).collect(),
+        captured_at: second.captured_at.clone(),
+        feature: second.feature.clone(),
+        fingerprint: second.fingerprint.clone(),
+    };
+    let whole = [(first, Some(second.id.clone()), is_told)];
+    assert_eq!(recalled(&[&original, &second]), whole);
+    assert_eq!(recalled(&[&second, &original]), whole, "a first frame that was retried comes later");
+}
+
 /// Proves that what a second frame suspects is not told before it is durable.
 #[test]
 fn a_refined_suspect_is_told_once_it_is_durable() {
     let mut sim = Sim::start();
-    sim.traffic(60, |it| it);
-    sim.traffic_until_a_frame(failing);
-    let second = loop {
-        let found = sim.frames.iter().find(|it| it.body["refines"].is_string()).cloned();
-        if let Some(found) = found {
-            break found;
-        }
-        sim.answer(receipt);
-        sim.send(failing);
-    };
+    let second = second_frame(&mut sim);
     let id = second.body["refines"].as_str().unwrap().to_owned();
     let incident = |sim: &Sim| sim.engine.view(sim.now).incidents.iter().find(|it| it.id == id).cloned().unwrap();
     let before = incident(&sim);

@@ -95,6 +95,12 @@ fn every_page_is_printed_from_the_recording() {
     let first = listed.as_array().unwrap().iter().find(is_it).unwrap();
     let id = first["id"].as_str().unwrap();
     let newest = first["refined"].as_str().unwrap_or(id);
+    let damaged = example.path("damaged");
+    std::fs::create_dir(&damaged).unwrap();
+    std::fs::write(damaged.join("id.json"), "no log").unwrap();
+    example.run(&["backtest", recording, "--store", "store"], &[2]);
+    example.run(&["backtest", recording, "--store", "damaged"], &[2]);
+    assert_eq!(std::fs::read(damaged.join("id.json")).unwrap(), b"no log", "what is there is left alone");
     let of = |arguments: &[&str]| example.run(&[&["incident"], arguments, &["--dir", "store"]].concat(), &[0]);
     let frame: Json = serde_json::from_str(&of(&["show", newest])).unwrap();
     let origin = frame["origin"].as_str().unwrap();
