@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::auth::{TokenRequired, admit};
 pub use self::grpc::messages as breaker_v1;
 pub use self::health::{Phase, Readiness};
-pub use self::metrics::install_recorder;
+pub use self::metrics::{install_recorder, postmortem_textfile};
 use self::problem::Problem;
 use crate::config;
 use crate::core::time::UnixNanos;

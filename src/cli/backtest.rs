@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value as Json, json};
 
-use super::output::{Format, complain, print_json, print_table, say};
+use super::output::{Format, complain, heading, print_json, print_table, say};
 use super::recording::RecordingArgs;
 use crate::config::Config;
 use crate::engine::Store as _;
@@ -177,10 +177,17 @@ fn rows(list: &Json, keys: &[&str]) -> Vec<Vec<String>> {
     let cell = |row: &Json, key: &str| match &row[key] {
         Json::String(text) => text.clone(),
         Json::Null => "-".into(),
+        Json::Number(number) if number.is_f64() => figure(number.as_f64().unwrap_or_default()),
         other => other.to_string(),
     };
     let list = list.as_array().map_or(&[][..], Vec::as_slice);
     list.iter().map(|row| keys.iter().map(|key| cell(row, key)).collect()).collect()
+}
+
+/// As many places as people look at; the JSON has all of them.
+fn figure(number: f64) -> String {
+    let rounded = (number * 1e4).round() / 1e4;
+    if rounded == 0.0 { number.to_string() } else { rounded.to_string() }
 }
 
 fn print_comparison(format: Format, expected: &Json) -> std::io::Result<()> {
@@ -188,7 +195,7 @@ fn print_comparison(format: Format, expected: &Json) -> std::io::Result<()> {
         ("Expected", "incidents", &["from", "feature", "class", "result", "delay_s", "alertname"][..]),
         ("False alarms", "false_alarms", &["at", "alertname", "feature", "class"][..]),
     ] {
-        say(format_args!("\n{title}"))?;
+        heading(format, title)?;
         print_table(format, keys, rows(&expected[list], keys))?;
     }
     Ok(())
@@ -202,7 +209,7 @@ fn print(format: Format, result: &Backtest) -> std::io::Result<()> {
         ("Breakers", "breakers", &["at", "feature", "class", "from", "to", "reason"][..]),
         ("Frames", "frames", &["captured_at", "id", "feature"][..]),
     ] {
-        say(format_args!("\n{title}"))?;
+        heading(format, title)?;
         print_table(format, keys, rows(&document[list], keys))?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde_json::{Map, Value as Json, json};
 
 use super::client;
-use super::output::{Format, print_json, print_table, say};
+use super::output::{Format, heading, print_json, print_table, say};
 use super::recording::RecordingArgs;
 use crate::config::Config;
 use crate::core::incident::Class;
@@ -193,7 +193,7 @@ fn print(format: Format, document: &Json) -> std::io::Result<()> {
         ("Held back by breakers.open_max", "capped", &["at", "feature", "class"][..]),
         ("Interceptions", "interceptions", &["at", "trace_id", "feature", "class", "state", "received"][..]),
     ] {
-        say(format_args!("\n{title}"))?;
+        heading(format, title)?;
         print_table(
             format,
             columns,

@@ -71,7 +71,8 @@ impl Census {
         let gaps = self.all.gaps();
         for score in self.all.dialects() {
             let (dialect, requests) = (score.dialect, score.requests);
-            say(format_args!("\n{dialect}: {} of the minimum telemetry, {requests} requests", percent(score.score)))?;
+            let noun = if requests == 1 { "request" } else { "requests" };
+            say(format_args!("\n{dialect}: {} of the minimum telemetry, {requests} {noun}", percent(score.score)))?;
             let settings = settings(&gaps).into_iter().filter(|it| it.dialect() == dialect);
             for setting in settings.take(SETTINGS_SHOWN) {
                 say(format_args!("- {}: {}", setting.fields(), setting.remedy()))?;

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
 use super::client;
-use super::output::{Format, complain, print_json, print_table, say};
+use super::output::{Format, complain, print_json, print_table, say, sentence};
 use super::recording::RecordingArgs;
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
@@ -131,7 +131,7 @@ fn print(format: Format, frame: &Json) -> std::io::Result<()> {
         value.as_f64().map_or_else(|| "-".to_owned(), |it| format!("{:.1} %", (it * 1e3).round() / 10.0 + 0.0))
     };
     let verdict = &frame["verdict"];
-    say(format_args!("{}: {}", text(&verdict["answer"]), text(&verdict["evidence"])))?;
+    sentence(format, &format!("{}: {}", text(&verdict["answer"]), text(&verdict["evidence"])))?;
     let failing = &verdict["failing_share"];
     let requests = &verdict["requests"];
     say(format_args!(

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::output::{Format, complain, print_json, print_table, say};
+use super::output::{Format, complain, heading, print_json, print_table, say};
 use super::{client, explain, postmortem};
 use crate::core::frame::Rows;
 use crate::core::signal::Signal;
@@ -17,7 +17,7 @@ use crate::evidence::Reader;
 use crate::kept::AlertFile;
 use crate::toolkit::difference::{self, Side};
 use crate::toolkit::frames::incident_id;
-use crate::toolkit::postmortem::{Entry, Fired, timeline};
+use crate::toolkit::postmortem::{Edition, Entry, Fired, render, timeline};
 use crate::toolkit::recompute::{self, Figure};
 use crate::toolkit::text;
 
@@ -111,6 +111,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Args::Show(ShowArgs { one: OneArgs { id, place }, recompute: true }) => recomputed(id, place),
         Args::Show(ShowArgs { one: OneArgs { id, place }, recompute: false }) => {
             let mut frame = place.document(id)?;
+            if place.format == Format::Markdown {
+                std::io::stdout().write_all(render(&frame, &[], Edition::Frame).as_bytes())?;
+                return Ok(ExitCode::SUCCESS);
+            }
             if place.format != Format::Json {
                 without_rows(&mut frame);
             }
@@ -242,10 +246,14 @@ fn diff(DiffArgs { one: OneArgs { id, place }, other, now }: &DiffArgs) -> anyho
         let text = |value: &Value| value["value"].as_str().unwrap_or_default().to_owned();
         values.map(move |value| vec![name.clone(), text(value), percent(&value["a"]), percent(&value["b"])])
     });
-    print_table(place.format, &["variable", "value", "a", "b"], rows)?;
+    let [a, b] = ["a", "b"].map(|side| found[side]["name"].as_str().unwrap_or(side));
+    print_table(place.format, &["variable", "value", a, b], rows)?;
     for (name, diff) in variables.filter_map(|(name, variable)| Some((name, variable["diff"].as_str()?))) {
-        say(format_args!("\n{name}"))?;
-        diff.lines().try_for_each(|it| say(text::line(it)))?;
+        heading(place.format, name)?;
+        match place.format {
+            Format::Markdown => say(text::fenced("diff", diff).trim_end())?,
+            Format::Table | Format::Json => diff.lines().try_for_each(|it| say(text::line(it)))?,
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -96,7 +96,7 @@ fn row(record: &Json) -> [String; 8] {
         scores.unwrap_or_else(|| "-".into()),
         text(&record["prompt_version"]),
         text(&record["model"]),
-        text(&record["latency_ms"]),
+        record["latency_ms"].as_f64().map_or_else(|| "-".to_owned(), |it| format!("{it:.0}")),
         text(&record["error"]["type"]),
         text(&record["diagnosis"]["line"]),
     ]

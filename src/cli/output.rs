@@ -13,8 +13,10 @@ use crate::toolkit::text;
 
 /// Characters of one cell at most; the rest is counted, not shown.
 const CELL_CHARS_MAX: usize = 60;
-/// The same of a last cell, where there is only one thing to look at.
-const LAST_CHARS_MAX: usize = 600;
+/// The same of a last cell, where there is only one thing to look at, and of all cells of a document.
+const LONG_CHARS_MAX: usize = 600;
+/// How wide a column is padded. What is longer stands out, instead of adding spaces to every other row.
+const WIDTH_MAX: usize = 120;
 /// Rows that are laid out together. Columns never get narrower from one such batch to the next.
 const BATCH_ROWS: usize = 500;
 
@@ -40,7 +42,7 @@ pub(super) struct Rows<W: Write> {
     out: W,
     is_markdown: bool,
     columns: usize,
-    last_chars_max: usize,
+    chars_max: [usize; 2],
     widths: Vec<usize>,
     batch: Vec<Vec<String>>,
     is_headed: bool,
@@ -49,14 +51,16 @@ pub(super) struct Rows<W: Write> {
 impl<W: Write> Rows<W> {
     pub(super) fn new(out: W, format: Format, header: &[&str]) -> Self {
         let is_markdown = format == Format::Markdown;
+        let chars_max = [if is_markdown { LONG_CHARS_MAX } else { CELL_CHARS_MAX }; 2];
         let (columns, widths) = (header.len(), Vec::new());
         let batch = vec![header.iter().map(|it| (*it).to_owned()).collect()];
-        Self { out, is_markdown, columns, last_chars_max: CELL_CHARS_MAX, widths, batch, is_headed: false }
+        Self { out, is_markdown, columns, chars_max, widths, batch, is_headed: false }
     }
 
     /// Rows whose last cell may be long.
     pub(super) fn wide(out: W, format: Format, header: &[&str]) -> Self {
-        Self { last_chars_max: LAST_CHARS_MAX, ..Self::new(out, format, header) }
+        let rows = Self::new(out, format, header);
+        Self { chars_max: [rows.chars_max[0], LONG_CHARS_MAX], ..rows }
     }
 
     pub(super) fn push(&mut self, row: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
@@ -66,14 +70,18 @@ impl<W: Write> Rows<W> {
         if self.batch.len() > BATCH_ROWS { self.lay_out() } else { Ok(()) }
     }
 
-    /// Writes what is left. Without a row, the header alone.
+    /// Writes what is left. Without a row, the header alone; in a document, that there is none.
     pub(super) fn end(mut self) -> io::Result<()> {
-        self.lay_out()?;
+        if self.is_markdown && !self.is_headed && self.batch.len() == 1 {
+            writeln!(self.out, "none")?;
+        } else {
+            self.lay_out()?;
+        }
         self.out.flush()
     }
 
     fn cell(&self, cell: &str, is_last: bool) -> String {
-        let cell = text::cut(cell, if is_last { self.last_chars_max } else { CELL_CHARS_MAX });
+        let cell = text::cut(cell, self.chars_max[usize::from(is_last)]);
         if self.is_markdown { text::markdown(&cell) } else { text::cell(&cell).into_owned() }
     }
 
@@ -81,7 +89,7 @@ impl<W: Write> Rows<W> {
         self.widths.resize(self.batch.iter().map(Vec::len).max().unwrap_or(0).max(self.widths.len()), 0);
         for row in &self.batch {
             for (width, cell) in self.widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.width());
+                *width = (*width).max(cell.width().min(WIDTH_MAX));
             }
         }
         for row in std::mem::take(&mut self.batch) {
@@ -124,6 +132,22 @@ pub(super) fn print_wide_table(
     let mut table = Rows::wide(stdout(), format, header);
     rows.into_iter().try_for_each(|row| table.push(row))?;
     table.end()
+}
+
+/// Prints what stands over a table.
+pub(super) fn heading(format: Format, title: &str) -> io::Result<()> {
+    match format {
+        Format::Markdown => say(format_args!("\n## {title}\n")),
+        Format::Table | Format::Json => say(format_args!("\n{title}")),
+    }
+}
+
+/// Prints a sentence in which telemetry may have a word; in Markdown, a paragraph of its own.
+pub(super) fn sentence(format: Format, text: &str) -> io::Result<()> {
+    match format {
+        Format::Markdown => say(format_args!("{}\n", text::markdown(text))),
+        Format::Table | Format::Json => say(text),
+    }
 }
 
 /// Prints a line, or several. Whoever reads it may have gone away (`| head`).
@@ -178,7 +202,7 @@ mod tests {
             let table = written(Format::Table, &["a", "b"], &rows);
             prop_assert_eq!(table.lines().count(), 1 + rows.len());
             let markdown = written(Format::Markdown, &["a", "b"], &rows);
-            prop_assert_eq!(markdown.lines().count(), 2 + rows.len());
+            prop_assert_eq!(markdown.lines().count(), if rows.is_empty() { 1 } else { 2 + rows.len() });
             for line in table.lines().chain(markdown.lines()) {
                 prop_assert!(!line.chars().any(char::is_control), "{line:?}");
             }

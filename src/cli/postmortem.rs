@@ -5,13 +5,14 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::json;
 
 use super::incident::OneArgs;
 use super::output::{Format, complain, print_json, print_table};
+use crate::api::postmortem_textfile;
 use crate::engine::clock;
-use crate::toolkit::postmortem::{self, Answers, Edition};
+use crate::toolkit::postmortem::{self, Answers, Checked, Edition, Finding};
 
 /// Bytes of a page or of a template at most.
 const PAGE_BYTES_MAX: u64 = 4 << 20;
@@ -48,10 +49,25 @@ pub(super) enum Args {
 /// Arguments of `postmortem check`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct CheckArgs {
-    /// The page, Markdown; `-` for standard input
-    page: PathBuf,
+    /// Pages, Markdown; `-` for standard input
+    #[arg(required = true)]
+    pages: Vec<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: CheckFormat,
+}
+
+/// `--format` of `postmortem check`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum CheckFormat {
+    /// Aligned columns
+    #[default]
+    Table,
+    /// One JSON document
+    Json,
+    /// A Markdown table
+    Markdown,
+    /// Findings and deadlines for the node exporter's textfile collector
+    Prometheus,
 }
 
 pub(super) fn page(args: &PageArgs) -> anyhow::Result<ExitCode> {
@@ -89,25 +105,56 @@ pub(super) fn page(args: &PageArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn run(Args::Check(CheckArgs { page, format }): &Args) -> anyhow::Result<ExitCode> {
-    let found = postmortem::check(&read(page)?, clock::now());
-    if *format == Format::Json {
-        print_json(&json!(found))?;
-    } else if found.is_empty() {
-        complain("nothing to object to");
-    } else {
-        let line = |line: Option<usize>| line.map_or_else(|| "-".to_owned(), |it| it.to_string());
-        let rows = found.iter().map(|it| vec![line(it.line), it.rule.to_owned(), it.text.clone()]);
-        print_table(*format, &["line", "rule", "what"], rows)?;
+pub(super) fn run(Args::Check(CheckArgs { pages, format }): &Args) -> anyhow::Result<ExitCode> {
+    let now = clock::now();
+    let checked = pages.iter().map(|path| Ok((path.as_path(), Checked::of(&read(path)?, now))));
+    let checked = checked.collect::<anyhow::Result<Vec<(&Path, Checked)>>>()?;
+    match format {
+        CheckFormat::Table => findings(Format::Table, &checked)?,
+        CheckFormat::Markdown => findings(Format::Markdown, &checked)?,
+        CheckFormat::Json => {
+            let found = |(path, page): &(&Path, Checked)| {
+                let path = path.display().to_string();
+                page.findings
+                    .clone()
+                    .into_iter()
+                    .map(move |it| json!({ "page": path, "line": it.line, "rule": it.rule, "text": it.text }))
+            };
+            print_json(&checked.iter().flat_map(found).collect())?;
+        }
+        CheckFormat::Prometheus => {
+            if let Some((path, _)) = checked.iter().find(|(_, page)| page.header.incident.is_empty()) {
+                bail!("{}: the header names no incident: a row | Incident | ID |", path.display());
+            }
+            let pages: Vec<Checked> = checked.iter().map(|(_, page)| page.clone()).collect();
+            std::io::stdout().write_all(postmortem_textfile(&pages).as_bytes())?;
+        }
     }
-    Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let is_done = checked.iter().all(|(_, page)| page.findings.is_empty());
+    Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn findings(format: Format, checked: &[(&Path, Checked)]) -> std::io::Result<()> {
+    if checked.iter().all(|(_, page)| page.findings.is_empty()) {
+        complain("nothing to object to");
+        return Ok(());
+    }
+    let row = |path: &Path, it: &Finding| {
+        let line = it.line.map_or_else(|| "-".to_owned(), |it| it.to_string());
+        vec![path.display().to_string(), line, it.rule.to_owned(), it.text.clone()]
+    };
+    let rows = checked.iter().flat_map(|(path, page)| page.findings.iter().map(|it| row(path, it)));
+    match checked {
+        [_] => print_table(format, &["line", "rule", "what"], rows.map(|row| row[1..].to_vec())),
+        _ => print_table(format, &["page", "line", "rule", "what"], rows),
+    }
 }
 
 fn answers(file: &Path) -> anyhow::Result<Answers> {
     Answers::parse(&read(file)?).with_context(|| file.display().to_string())
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
+pub(super) fn read(path: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
     let read =
         |mut from: Box<dyn std::io::Read>, text: &mut String| from.by_ref().take(PAGE_BYTES_MAX).read_to_string(text);

@@ -1,5 +1,6 @@
 //! `freezeframe retro`: what repeats over the incidents of one or several logs.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,16 +8,20 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use serde_json::Value as Json;
 
-use super::client;
 use super::output::{Format, complain, print_json, print_table, say};
+use super::{client, postmortem};
 use crate::config::parse_duration;
+use crate::core::time::UnixNanos;
 use crate::engine::clock;
 use crate::evidence::Reader;
-use crate::toolkit::retro::{self, Action, Period};
+use crate::kept::AlertFile;
+use crate::toolkit::postmortem::{Checked, second};
+use crate::toolkit::retro::{self, Action, Beside, Period};
 
 /// Frames read of one log at most: the newest.
 const FRAMES_MAX: usize = 100_000;
-
+/// Postmortems of a directory at most.
+const PAGES_MAX: usize = 10_000;
 /// Bytes of a list of action items at most.
 const ACTIONS_BYTES_MAX: u64 = 4 << 20;
 
@@ -38,6 +43,9 @@ pub(super) struct Args {
     /// Action items of postmortems, to name those that are overdue: YAML or JSON
     #[arg(long, value_name = "FILE")]
     actions: Option<PathBuf>,
+    /// A directory of postmortems (`*.md`), to leave those that are done out of what is due
+    #[arg(long, value_name = "DIR")]
+    postmortems: Option<PathBuf>,
     /// Where to write a chart of incidents a week
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -49,14 +57,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Some(back) = parse_duration(&args.since) else {
         bail!("--since {}: expected a duration such as 90d", args.since)
     };
-    let actions = match &args.actions {
-        Some(path) => Action::list(&read(path)?)?,
-
-        None => Vec::new(),
-    };
-    let (frames, unread) = args.frames()?;
     let until = clock::now();
-    let found = retro::retro(&frames, Period { since: until.minus(back), until }, unread, &actions);
+    let actions = args.actions.as_deref().map(|path| anyhow::Ok(Action::list(&read(path)?)?)).transpose()?;
+    let pages = args.postmortems.as_deref().map(|dir| pages(dir, until)).transpose()?;
+    let (frames, known) = args.frames()?;
+    let beside = Beside { actions, pages, ..known };
+    let unread = beside.unread;
+    let found = retro::retro(&frames, Period { since: until.minus(back), until }, &beside);
     if let Some(path) = &args.svg {
         std::fs::write(path, retro::svg(&found)).with_context(|| format!("writing {}", path.display()))?;
     }
@@ -84,8 +91,32 @@ fn read(path: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// The postmortems of a directory, by name.
+fn pages(dir: &Path, now: UnixNanos) -> anyhow::Result<Vec<Checked>> {
+    let reading = || format!("--postmortems {}", dir.display());
+    let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>).with_context(reading)?;
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|it| it.path()).collect();
+    paths.retain(|it| it.extension().is_some_and(|it| it == "md"));
+    paths.sort();
+    if paths.len() > PAGES_MAX {
+        bail!("{}: more than {PAGES_MAX} pages", reading());
+    }
+    let mut pages = Vec::new();
+    for path in paths {
+        let page = Checked::of(&postmortem::read(&path)?, now);
+        if page.header.incident.is_empty() {
+            complain(format_args!("{}: the header names no incident, the page is not counted", path.display()));
+        } else {
+            pages.push(page);
+        }
+    }
+    Ok(pages)
+}
+
 fn table(found: &Json) -> std::io::Result<()> {
-    say(format_args!("{} incidents since {}\n", found["incidents"], found["since"].as_str().unwrap_or_default()))?;
+    let incidents = if found["incidents"] == 1 { "incident" } else { "incidents" };
+    let since = found["since"].as_str().unwrap_or_default();
+    say(format_args!("{} {incidents} since {}\n", found["incidents"], second(since)))?;
     let list = |key: &str| found[key].as_array().cloned().unwrap_or_default();
     let text = |it: &Json| it.as_str().map_or_else(|| it.to_string(), str::to_owned);
     let themes = list("themes").into_iter().map(|it| {
@@ -108,6 +139,17 @@ fn table(found: &Json) -> std::io::Result<()> {
         vec![text(&it["missing"]), text(&it["incidents"]), text(&it["without_a_cause"]), text(&it["remedy"])]
     });
     print_table(Format::Table, &["missing telemetry", "incidents", "without a cause", "what closes the gap"], gaps)?;
+    let due = list("postmortems_due").into_iter().map(|it| {
+        let time = |key: &str| it[key].as_str().map_or_else(|| "-".to_owned(), second);
+        let open = it["findings"].as_u64().map_or_else(|| "no page known".to_owned(), |it| it.to_string());
+        let cells = ["state", "incident", "alert", "feature"].map(|key| text(&it[key]));
+        cells.into_iter().chain([time("draft_due"), time("review_due"), open]).collect()
+    });
+    if due.len() > 0 {
+        say("")?;
+        let header = ["postmortem", "incident", "alert", "feature", "draft due", "review due", "open on the page"];
+        print_table(Format::Table, &header, due)?;
+    }
     let overdue = list("actions_overdue")
         .into_iter()
         .map(|it| ["description", "owner", "priority", "due", "incident"].map(|key| text(&it[key])).to_vec());
@@ -119,22 +161,24 @@ fn table(found: &Json) -> std::io::Result<()> {
 }
 
 impl Args {
-    /// The frames, and how many could not be read.
-    fn frames(&self) -> anyhow::Result<(Vec<Json>, usize)> {
+    /// The frames, how many could not be read, and when incidents ended.
+    fn frames(&self) -> anyhow::Result<(Vec<Json>, Beside)> {
         let parsed = |bytes: &[u8]| serde_json::from_slice::<Json>(bytes).ok();
         let Some(url) = self.url.as_deref().map(|url| url.trim_end_matches('/')) else {
-            let (mut frames, mut kept) = (Vec::new(), 0);
+            let (mut frames, mut kept, mut ended) = (Vec::new(), 0, BTreeMap::new());
             for dir in &self.dir {
                 let log = Reader::open(dir).with_context(|| format!("reading the log in {}", dir.display()))?;
                 kept += log.frames().min(FRAMES_MAX);
                 frames.extend(log.newest(FRAMES_MAX)?.iter().filter_map(|(_, bytes)| parsed(bytes)));
+                ended.extend(AlertFile::in_dir(dir).ended().into_iter().map(|it| (it.incident, it.resolved_at)));
             }
             let unread = kept.saturating_sub(frames.len());
-            return Ok((frames, unread));
+            return Ok((frames, Beside { unread, ended, ..Beside::default() }));
         };
         let listed = client::get(&format!("{url}/api/v1/incidents"), &self.headers)?;
         let listed: Json = serde_json::from_slice(&listed).context("the sidecar's answer is no JSON")?;
         let ids = listed["incidents"].as_array().context("the sidecar's answer lists no incidents")?;
+        let ended = ids.iter().filter_map(|it| Some((it["id"].as_str()?.to_owned(), resolved(it)?))).collect();
         let mut frames = Vec::new();
         for id in ids.iter().filter_map(|it| it["id"].as_str()) {
             match client::get(&format!("{url}/api/v1/incidents/{id}/frame"), &self.headers) {
@@ -143,6 +187,11 @@ impl Args {
             }
         }
         let unread = ids.len() - frames.len();
-        Ok((frames, unread))
+        Ok((frames, Beside { unread, ended, ..Beside::default() }))
     }
+}
+
+/// When an incident of the API's list was over.
+fn resolved(incident: &Json) -> Option<UnixNanos> {
+    incident["resolved_at"].as_str().and_then(UnixNanos::parse)
 }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
 use super::incident::Where;
-use super::output::{Format, print_json, print_table, say};
+use super::output::{Format, heading, print_json, print_table, say, sentence};
 use crate::core::triage::{self, Answered, End, Findings, Hypothesis, Play, Question, Recognised, Walk};
 
 /// Bytes of a document that is read.
@@ -115,14 +115,14 @@ fn print(
     }
     match &walk.end {
         Ok(end) => {
-            say(end.title())?;
-            say(end.why())?;
+            sentence(format, &end.title())?;
+            sentence(format, end.why())?;
             if let End::Incident { severity, .. } = end {
                 say(format_args!("look at it within: {}", severity.response_time()))?;
             }
         }
         Err(question) => {
-            say(format_args!("not decided: {}", question.text))?;
+            sentence(format, &format!("not decided: {}", question.text))?;
             say(format_args!("look at {}, then add --answer {}=yes or no", question.look, question.name))?;
         }
     }
@@ -147,7 +147,7 @@ fn print(
     }
     if let Some(play) = play {
         for (title, lines) in [("check", play.checklist), ("stop the bleeding", play.mitigation)] {
-            say(format_args!("\n{title}"))?;
+            heading(format, title)?;
             (1..).zip(lines).try_for_each(|(n, line)| say(format_args!("{n}. {line}")))?;
         }
         say(format_args!("\nthe postmortem will ask: {}", play.question))?;

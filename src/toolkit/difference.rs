@@ -25,18 +25,26 @@ pub struct Side<'f> {
 /// What differs: for each variable whether anything does, the share of every value on both sides, and a unified diff of
 /// what stands behind the most frequent ones.
 #[must_use]
-pub fn of(a: Side<'_>, b: Side<'_>) -> Json {
+pub fn of<'a>(a: Side<'a>, b: Side<'a>) -> Json {
+    // Two frames are told apart by their ids, the sides of one by their windows; what was never committed is now.
+    let is_one = std::ptr::eq(a.frame, b.frame);
+    let name = |side: Side<'a>| match (is_one, side.frame["origin"].as_str()) {
+        (true, _) => side.window,
+        (false, Some("explain")) => "now",
+        (false, _) => side.frame["id"].as_str().unwrap_or("-"),
+    };
+    let names = [a, b].map(name);
     let variables: Map<String, Json> =
-        Variable::ALL.into_iter().map(|it| (it.as_str().to_owned(), variable(it.as_str(), a, b))).collect();
-    json!({ "a": name(a), "b": name(b), "variables": variables })
+        Variable::ALL.into_iter().map(|it| (it.as_str().to_owned(), variable(it.as_str(), a, b, names))).collect();
+    json!({ "a": told(a, names[0]), "b": told(b, names[1]), "variables": variables })
 }
 
-fn name(side: Side<'_>) -> Json {
+fn told(side: Side<'_>, name: &str) -> Json {
     let window = &side.frame["windows"][side.window];
-    json!({ "id": side.frame["id"], "window": side.window, "from": window["from"], "to": window["to"], "requests": window["requests"] })
+    json!({ "name": name, "id": side.frame["id"], "window": side.window, "from": window["from"], "to": window["to"], "requests": window["requests"] })
 }
 
-fn variable(name: &str, a: Side<'_>, b: Side<'_>) -> Json {
+fn variable(name: &str, a: Side<'_>, b: Side<'_>, names: [&str; 2]) -> Json {
     let mut shares: BTreeMap<&str, [Option<f64>; 2]> = BTreeMap::new();
     for (at, side) in [a, b].into_iter().enumerate() {
         for value in side.frame["variables"][name][side.window].as_array().into_iter().flatten() {
@@ -61,12 +69,12 @@ fn variable(name: &str, a: Side<'_>, b: Side<'_>) -> Json {
     json!({
         "differs": if of_a && of_b { shares.values().any(differs).into() } else { Json::Null },
         "values": values.collect::<Vec<_>>(),
-        "diff": detail(name, a, b),
+        "diff": detail(name, a, b, names),
     })
 }
 
 /// A unified diff of the details of the most frequent values, as indented JSON.
-fn detail(name: &str, a: Side<'_>, b: Side<'_>) -> Json {
+fn detail(name: &str, a: Side<'_>, b: Side<'_>, names: [&str; 2]) -> Json {
     let text = |side: Side<'_>| {
         let detail = &side.frame["variables"][name]["detail"][side.window];
         (!detail.is_null()).then(|| serde_json::to_string_pretty(detail).unwrap_or_default())
@@ -75,7 +83,13 @@ fn detail(name: &str, a: Side<'_>, b: Side<'_>) -> Json {
     if a == b {
         return Json::Null;
     }
-    TextDiff::from_lines(&a, &b).unified_diff().context_radius(CONTEXT).header("a", "b").to_string().into()
+    let diff = TextDiff::from_lines(&a, &b);
+    diff.unified_diff()
+        .context_radius(CONTEXT)
+        .missing_newline_hint(false)
+        .header(names[0], names[1])
+        .to_string()
+        .into()
 }
 
 #[cfg(test)]

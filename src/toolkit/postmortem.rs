@@ -7,8 +7,10 @@
 mod actions;
 mod answers;
 mod comparison;
+mod deadlines;
 mod facts;
 mod figures;
+mod header;
 mod lessons;
 mod lint;
 mod page;
@@ -18,8 +20,11 @@ mod timeline;
 use serde_json::Value as Json;
 
 pub use answers::{Answers, AnswersError};
+pub use deadlines::Deadlines;
 pub use facts::facts;
-pub use lint::{Finding, check};
+pub(crate) use figures::{duration, second};
+pub use header::{Checked, Due, Header};
+pub use lint::{Finding, RULES, check};
 pub use page::{Edition, TemplateError, questions_in, render_with};
 pub use timeline::{Entry, Fired, timeline};
 

@@ -64,6 +64,14 @@ pub fn markdown(text: &str) -> String {
     escaped
 }
 
+/// A block of code in Markdown, its fence longer than any run of backticks in `text`.
+#[must_use]
+pub fn fenced(language: &str, text: &str) -> String {
+    let longest = text.split(|it| it != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}{language}\n{}\n{fence}\n", lines(text.trim_end()))
+}
+
 /// Text of an HTML or SVG element, or of a quoted attribute.
 #[must_use]
 pub fn html(text: &str) -> String {
@@ -192,11 +200,14 @@ fn replaced(text: &str, shown: impl Fn(char) -> char) -> Cow<'_, str> {
     }
 }
 
-/// Whether a spreadsheet would calculate a cell with this text (OWASP, CSV Injection). A number is one anyway.
+/// Whether a spreadsheet would calculate a cell with this text (OWASP, CSV Injection). A number is one anyway, also with a
+/// unit.
 fn is_formula(text: &str) -> bool {
-    let text = text.trim_start();
+    let text = text.trim();
     let starts = text.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
-    starts && text.trim_end() != "-" && text.trim_end().parse::<f64>().is_err()
+    let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+    let is_number = number.parse::<f64>().is_ok() && (unit == "%" || unit.chars().all(char::is_alphabetic));
+    starts && text != "-" && !is_number
 }
 
 #[cfg(test)]
@@ -293,7 +304,9 @@ mod tests {
         assert_eq!(line("abc\u{202e}cba"), "abc\u{fffd}cba");
         assert_eq!(cell("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
         assert_eq!(cell("\t@SUM(A1)"), "'@SUM(A1)");
-        for plain in ["-", "-0.5", "+7", "gpt-4o", "a=b", ""] {
+        assert_eq!(cell("-1 +cmd"), "'-1 +cmd");
+        assert_eq!(fenced("diff", "+ ```\n-\x1b[2J"), "````diff\n+ ```\n-\u{241b}[2J\n````\n");
+        for plain in ["-", "-0.5", "+7", "-24.1 %", "-3 ms", "gpt-4o", "a=b", ""] {
             assert_eq!(cell(plain), plain);
         }
         assert_eq!(markdown("get_order _x_"), "get_order \\_x\\_");

@@ -18,7 +18,7 @@ const RUNBOOK_SECTIONS: [&str; 4] = ["Meaning", "Impact", "Diagnosis", "Mitigati
 const RUNBOOK_URL: &str = "https://github.com/freezeframe/freezeframe/blob/main/deploy/runbooks";
 
 /// The binding metrics that are read from windows and states at scrape time, so that no counter of `metrics` names them.
-const PRODUCT_METRICS: [&str; 15] = [
+const PRODUCT_METRICS: [&str; 17] = [
     "freezeframe_requests_total",
     "freezeframe_request_duration_seconds",
     "freezeframe_time_to_first_token_seconds",
@@ -34,6 +34,8 @@ const PRODUCT_METRICS: [&str; 15] = [
     "freezeframe_breaker_transitions_total",
     "freezeframe_frames_total",
     "freezeframe_build_info",
+    "freezeframe_postmortem_due_timestamp_seconds",
+    "freezeframe_postmortem_findings",
 ];
 
 /// The sidecar's own rules by name, as the binary prints them.

@@ -199,7 +199,7 @@ async fn a_postmortem_tells_frame_and_incident() {
     let admin = Admin::start(Options { view: view(), store, ..Options::default() }).await;
     let path = "/api/v1/incidents/0192-committed/postmortem";
     let text = admin.get(path).await.text().await.unwrap();
-    for told in ["LlmQualityLow on support", "prompt_revision v2", "| 2026-11-22T02:15:30.000Z | Trouble begins"] {
+    for told in ["LlmQualityLow on support", "prompt_revision v2", "| 2026-11-22 02:15:30 | Trouble begins"] {
         assert!(text.contains(told), "{told}: {text}");
     }
     let request = admin.client.get(format!("{}{path}", admin.url)).header("accept", "application/json");
@@ -208,6 +208,31 @@ async fn a_postmortem_tells_frame_and_incident() {
     let at: Vec<_> = data["timeline"].as_array().unwrap().iter().map(|it| it["at"].as_str().unwrap()).collect();
     assert_eq!(at, ["2026-11-22T02:15:30.000Z", "2026-11-22T02:19:00.000Z", "2026-11-22T02:20:00.000Z"]);
     admin.stop().await;
+}
+
+/// Proves that deadlines are told of incidents with a known fate, the review once there is an end, and none for ever.
+#[tokio::test]
+async fn deadlines_of_postmortems_are_metrics() {
+    let day = std::time::Duration::from_secs(86_400);
+    for (ended, passed, deadlines) in
+        [(None, 0, &["draft"][..]), (Some(NOW), 2, &["draft", "review"]), (Some(NOW), 40, &[])]
+    {
+        let mut view = view();
+        view.at = NOW.plus(day * passed);
+        for incident in &mut view.incidents {
+            Arc::make_mut(incident).resolved_at = ended;
+        }
+        let admin = Admin::start(Options { view, ..Options::default() }).await;
+        let text = admin.get("/metrics").await.text().await.unwrap();
+        let due = text.lines().filter(|it| it.starts_with("freezeframe_postmortem_due_timestamp_seconds{"));
+        let expected = deadlines.iter().map(|deadline| {
+            let at = NOW.plus(if *deadline == "draft" { day * 2 } else { day * 3 }).0 / 1_000_000_000;
+            format!("incident=\"0192-committed\",feature=\"support\",deadline=\"{deadline}\"}} {at}")
+        });
+        let due: Vec<&str> = due.filter_map(|it| it.split_once('{')).map(|(_, rest)| rest).collect();
+        assert_eq!(due, expected.collect::<Vec<_>>());
+        admin.stop().await;
+    }
 }
 
 /// Proves the shape of features and alerts: window, count, value, interval and baseline of each signal.

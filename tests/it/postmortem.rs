@@ -1,19 +1,10 @@
 //! The postmortem as a user gets it: from a rehearsed incident's store, in every form, and read by its reviewer.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use serde_json::Value;
 
-fn freezeframe(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_freezeframe")).args(arguments).output().expect("the binary runs")
-}
-
-fn printed(arguments: &[&str]) -> String {
-    let output = freezeframe(arguments);
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).expect("text")
-}
+use super::frames::{assert_only_text, commit, freezeframe, hostile, printed};
 
 /// A rehearsed incident: what the drill printed.
 fn rehearsed(dir: &Path) -> Value {
@@ -57,4 +48,54 @@ fn a_rehearsed_incident_has_a_page() {
         freezeframe(&["incident", "postmortem", id, "--dir", store, "--template", &own.display().to_string()]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("template"), "{refused:?}");
+}
+
+/// Proves that a check as metrics has the deadlines of the header and each rule's findings, each series once however often a
+/// page is named, zeros when nothing is left, and is refused for a page of no incident.
+#[test]
+fn a_check_as_metrics() {
+    let (store, pages) = (tempfile::tempdir().expect("a temporary directory"), tempfile::tempdir().expect("another"));
+    commit(store.path(), &[hostile("0192-a", 10)]);
+    let page = printed(&["incident", "postmortem", "0192-a", "--dir", &store.path().display().to_string()]);
+    let path = pages.path().join("a.md");
+    std::fs::write(&path, &page).expect("the directory takes files");
+    let path = path.display().to_string();
+    let check = |more: &[&str]| freezeframe(&[&["postmortem", "check", &path], more].concat());
+
+    let output = check(&[&path, "--format", "prometheus"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let found: Value = serde_json::from_slice(&check(&["--format", "json"]).stdout).expect("one document");
+    let questions = found.as_array().expect("a list").iter().filter(|it| it["rule"] == "question_open").count();
+    assert!(found[0]["page"] == *path && questions > 5, "{found}");
+    let line = format!("freezeframe_postmortem_findings{{incident=\"0192-a\",rule=\"question_open\"}} {questions}\n");
+    assert_eq!(text.matches(&line).count(), 1, "{text}");
+    assert_eq!(text.matches("freezeframe_postmortem_due_timestamp_seconds{").count(), 1, "{text}");
+    assert_eq!(text.matches("freezeframe_postmortem_findings{").count(), 11, "{text}");
+    assert_eq!(text.matches("# TYPE ").count(), 2, "{text}");
+    let series: Vec<&str> = text.lines().filter(|it| !it.starts_with('#')).collect();
+    assert!(series.iter().all(|it| it.starts_with("freezeframe_postmortem_") && !it.contains('\u{1b}')), "{text}");
+
+    std::fs::write(&path, "# Notes\n").expect("the directory takes files");
+    let refused = check(&["--format", "prometheus"]);
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0), "{refused:?}");
+}
+
+/// Proves that pages and frames as Markdown are only text, whatever telemetry said.
+#[test]
+fn pages_of_a_hostile_frame_are_only_text() {
+    let store = tempfile::tempdir().expect("a temporary directory");
+    commit(store.path(), &[hostile("0192-a", 10)]);
+    let dir = store.path().display().to_string();
+    for command in [
+        &["postmortem", "0192-a"][..],
+        &["postmortem", "0192-a", "--external"],
+        &["show", "0192-a"],
+        &["diff", "0192-a"],
+        &["list"],
+    ] {
+        let page = printed(&[&["incident"], command, &["--dir", &dir, "--format", "markdown"]].concat());
+        assert_only_text(&page);
+        assert!(page.len() < 20_000, "{command:?}: {} bytes", page.len());
+    }
 }

@@ -5,6 +5,7 @@
 //! classic buckets, which every scraper takes.
 
 mod negotiate;
+mod postmortems;
 mod process;
 mod product;
 mod protobuf;
@@ -18,6 +19,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+pub use self::postmortems::postmortem_textfile;
 use self::writer::Writer;
 use super::Api;
 use super::problem::Problem;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::postmortems;
 use super::writer::{Beside, Counted, Family, Kind, Label, Writer};
 use crate::api::{Api, dto};
 use crate::core::breaker;
@@ -70,6 +71,7 @@ pub(super) fn write(writer: &mut Writer, api: &Api) {
     alerts(writer, name, "State of an alert of a drill, which pages nobody: 1 for the one it is in.", &drills);
     alerts(writer, "freezeframe_alert_state", "State of an alert: 1 for the one it is in.", &view.alerts);
     breakers(writer, &view, api);
+    postmortems::write(writer, &view);
 }
 
 /// The view without what is of drills, unless they count as all others, and the alerts of drills.
@@ -80,6 +82,7 @@ fn apart(view: &View, are_drills_wanted: bool) -> (View, Vec<Alert>) {
     }
     rest.features.retain(|it| *it.name != *DRILL);
     rest.breakers.retain(|it| *it.feature != *DRILL);
+    rest.incidents.retain(|it| *it.feature != *DRILL);
     let (drills, alerts) = rest.alerts.into_iter().partition(|it| *it.feature == *DRILL);
     (View { alerts, ..rest }, drills)
 }

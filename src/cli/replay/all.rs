@@ -109,7 +109,7 @@ fn row(id: &str, outcome: &Outcome) -> Vec<String> {
     let comparison = Comparison { records: [before, now] };
     let [was, is] = comparison.passes().map(|passes| if passes { "pass" } else { "fail" }.to_owned());
     let number = |key: &str, places: usize| {
-        let side = |it: &Json| it[key].as_f64().map_or_else(|| "-".to_owned(), |it| format!("{it:.places$}"));
+        let side = |it: &Json| it[key].as_f64().map_or_else(|| "unknown".to_owned(), |it| format!("{it:.places$}"));
         format!("{} to {}", side(before), side(now))
     };
     let text = |value: &Json| value.as_str().unwrap_or("-").to_owned();

@@ -106,7 +106,9 @@ impl Diagnosis {
         match self.requests {
             Some(n) if n >= REQUESTS_MIN => format!("compared with n = {} requests of this feature", usage::grouped(n)),
             Some(n) => {
-                format!("no baseline: judged by itself alone ({n} requests of this feature, {REQUESTS_MIN} are needed)")
+                format!(
+                    "no baseline: judged by itself alone (it takes {REQUESTS_MIN} requests of this feature, here are {n})"
+                )
             }
             None => "no baseline: judged by itself alone".to_owned(),
         }

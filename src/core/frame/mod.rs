@@ -16,6 +16,7 @@ use serde_json::{Map, Value as Json, json};
 
 pub use rows::{Rows, RowsError};
 pub use variables::{Side, VariableState};
+pub(crate) use verdict::grouped;
 
 use super::attribution::Verdict;
 use super::changes::Change;

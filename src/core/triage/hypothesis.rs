@@ -148,7 +148,8 @@ pub(super) fn stage(frame: &Json, signal: Signal) -> (Standing, String) {
     let Some((_, _, own)) = known.iter().find(|(_, its, _)| *its == signal) else {
         return (Standing::Open, format!("{} is not known on both sides", signal.as_str()));
     };
-    let mut figures: Vec<String> = known.iter().map(|(name, _, by)| format!("{name} {by:+.2} s")).collect();
+    let mut figures: Vec<String> =
+        known.iter().map(|(name, _, by)| format!("{name} {:+.2} s", hundredths(*by))).collect();
     if let Some(Pair { incident, baseline: Some(usual), .. }) = pair(frame, Signal::RetriesPerRequest) {
         // A request is its first attempt and its retries.
         figures.push(format!("attempts x{}", figure((1.0 + incident.value) / (1.0 + usual.value))));
@@ -156,6 +157,11 @@ pub(super) fn stage(frame: &Json, signal: Signal) -> (Standing, String) {
     let total: f64 = known.iter().map(|(_, _, by)| by.max(0.0)).sum();
     let is_most = *own > 0.0 && *own >= total * STAGE_SHARE_MIN;
     (if is_most { Standing::Confirmed } else { Standing::Rejected }, figures.join(", "))
+}
+
+/// Rounded, and no negative zero.
+fn hundredths(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0 + 0.0
 }
 
 pub(super) fn moved(frame: &Json, variable: Variable) -> (Standing, String) {

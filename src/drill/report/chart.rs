@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
+use crate::core::signal::{Shape, Signal};
 use crate::core::time::UnixNanos;
 use crate::toolkit::text::html;
 
@@ -16,6 +17,8 @@ const LEFT: f64 = 62.0;
 const TOP: f64 = 58.0;
 const BELOW: f64 = 28.0;
 const RIGHT: f64 = 26.0;
+/// Lines and times on an axis at most.
+const TICKS_MAX: u32 = 20;
 /// Signals drawn at most.
 const SIGNALS_MAX: usize = 8;
 /// Limits further away than this many times the highest value are named, not drawn.
@@ -27,11 +30,14 @@ struct Mark {
     word: &'static str,
 }
 
-/// What a chart spans: from and to in seconds, from nothing to `top` in the signal's unit.
+/// What a chart spans: from and to in seconds, from nothing to `top` in the signal's unit, a line every `step`.
 struct Plot {
     from: f64,
     to: f64,
     top: f64,
+    step: f64,
+    /// A ratio is told in percent.
+    is_ratio: bool,
 }
 
 /// One SVG image for each signal of the drill's samples.
@@ -79,10 +85,12 @@ fn chart(name: &str, drill: &Json, samples: &[Json], (from, to): (f64, f64), mar
     let limits = drill["limits"].as_array().into_iter().flatten().filter(|it| it["signal"] == name);
     let limits: Vec<f64> = limits.filter_map(|it| it["limit"].as_f64()).collect();
     let near: Vec<f64> = limits.iter().copied().filter(|it| *it <= highest * FAR || *it <= 1.0).collect();
-    let top = near.iter().copied().fold(highest, f64::max) * 1.08;
-    let plot = Plot { from, to, top: if top > 0.0 { top } else { 1.0 } };
+    let signal = Signal::parse(name);
+    let is_ratio = signal.is_some_and(|it| it.shape() == Shape::Ratio);
+    let plot = Plot::new((from, to), near.iter().copied().fold(highest, f64::max), is_ratio);
     let told = described(name, &points, &limits, marks, from);
-    let title = html(&name.replace('_', " "));
+    let unit = signal.map(Signal::unit).filter(|it| !it.is_empty() && !is_ratio);
+    let title = html(&format!("{}{}", name.replace('_', " "), unit.map_or_else(String::new, |it| format!(", {it}"))));
     let (width, height) = (LEFT + WIDTH + RIGHT, TOP + HEIGHT + BELOW);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
@@ -105,6 +113,13 @@ fn chart(name: &str, drill: &Json, samples: &[Json], (from, to): (f64, f64), mar
 }
 
 impl Plot {
+    fn new((from, to): (f64, f64), highest: f64, is_ratio: bool) -> Self {
+        let highest = if highest > 0.0 { highest } else { 1.0 };
+        let step = round_step(highest, 3.0);
+        let top = (highest * 1.02 / step).ceil() * step;
+        Self { from, to, top: if is_ratio && highest <= 1.0 { top.min(1.0) } else { top }, step, is_ratio }
+    }
+
     fn x(&self, at: f64) -> f64 {
         LEFT + (at - self.from) / (self.to - self.from) * WIDTH
     }
@@ -114,16 +129,21 @@ impl Plot {
     }
 
     fn axes(&self, out: &mut String) {
-        for value in [0.0, self.top / 2.0, self.top] {
+        for value in (0..=TICKS_MAX).map(|n| f64::from(n) * self.step).take_while(|it| *it <= self.top * 1.001) {
             let y = self.y(value);
             writeln!(out, "<path class=\"grid\" d=\"M{LEFT} {y:.1}h{WIDTH}\"/>").expect(INFALLIBLE);
-            tick(out, (LEFT - 6.0, y + 4.0), "end", &figure(value));
+            tick(out, (LEFT - 6.0, y + 4.0), "end", &self.shown(value));
         }
-        for part in 0..=4_u8 {
-            let at = self.from + (self.to - self.from) * f64::from(part) / 4.0;
-            let minutes = format!("{:.1} min", (at - self.from) / 60.0);
-            tick(out, (self.x(at), TOP + HEIGHT + 18.0), "middle", &minutes);
+        let minutes = (self.to - self.from) / 60.0;
+        let step = round_step(minutes, 6.0);
+        for minute in (0..=TICKS_MAX).map(|n| f64::from(n) * step).take_while(|it| *it <= minutes) {
+            let at = self.from + minute * 60.0;
+            tick(out, (self.x(at), TOP + HEIGHT + 18.0), "middle", &format!("{} min", round(minute)));
         }
+    }
+
+    fn shown(&self, value: f64) -> String {
+        if self.is_ratio { format!("{} %", round(value * 100.0)) } else { round(value).to_string() }
     }
 
     /// Neighbours are named at different ends.
@@ -132,7 +152,7 @@ impl Plot {
             let y = self.y(*limit);
             writeln!(out, "<path class=\"limit\" d=\"M{LEFT} {y:.1}h{WIDTH}\"/>").expect(INFALLIBLE);
             let (x, anchor) = if n % 2 == 0 { (LEFT + WIDTH - 3.0, "end") } else { (LEFT + 3.0, "start") };
-            tick(out, (x, y - 3.0), anchor, &format!("limit {}", figure(*limit)));
+            tick(out, (x, y - 3.0), anchor, &format!("limit {}", self.shown(*limit)));
         }
     }
 
@@ -167,6 +187,22 @@ fn described(name: &str, points: &[(f64, f64, bool)], limits: &[f64], marks: &[M
         if limits.is_empty() { "none".to_owned() } else { limits.join(", ") },
         marks.join(", ")
     )
+}
+
+/// The step of 1, 2 or 5 times a power of ten at which an axis of `length` has about `lines` of them.
+fn round_step(length: f64, lines: f64) -> f64 {
+    let least = length / lines;
+    let power = 10_f64.powf(least.log10().floor());
+    [1.0, 2.0, 5.0, 10.0].map(|it| it * power).into_iter().find(|it| *it >= least * 0.999).unwrap_or(power)
+}
+
+/// Three significant digits, without zeros that say nothing.
+fn round(value: f64) -> f64 {
+    if value == 0.0 {
+        return 0.0;
+    }
+    let places = 10_f64.powf(2.0 - value.abs().log10().floor());
+    (value * places).round() / places
 }
 
 /// Three significant digits or so.

@@ -48,7 +48,7 @@ fn the_page_stands_alone() {
         assert_eq!(found, None, "{outside}");
     }
     assert_eq!(page.matches("<svg").count(), 1);
-    assert!(page.contains("<title>quality</title>") && page.contains("limit 0.800") && page.contains("injection"));
+    assert!(page.contains("<title>quality</title>") && page.contains("limit 80 %") && page.contains("injection"));
 }
 
 /// Proves that every element that is opened is closed, in order, whatever the texts are.

@@ -1,9 +1,11 @@
 //! Langfuse: dataset items for `POST /api/public/dataset-items`, and the recorded traces as a batch for
-//! `POST /api/public/ingestion`. Ids are those of the trace, so that importing twice changes nothing.
+//! `POST /api/public/ingestion`. Ids are made of incident and trace, so that importing twice changes nothing, and that a
+//! project that has the original trace keeps it as it is.
 
 use serde_json::{Value as Json, json};
 
 use super::{Case, Options};
+use crate::core::canonical::sha256_hex;
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of every format")]
 pub(super) fn render(cases: &[Case], _: &Options<'_>) -> Result<Json, String> {
@@ -22,13 +24,18 @@ fn item(case: &Case, dataset: &str) -> Json {
         "input": case.inputs(),
         "expectedOutput": case.reference(),
         "metadata": case.metadata(),
-        "sourceTraceId": case.record["trace_id"],
+        "sourceTraceId": trace_id(case),
         "status": "ACTIVE",
     })
 }
 
+/// The id of the copy, in the form of a trace id (W3C). The original is `trace_id` of the metadata.
+fn trace_id(case: &Case) -> String {
+    sha256_hex(format!("freezeframe {} {}", case.incident(), case.request.trace_id).as_bytes())[..32].to_owned()
+}
+
 fn events(case: &Case) -> Vec<Json> {
-    let trace = case.request.trace_id.to_string();
+    let trace = trace_id(case);
     let (from, to) = case.times();
     let at = from.to_string();
     let event = |kind: &str, name: &str, body: Json| json!({ "id": format!("{trace}-{name}"), "type": kind, "timestamp": at, "body": body });

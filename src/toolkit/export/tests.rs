@@ -138,6 +138,25 @@ fn langsmith_runs_form_a_tree() {
     assert_eq!(document["examples"][0]["source_run_id"], runs[0]["id"]);
 }
 
+/// Proves that a batch for Langfuse is a trace of its own, the same each time, that tells which one it is a copy of.
+#[test]
+fn langfuse_leaves_the_original_trace_alone() {
+    let cases = of(&frame(&[ungrounded()], &[]), false).unwrap();
+    let text = written("langfuse", &cases);
+    assert_eq!(text, written("langfuse", &cases));
+    let document: Json = serde_json::from_str(&text).unwrap();
+    let original = "0af7651916cd43dd8448eb211c80319c";
+    let mut found = Vec::new();
+    places(&document, "", original, &mut found);
+    // The item's id names incident and trace.
+    assert_eq!(found, [".batch.body.metadata.trace_id", ".items.id", ".items.metadata.trace_id"]);
+    let copy = &document["batch"][0]["body"]["id"];
+    assert!(copy.as_str().is_some_and(|it| it.len() == 32 && it.chars().all(|it| it.is_ascii_hexdigit())), "{copy}");
+    assert_eq!(&document["items"][0]["sourceTraceId"], copy);
+    let events = document["batch"].as_array().unwrap();
+    assert!(events[1..].iter().all(|it| it["body"]["traceId"] == *copy), "{events:?}");
+}
+
 /// Proves that promptfoo gets recorded texts as data: no template opens in them and no file is named.
 #[test]
 fn promptfoo_renders_no_recorded_text() {

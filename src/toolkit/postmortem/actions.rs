@@ -74,7 +74,9 @@ fn of_verdict(frame: &Json) -> Option<(String, &'static str)> {
         ("one", [name, ..]) => {
             let suspects = frame["suspects"].as_array().into_iter().flatten();
             let best = suspects.filter(|it| it["variable"] == **name).find_map(|it| it["incident_share"].as_f64());
-            let share = best.map_or_else(String::new, |share| format!(": {value} had reached {}", percent(share)));
+            let share = best.map_or_else(String::new, |share| {
+                format!(": {value} had reached {} of those compared", percent(share))
+            });
             let description = format!(
                 "Let no change of {name} serve more than a tenth of the requests before the evaluations passed on live traffic{share}"
             );

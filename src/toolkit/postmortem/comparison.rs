@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-use super::page::fenced;
-use crate::toolkit::text::markdown;
+use crate::toolkit::text::{fenced, markdown};
 
 const WRITES: &str = "writing to a String cannot fail";
 
@@ -27,7 +26,7 @@ fn by_dimension(dimensions: &Json) -> String {
             continue;
         }
         let header = "| Value | Incident: requests | failing | Baseline: requests | failing |\n|---|---|---|---|---|\n";
-        write!(told, "\nRequests by {}, of those that tell of the signal:\n\n{header}", text(&name.as_str().into()))
+        write!(told, "\nRequests that tell of the signal, by {}:\n\n{header}", text(&name.as_str().into()))
             .expect(WRITES);
         for part in values {
             let value = if part["value"].is_null() { "not reported".into() } else { text(&part["value"]) };

@@ -1,13 +1,13 @@
 //! Everything a page says, read out of the frame: one document, which is what a template sees.
 
-use std::time::Duration;
-
 use serde_json::{Value as Json, json};
 
 use super::actions::actions;
+use super::answers::TOLD;
 use super::comparison::comparison;
-use super::figures::{between, duration, of_signal, pair, percent};
-use super::lessons::lessons;
+use super::deadlines::Deadlines;
+use super::figures::{between, counted, duration, of_signal, pair, percent};
+use super::lessons::{LOUD, lessons};
 use super::questions::questions;
 use super::timeline::{Entry, RESOLVES};
 use crate::core::incident::{Class, Severity};
@@ -17,17 +17,14 @@ use crate::core::triage::{self, Play};
 use crate::toolkit::frames::{fired_at, incident_id};
 use crate::toolkit::text::cut;
 
-/// A draft of a SEV-1 or SEV-2 is due this long after the alert, a reviewed page of any incident this long after its end.
-const DRAFT: Duration = Duration::from_secs(48 * 3_600);
-const REVIEWED: Duration = Duration::from_secs(72 * 3_600);
 /// Samples of either kind on a page, and characters of a text in one.
 const SAMPLES_MAX: usize = 3;
 const TEXT_CHARS_MAX: usize = 400;
 /// Values of a variable in the table.
 const VALUES_MAX: usize = 3;
 
-/// The facts behind a page: `incident`, `summary`, `impact`, `timeline`, `root_cause`, `detection`, `mitigation`,
-/// `actions`, `lessons`, `samples`. Texts are as telemetry has them: whoever shows them escapes them.
+/// The facts behind a page: `incident`, `summary`, `impact`, `timeline`, `is_told`, `root_cause`, `detection`, `windows`,
+/// `signals`, `mitigation`, `actions`, `lessons`, `samples`. Texts are as telemetry has them: whoever shows them escapes them.
 #[must_use]
 pub fn facts(frame: &Json, timeline: &[Entry]) -> Json {
     let mut root_cause = root_cause(frame);
@@ -37,9 +34,12 @@ pub fn facts(frame: &Json, timeline: &[Entry]) -> Json {
         "summary": summary(frame),
         "impact": impact(frame),
         "timeline": timeline,
+        "is_told": timeline.iter().any(|it| it.line.ends_with(TOLD)),
         "root_cause": root_cause,
         "detection": detection(frame),
-        "mitigation": { "breakers": frame["breakers"], "actions": timeline.iter().filter(|it| it.line.starts_with("Breaker ")).collect::<Vec<_>>() },
+        "windows": { "incident": window(frame, "incident"), "baseline": window(frame, "baseline") },
+        "signals": signals(frame),
+        "mitigation": mitigation(frame, timeline),
         "actions": actions(frame),
         "lessons": lessons(frame),
         "samples": { "failing": samples(frame, "failing"), "healthy": samples(frame, "healthy") },
@@ -51,8 +51,8 @@ fn incident(frame: &Json, timeline: &[Entry]) -> Json {
     let began = &frame["windows"]["incident"]["from"];
     let resolved = timeline.iter().rev().find(|it| it.line.starts_with(RESOLVES)).map(|it| Json::from(&*it.at));
     let severity = alert["severity"].as_str().and_then(Severity::parse);
-    let after = |at: &Json, wait: Duration| at.as_str().and_then(UnixNanos::parse).map(|at| at.plus(wait).to_string());
-    let is_drafted = matches!(severity, Some(Severity::Sev1 | Severity::Sev2));
+    let time = |at: &Json| at.as_str().and_then(UnixNanos::parse);
+    let due = Deadlines::of(severity, time(fired_at(frame)), resolved.as_ref().and_then(time));
     json!({
         "id": incident_id(frame),
         "frame": frame["id"],
@@ -72,8 +72,8 @@ fn incident(frame: &Json, timeline: &[Entry]) -> Json {
         "detection": between(began, fired_at(frame)).map(duration),
         "resolved": resolved,
         "duration": resolved.as_ref().and_then(|at| between(began, at)).map(duration),
-        "draft_due": after(fired_at(frame), DRAFT).filter(|_| is_drafted),
-        "review_due": after(resolved.as_ref().unwrap_or(fired_at(frame)), REVIEWED),
+        "draft_due": due.draft.map(|at| at.to_string()),
+        "review_due": due.review.map(|at| at.to_string()),
     })
 }
 
@@ -92,6 +92,19 @@ fn summary(frame: &Json) -> Json {
         "answer": frame["verdict"]["answer"],
         "variables": frame["verdict"]["variables"],
     })
+}
+
+fn window(frame: &Json, side: &str) -> Json {
+    let window = &frame["windows"][side];
+    json!({ "from": window["from"], "to": window["to"], "requests": window["requests"] })
+}
+
+/// Every signal that was seen on a side, with its unit on both.
+fn signals(frame: &Json) -> Vec<Json> {
+    let seen = frame["signals"].as_object().into_iter().flatten();
+    let seen = seen.filter(|(_, it)| !it["incident"]["value"].is_null() || !it["baseline"]["value"].is_null());
+    let told = |(name, it): (&String, &Json)| json!({ "name": name, "incident": of_signal(name, &it["incident"]["value"]), "baseline": of_signal(name, &it["baseline"]["value"]) });
+    seen.map(told).collect()
 }
 
 fn verdict(frame: &Json) -> String {
@@ -135,7 +148,7 @@ fn root_cause(frame: &Json) -> Json {
     let variables: Vec<Json> = variables
         .map(|(name, it)| {
             json!({
-                "name": name, "state": it["state"], "moved": it["moved"].as_bool().map(|it| if it { "yes" } else { "no" }),
+                "name": name, "state": it["state"], "reason": it["reason"], "moved": it["moved"].as_bool().map(|it| if it { "yes" } else { "no" }),
                 "incident": values(&it["incident"]), "baseline": values(&it["baseline"]),
             })
         })
@@ -220,14 +233,30 @@ fn ended(frame: &Json) -> Vec<Json> {
     all.map(|how| json!({ "how": how, "now": share(&now, how), "before": share(&before, how) })).collect()
 }
 
+/// What breakers did; `is_active` where one that may act opened.
+fn mitigation(frame: &Json, timeline: &[Entry]) -> Json {
+    let actions: Vec<&Entry> = timeline.iter().filter(|it| it.line.starts_with("Breaker ")).collect();
+    let mut acting = frame["breakers"].as_object().into_iter().flatten().filter(|(_, state)| *state != "shadow");
+    let opened =
+        |class: &str| actions.iter().any(|it| it.line[8..].starts_with(class) && it.line.contains(" to open ("));
+    json!({ "breakers": frame["breakers"], "is_active": acting.any(|(class, _)| opened(class)), "actions": actions })
+}
+
 fn detection(frame: &Json) -> Json {
+    let error = frame["signals"][Signal::ErrorRatio.as_str()]["incident"]["value"].as_f64();
+    let errors = pair(frame, Signal::ErrorRatio);
+    let http = error.zip(errors.as_ref()).map(|(share, said)| match share < LOUD {
+        true => format!("No: {said}"),
+        false => format!("Yes: {said}"),
+    });
     json!({
         "began": frame["windows"]["incident"]["from"],
         "held": frame["alert"]["starts_at"],
         "fired": fired_at(frame),
         "took": between(&frame["windows"]["incident"]["from"], fired_at(frame)).map(duration),
-        "errors": pair(frame, Signal::ErrorRatio),
-        "feedback": pair(frame, Signal::BadFeedbackRatio),
+        "errors": errors,
+        "http": http,
+        "feedback": counted(frame, Signal::BadFeedbackRatio),
     })
 }
 

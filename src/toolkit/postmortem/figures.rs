@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use crate::core::frame::grouped;
 use crate::core::signal::{Shape, Signal};
 use crate::core::time::UnixNanos;
 
@@ -43,7 +44,7 @@ pub(super) fn between(from: &Json, to: &Json) -> Option<Duration> {
 }
 
 /// `1 h 15 min`, `6 min 20 s`, `45 s`.
-pub(super) fn duration(of: Duration) -> String {
+pub(crate) fn duration(of: Duration) -> String {
     let seconds = of.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
@@ -51,6 +52,14 @@ pub(super) fn duration(of: Duration) -> String {
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
         (hours, 0, _) => format!("{hours} h"),
         (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// A time of RFC 3339 to the second, as people read it: `2025-03-10 10:15:02 UTC`. Anything else as it is.
+pub(crate) fn second(at: &str) -> String {
+    match (UnixNanos::parse(at), at.get(..10), at.get(11..19)) {
+        (Some(_), Some(day), Some(time)) if at.ends_with('Z') => format!("{day} {time} UTC"),
+        _ => at.to_owned(),
     }
 }
 
@@ -64,6 +73,18 @@ pub(super) fn pair(frame: &Json, signal: Signal) -> Option<String> {
         value => format!("{} before", of_signal(signal.as_str(), value)),
     };
     Some(format!("{} {} ({before})", signal.as_str(), of_signal(signal.as_str(), value("incident"))))
+}
+
+/// A ratio on both sides with the numbers it is of, where they are few: `bad_feedback_ratio 75 % of 12 (none before)`.
+pub(super) fn counted(frame: &Json, signal: Signal) -> Option<String> {
+    let sides = &frame["signals"][signal.as_str()];
+    let of = |side: &str| {
+        let share = percent(sides[side]["value"].as_f64()?);
+        let n = sides[side]["count"].as_u64().and_then(|it| usize::try_from(it).ok());
+        Some(n.map_or_else(|| share.clone(), |n| format!("{share} of {}", grouped(n))))
+    };
+    let before = of("baseline").unwrap_or_else(|| "none".to_owned());
+    Some(format!("{} {} ({before} before)", signal.as_str(), of("incident")?))
 }
 
 #[cfg(test)]
@@ -85,5 +106,10 @@ mod tests {
         let (early, late) = (json!("2026-11-22T09:15:00.000Z"), json!("2026-11-22T09:16:00.000Z"));
         assert_eq!(between(&early, &late), Some(Duration::from_secs(60)));
         assert_eq!(between(&late, &early), None);
+        assert_eq!(second("2026-11-22T09:15:00.120Z"), "2026-11-22 09:15:00 UTC");
+        assert_eq!(second("yesterday"), "yesterday");
+        let frame = json!({ "signals": { "bad_feedback_ratio": { "incident": { "value": 0.75, "count": 1200 } } } });
+        let said = counted(&frame, Signal::BadFeedbackRatio);
+        assert_eq!(said.as_deref(), Some("bad_feedback_ratio 75 % of 1,200 (none before)"));
     }
 }

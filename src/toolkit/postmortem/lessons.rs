@@ -12,7 +12,7 @@ use crate::toolkit::frames::fired_at;
 const SOON: Duration = Duration::from_secs(300);
 const LATE: Duration = Duration::from_secs(900);
 /// An error ratio that any monitoring of HTTP statuses sees.
-const LOUD: f64 = 0.05;
+pub(super) const LOUD: f64 = 0.05;
 
 /// `{"well": [..], "poorly": [..]}`
 pub(super) fn lessons(frame: &Json) -> Json {
@@ -55,7 +55,9 @@ pub(super) fn lessons(frame: &Json) -> Json {
     let share = frame["suspects"][0]["incident_share"].as_f64();
     let limited = share.filter(|share| frame["verdict"]["answer"] == "one" && *share < 0.9);
     well.extend(
-        limited.map(|share| format!("What moved had reached {} of the requests, not all of them.", percent(share))),
+        limited.map(|share| {
+            format!("What moved had reached {} of the requests compared, not all of them.", percent(share))
+        }),
     );
     json!({ "well": well, "poorly": poorly })
 }

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Serialize;
 
+use super::figures::second;
+use super::header::{Due, Header};
 use crate::core::time::UnixNanos;
 
 /// What every page has, by a word of the heading.
@@ -59,13 +61,27 @@ static PERSON: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"[\w.+-]+@[\w-]+\.\w+|(^|\s)@\w+|\b[A-Z][a-z]+ [A-Z][a-z]+ (deployed|pushed|merged|approved|changed|forgot|broke|missed|caused|rolled|noticed|fixed|wrote|edited|released)\b").ok()
 });
 
+/// The rules there are.
+pub const RULES: [&str; 11] = [
+    "section_missing",
+    "question_open",
+    "blame",
+    "person_named",
+    "owner_missing",
+    "priority_missing",
+    "due_missing",
+    "eval_case_missing",
+    "actions_few",
+    "timeline_short",
+    "overdue",
+];
+
 /// What a reviewer would object to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Line of the page, from 1; `None` for what is missing.
     pub line: Option<usize>,
-    /// `section_missing`, `question_open`, `blame`, `person_named`, `owner_missing`, `priority_missing`, `due_missing`,
-    /// `eval_case_missing`, `actions_few`, `timeline_short` or `overdue`.
+    /// One of [`RULES`].
     pub rule: &'static str,
     /// What is wrong, in words.
     pub text: String,
@@ -170,7 +186,7 @@ fn table<'p>(page: &'p str, section: &str) -> Vec<Row<'p>> {
 }
 
 /// The cells of a row; an escaped bar is no border.
-fn cells(row: &str) -> Vec<&str> {
+pub(super) fn cells(row: &str) -> Vec<&str> {
     let row = row.trim().trim_start_matches('|');
     let (mut cells, mut start, mut before) = (Vec::new(), 0, ' ');
     for (at, it) in row.char_indices() {
@@ -203,16 +219,10 @@ fn owned(row: &Row<'_>) -> Vec<Finding> {
 
 /// Deadlines in the header that have passed.
 fn overdue(page: &str, now: UnixNanos) -> Vec<Finding> {
-    let rows = page.lines().enumerate().filter(|(_, it)| it.starts_with('|')).map(|(at, it)| (at, cells(it)));
-    let due = rows.filter_map(|(at, cells)| match cells[..] {
-        [name, due] if name.to_lowercase().ends_with(" due") => Some((at + 1, name, UnixNanos::parse(due)?)),
-        _ => None,
-    });
-    due.filter(|(_, _, due)| now > *due)
-        .map(|(line, name, due)| Finding {
-            line: Some(line),
-            rule: "overdue",
-            text: format!("{name} {due}, and this page is not done"),
-        })
-        .collect()
+    let passed = Header::of(page).due.into_iter().filter(|it| now > it.at);
+    let finding = |Due { line, name, at }: Due| {
+        let text = format!("the {name} was due {}, and this page is not done", second(&at.to_string()));
+        Finding { line: Some(line), rule: "overdue", text }
+    };
+    passed.map(finding).collect()
 }

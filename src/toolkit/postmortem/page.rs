@@ -9,8 +9,10 @@ use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior
 use serde_json::Value as Json;
 
 use super::answers::{Answers, TOLD};
+use super::figures::second;
+use crate::core::frame::grouped;
 use crate::core::time::UnixNanos;
-use crate::toolkit::text::{line, lines, markdown};
+use crate::toolkit::text::{fenced, line, markdown};
 
 /// A built-in page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum Edition {
     Internal,
     /// Abridged, for customers: what happened, who was affected, what was done, what follows.
     External,
+    /// What the frame says, without questions.
+    Frame,
 }
 
 impl Edition {
@@ -28,6 +32,7 @@ impl Edition {
         match self {
             Self::Internal => include_str!("internal.md.j2"),
             Self::External => include_str!("external.md.j2"),
+            Self::Frame => include_str!("frame.md.j2"),
         }
     }
 }
@@ -80,6 +85,8 @@ fn page(
     environment.set_formatter(escaped);
     environment.add_filter("code", |value: &Value| safe(&code(value)));
     environment.add_filter("minute", minute);
+    environment.add_filter("second", |at: Value| at.as_str().map(second).map_or(at.clone(), Value::from));
+    environment.add_filter("count", |n: Value| usize::try_from(n.clone()).map_or(n, |it| Value::from(grouped(it))));
     environment.add_filter("fenced", |value: &str, language: &str| safe(&fenced(language, value)));
     environment.add_function("ask", move |question: &str| safe(&ask(question)));
     Ok(environment.render_str(template, Value::from(Serde(facts)))?)
@@ -111,11 +118,4 @@ fn safe(text: &str) -> Value {
 fn code(value: &Value) -> String {
     let text = if value.is_none() { "-".to_owned() } else { value.to_string() };
     format!("`{}`", line(&text).replace(['`', '|', '\\'], "'"))
-}
-
-/// A fence longer than any run of backticks in `text`.
-pub(super) fn fenced(language: &str, text: &str) -> String {
-    let longest = text.split(|it| it != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}{language}\n{}\n{fence}\n", lines(text.trim_end()))
 }

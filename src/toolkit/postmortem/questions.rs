@@ -1,9 +1,11 @@
 //! The questions that the incident's class and patterns ask, and what the frame answers to them.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::figures::{pair, percent};
+use super::figures::{counted, pair, percent};
 use crate::core::incident::{Class, Pattern};
 use crate::core::signal::Signal;
 use crate::core::triage::{Play, Subject};
@@ -62,6 +64,8 @@ fn answers(play: &Play, frame: &Json) -> Vec<String> {
         Subject::Class(Class::DataIncident) => answers.push(redacted(frame)),
         _ => {}
     }
+    let mut said = BTreeSet::new();
+    answers.retain(|it| said.insert(it.clone()));
     answers
 }
 
@@ -130,7 +134,7 @@ fn queries(frame: &Json) -> Option<String> {
 }
 
 fn user_signal(frame: &Json) -> String {
-    pair(frame, Signal::BadFeedbackRatio).unwrap_or_else(|| {
+    counted(frame, Signal::BadFeedbackRatio).unwrap_or_else(|| {
         "no user signal was recorded (freezeframe record feedback, or gen_ai.evaluation.result of a person)".into()
     })
 }

@@ -58,7 +58,7 @@ fn hostile() -> Json {
 #[test]
 fn telemetry_is_only_text() {
     let frame = hostile();
-    for edition in [Edition::Internal, Edition::External] {
+    for edition in [Edition::Internal, Edition::External, Edition::Frame] {
         let page = render(&frame, &timeline(&frame, None, Vec::new()), edition);
         let page = match page.split_once("\n````diff\n") {
             Some((before, rest)) => {
@@ -90,7 +90,7 @@ fn telemetry_is_only_text() {
 /// Proves that a page is whole whatever a frame lacks: no section is empty, nothing is made up.
 #[test]
 fn a_frame_that_lacks_everything_makes_a_page() {
-    for edition in [Edition::Internal, Edition::External] {
+    for edition in [Edition::Internal, Edition::External, Edition::Frame] {
         for frame in [json!({}), json!({ "samples": {}, "alert": { "class": "COST_SPIKE" }, "variables": null })] {
             let page = render(&frame, &timeline(&frame, None, Vec::new()), edition);
             assert!(page.starts_with("# ") && page.matches("\n## ").count() >= 4, "{page}");
@@ -177,4 +177,55 @@ fn answers_stand_where_questions_were() {
     for mistake in ["timeline: [{ at: yesterday, line: x }]", "answer: {}", "- 1"] {
         assert!(Answers::parse(mistake).is_err(), "{mistake}");
     }
+}
+
+/// Proves when what is due, and that a page says so again to whoever reads its header.
+#[test]
+fn deadlines_stand_in_the_header() {
+    use crate::core::incident::Severity;
+
+    let at = |text: &str| UnixNanos::parse(text);
+    let (fired, ended) = (at("2026-11-22T02:19:00Z"), at("2026-11-22T04:00:00Z"));
+    let named =
+        |severity, ended| Deadlines::of(severity, fired, ended).each().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(named(Some(Severity::Sev1), ended), ["draft", "review"]);
+    assert_eq!(named(Some(Severity::Sev2), None), ["draft"]);
+    assert_eq!(named(Some(Severity::Sev3), ended), ["review"]);
+    assert_eq!(named(None, None), [""; 0]);
+
+    let mut frame = hostile();
+    (frame["id"], frame["feature"]) = ("0192-id".into(), "/support".into());
+    let others = vec![
+        Entry {
+            at: "2026-11-22T02:18:30.000Z".into(),
+            line: "LLMOther fires on the whole service (incident 0192-b)".into(),
+        },
+        Entry::resolves("2026-11-22T04:00:00.000Z".into()),
+    ];
+    let page = render(&frame, &timeline(&frame, None, others), Edition::Internal);
+    let now = at("2026-11-24T02:19:01Z").unwrap();
+    let checked = Checked::of(&page, now);
+    assert_eq!((&*checked.header.incident, &*checked.header.feature), ("0192-id", "/support"));
+    let due: Vec<_> = checked.header.due.iter().map(|it| (&*it.name, Some(it.at))).collect();
+    assert_eq!(due, [("draft", at("2026-11-24T02:19:00Z")), ("review", at("2026-11-25T04:00:00Z"))]);
+    assert_eq!(checked.incidents, ["0192-id", "0192-b"]);
+    let overdue: Vec<_> = checked.findings.iter().filter(|it| it.rule == "overdue").map(|it| &*it.text).collect();
+    assert_eq!(overdue, ["the draft was due 2026-11-24 02:19:00 UTC, and this page is not done"]);
+    // As pages wrote it before.
+    let older =
+        Header::of("| Draft due | 2026-11-24T02:19:00.000Z |\n## Summary\n| Review due | 2026-11-24T02:19:00Z |");
+    assert_eq!(older.due.len(), 1);
+}
+
+/// Proves that every rule that a page can break is among those that metrics are written of.
+#[test]
+fn rules_are_a_closed_list() {
+    let late = UnixNanos::parse("2030-01-01T00:00:00Z").unwrap();
+    let page = "| Draft due | 2026-11-24T02:19:00Z |\n## Action items\n| Action | Owner | Priority | Due |\n|---|---|---|---|\n| **Question:** x | | | |\n| y | Jane Roe | P1 | now |\nHuman error.\n";
+    let mut found: Vec<&str> = check(page, late).iter().map(|it| it.rule).collect();
+    found.sort_unstable();
+    found.dedup();
+    let mut rules = RULES;
+    rules.sort_unstable();
+    assert_eq!(found, rules);
 }

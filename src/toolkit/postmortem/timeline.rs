@@ -1,8 +1,12 @@
 //! What is known of the course of things, in order of time.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::figures::duration;
+use crate::engine::registry::ALL;
 use crate::engine::view::Incident;
 use crate::toolkit::frames::{fired_at, incident_id};
 
@@ -93,10 +97,11 @@ impl<'a> Fired<'a> {
     #[must_use]
     pub fn beside(self, frame: &Json) -> Option<Entry> {
         let Self { id, feature, alert, at } = self;
-        let is_ours = frame["feature"] == feature || feature == "_all";
+        let is_ours = frame["feature"] == feature || feature == ALL;
         let (from, until) = (frame["windows"]["incident"]["from"].as_str()?, frame["captured_at"].as_str()?);
         let is_of_it = is_ours && incident_id(frame) != id && at >= from && at <= until;
-        is_of_it.then(|| Entry { at: at.to_owned(), line: format!("{alert} fires on {feature} (incident {id})") })
+        let on = if feature == ALL { "the whole service" } else { feature };
+        is_of_it.then(|| Entry { at: at.to_owned(), line: format!("{alert} fires on {on} (incident {id})") })
     }
 }
 
@@ -118,18 +123,19 @@ fn samples(frame: &Json) -> Vec<Entry> {
     let told = |it: Option<&(String, String)>, what: &str| {
         it.map(|(at, trace)| Entry { at: at.clone(), line: format!("{what}: trace {trace}") })
     };
-    let first = told(failing.first(), "The first request begins that fails, of those kept");
-    let last = told(failing.last().filter(|_| failing.len() > 1), "The last request begins that fails, of those kept");
-    let well = told(healthy.last(), "The last request begins that is well, of those kept");
+    let first = told(failing.first(), "The first failing request of those kept begins");
+    let last = told(failing.last().filter(|_| failing.len() > 1), "The last failing request of those kept begins");
+    let well = told(healthy.last(), "The last healthy request of those kept begins");
     [first, last, well].into_iter().flatten().collect()
 }
 
-/// A line of the journal: `prompt_revision prompt@v41 first seen, 0 to 100 % of requests in 240 s`.
+/// A line of the journal: `prompt_revision prompt@v41 first seen, 0 to 100 % of requests in 4 min`.
 fn change(change: &Json) -> Option<Entry> {
     let text = |name: &str| change[name].as_str();
     let percent = |name: &str| change[name].as_f64().map(|share| format!("{:.0}", share * 100.0));
     let what = if text("change")? == "first_seen" { "first seen" } else { "last seen" };
-    let took = change["took_s"].as_f64().map_or_else(String::new, |seconds| format!(" in {seconds:.0} s"));
+    let took = change["took_s"].as_f64().and_then(|it| Duration::try_from_secs_f64(it).ok());
+    let took = took.map_or_else(String::new, |took| format!(" in {}", duration(took)));
     let shares = format!("{} to {} % of requests", percent("share_before")?, percent("share_after")?);
     let by = text("reported_by")
         .filter(|by| *by != "telemetry")

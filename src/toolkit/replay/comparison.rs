@@ -2,6 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::toolkit::text::cut;
+
 /// Characters of an answer that are shown.
 const ANSWER_CHARS_MAX: usize = 200;
 /// Quality that differs by less is the same.
@@ -91,12 +93,11 @@ impl Comparison<'_> {
         ]
     }
 
-    /// The first 200 characters of each answer; `-` without one.
+    /// The first 200 characters of each answer and how many more there are; `-` without one.
     #[must_use]
     pub fn answers(&self) -> [String; 2] {
-        self.records.map(|it| {
-            it["response"].as_str().map_or_else(|| "-".to_owned(), |it| it.chars().take(ANSWER_CHARS_MAX).collect())
-        })
+        let shown = |it: &Json| it["response"].as_str().map(|it| cut(it, ANSWER_CHARS_MAX).into_owned());
+        self.records.map(|it| shown(it).unwrap_or_else(|| "-".to_owned()))
     }
 
     /// Everything, for programs.

@@ -15,7 +15,7 @@ const PLOT: usize = 200;
 /// Margins: left and top, and what is below for days and legend.
 const LEFT: usize = 40;
 const TOP: usize = 30;
-const BELOW: usize = 80;
+const BELOW: usize = 90;
 /// Weeks drawn: the newest.
 const WEEKS_MAX: usize = 53;
 /// Colours that people who see few of them tell apart (Okabe and Ito 2008).
@@ -43,7 +43,9 @@ pub fn svg(retro: &Json) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"11\">\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n<text x=\"{LEFT}\" y=\"18\" font-size=\"14\">Incidents a week, by class</text>\n"
     );
-    for value in [0, most.div_ceil(2), most] {
+    let mut lines = vec![0, most.div_ceil(2), most];
+    lines.dedup();
+    for value in lines {
         let y = TOP + PLOT - value * PLOT / most;
         writeln!(
             out,
@@ -69,8 +71,10 @@ pub fn svg(retro: &Json) -> String {
         writeln!(out, "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{day}</text>", x + BAR / 2, TOP + PLOT + 16)
             .expect(INFALLIBLE);
     }
+    writeln!(out, "<text x=\"{LEFT}\" y=\"{}\" fill=\"#555\">week from Monday (UTC)</text>", TOP + PLOT + 32)
+        .expect(INFALLIBLE);
     for (at, (class, colour)) in Class::ALL.into_iter().zip(COLOURS).enumerate() {
-        let (x, y) = (LEFT + at % 3 * 180, TOP + PLOT + 36 + at / 3 * 18);
+        let (x, y) = (LEFT + at % 3 * 180, TOP + PLOT + 46 + at / 3 * 18);
         writeln!(
             out,
             "<rect x=\"{x}\" y=\"{y}\" width=\"10\" height=\"10\" fill=\"{colour}\"/><text x=\"{}\" y=\"{}\">{}</text>",

@@ -4,6 +4,7 @@
 mod actions;
 mod chart;
 mod page;
+mod postmortems;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,7 @@ pub use page::markdown;
 use crate::core::time::UnixNanos;
 use crate::engine::registry::DRILL;
 use crate::toolkit::frames::{fired_at, incident_id, refined};
+use crate::toolkit::postmortem::Checked;
 
 /// Incidents that make something a theme.
 const REPEATS_MIN: usize = 2;
@@ -37,10 +39,24 @@ pub struct Period {
     pub until: UnixNanos,
 }
 
+/// What is known beside the frames.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// Frames that could not be read.
+    pub unread: usize,
+    /// Action items of postmortems; `None` where nobody named them.
+    pub actions: Option<Vec<Action>>,
+    /// When incidents ended, as far as it is known.
+    pub ended: BTreeMap<String, UnixNanos>,
+    /// The postmortems; `None` where nobody named them.
+    pub pages: Option<Vec<Checked>>,
+}
+
 /// The themes of the frames captured within the period: counts, what repeats, how late incidents were found, which telemetry
-/// was missing, and action items that are overdue. `unread` frames could not be read.
+/// was missing, postmortems that are due, and action items that are overdue.
 #[must_use]
-pub fn retro(frames: &[Json], period: Period, unread: usize, actions: &[Action]) -> Json {
+pub fn retro(frames: &[Json], period: Period, beside: &Beside) -> Json {
+    let actions = beside.actions.as_deref().unwrap_or_default();
     let refined = refined(frames);
     let is_newest = |frame: &Json| frame["id"].as_str().is_none_or(|id| !refined.contains(id));
     // What was rehearsed among real traffic is no incident.
@@ -55,7 +71,7 @@ pub fn retro(frames: &[Json], period: Period, unread: usize, actions: &[Action])
         "since": period.since.to_string(),
         "until": period.until.to_string(),
         "incidents": frames.len(),
-        "unread": unread,
+        "unread": beside.unread,
         "classes": of(&|it| text(&it["alert"]["class"]).into_iter().collect()),
         "severities": of(&|it| text(&it["alert"]["severity"]).into_iter().collect()),
         "features": of(&|it| text(&it["feature"]).into_iter().collect()),
@@ -66,6 +82,9 @@ pub fn retro(frames: &[Json], period: Period, unread: usize, actions: &[Action])
         "detection": detection(&frames),
         "gaps": gaps(&frames),
         "weeks": weeks(&frames, period.until),
+        "postmortems_due": postmortems::due(&frames, beside, period.until),
+        "postmortems_read": beside.pages.as_ref().map(Vec::len),
+        "actions_read": beside.actions.as_ref().map(Vec::len),
         "actions_overdue": actions.iter().filter(|it| it.is_overdue(period.until)).map(Action::to_json).collect::<Vec<_>>(),
         "actions_open": actions.iter().filter(|it| !it.done).count(),
     })

@@ -30,7 +30,7 @@ fn what_repeats_is_found() {
         frame("old", "2026-08-01T00:00:00.000Z", "COST_SPIKE", "v8"),
     ];
     let actions = Action::list("- {description: Rotate, due: 2026-11-10, owner: SRE}\n- {description: Later, due: 2026-12-10}\n- {description: Was, due: 2026-11-01, done: true}").unwrap();
-    let found = retro(&frames, period(), 1, &actions);
+    let found = retro(&frames, period(), &Beside { unread: 1, actions: Some(actions), ..Beside::default() });
     assert_eq!((&found["incidents"], &found["unread"]), (&json!(3), &json!(1)));
     let themes: Vec<_> = found["themes"]
         .as_array()
@@ -57,14 +57,43 @@ fn what_repeats_is_found() {
     assert_eq!((overdue, &found["actions_open"]), (vec!["Rotate"], &json!(2)));
 }
 
+/// Proves which postmortems are due: by severity, by the end of the incident, and by the pages there are.
+#[test]
+fn postmortems_are_due() {
+    let at = "2026-11-18T00:00:00.000Z";
+    let frames = [("a", "SEV-2"), ("b", "SEV-3"), ("c", "SEV-3")].map(|(id, severity)| {
+        let mut frame = frame(id, at, "COST_SPIKE", "v7");
+        frame["alert"]["severity"] = severity.into();
+        frame
+    });
+    let known = |pages: Option<&[&str]>| Beside {
+        ended: [("c".to_owned(), UnixNanos::parse("2026-11-20T00:00:00Z").unwrap())].into(),
+        pages: pages.map(|pages| pages.iter().map(|it| Checked::of(it, period().until)).collect()),
+        ..Beside::default()
+    };
+    let due = |beside: &Beside| {
+        let found = retro(&frames, period(), beside);
+        let rows = found["postmortems_due"].as_array().unwrap().clone();
+        let row = |it: &Json| format!("{} {} {}", it["incident"], it["state"], it["findings"]).replace('"', "");
+        rows.iter().map(row).collect::<Vec<_>>()
+    };
+    // The draft of a SEV-2 two days after the alert; of a SEV-3 only the review, three days after its end.
+    assert_eq!(due(&known(None)), ["a overdue null", "c due null"]);
+    let open = "| Incident | `a` |\n## Timeline\n\n| | |\n|---|---|\n| now | X fires on it (incident c) |\n";
+    let findings = Checked::of(open, period().until).findings.len();
+    assert_eq!(due(&known(Some(&[open]))), [format!("a overdue {findings}"), format!("c due {findings}")]);
+    let done = Checked { findings: Vec::new(), ..Checked::of(open, period().until) };
+    assert_eq!(due(&Beside { pages: Some(vec![done]), ..known(None) }), [""; 0]);
+}
+
 /// Proves that a page and a chart are whole, also of nothing, and that what telemetry said is only text on them.
 #[test]
 fn pages_and_charts_are_whole() {
-    let nothing = retro(&[], period(), 0, &[]);
+    let nothing = retro(&[], period(), &Beside::default());
     let page = markdown(&nothing);
     assert!(
         page.contains("0 incidents.")
-            && page.matches("\n## ").count() == 10
+            && page.matches("\n## ").count() == 11
             && page.contains("Nothing happened twice."),
         "{page}"
     );
@@ -73,7 +102,7 @@ fn pages_and_charts_are_whole() {
         frame("a", "2026-11-01T00:01:00.000Z", hostile, hostile),
         frame("b", "2026-11-02T00:00:00.000Z", hostile, hostile),
     ];
-    let found = retro(&frames, period(), 0, &[]);
+    let found = retro(&frames, period(), &Beside::default());
     let page = markdown(&found);
     assert!(page.contains("\\<script\\>\\|x") && page.contains("tell \\<it\\>"), "{page}");
     for chart in [svg(&nothing), svg(&found)] {
