@@ -91,10 +91,13 @@ pub(super) fn page(args: &PageArgs) -> anyhow::Result<ExitCode> {
         out.write_all(Answers::skeleton(&asked).as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    // One file answers the team's page and the customers'.
+    // One file answers the team's page and the customers', before the incident's end and after.
+    let open: Vec<_> = timeline.iter().filter(|it| !it.is_end()).cloned().collect();
     let mut known = asked;
     for edition in [Edition::Internal, Edition::External] {
-        known.extend(postmortem::questions_in(edition.template(), &facts)?);
+        for facts in [&facts, &postmortem::facts(&frame, &open)] {
+            known.extend(postmortem::questions_in(edition.template(), facts)?);
+        }
     }
     answers.check(&known)?;
     if args.one.format() == Format::Json {

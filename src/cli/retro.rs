@@ -180,7 +180,10 @@ impl Args {
         let ids = listed["incidents"].as_array().context("the sidecar's answer lists no incidents")?;
         let ended = ids.iter().filter_map(|it| Some((it["id"].as_str()?.to_owned(), resolved(it)?))).collect();
         let mut frames = Vec::new();
-        for id in ids.iter().filter_map(|it| it["id"].as_str()) {
+        for it in ids {
+            // The second frame of an incident knows more, once it is in the log.
+            let newest = it["frame_ids"].as_array().and_then(|ids| ids.last()).and_then(Json::as_str);
+            let Some(id) = newest.or(it["id"].as_str()) else { continue };
             match client::get(&format!("{url}/api/v1/incidents/{id}/frame"), &self.headers) {
                 Ok(bytes) => frames.extend(parsed(&bytes)),
                 Err(error) => complain(format_args!("{id}: {error:#}")),

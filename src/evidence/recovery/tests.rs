@@ -6,7 +6,7 @@ use super::*;
 use crate::core::disclosure::commitment;
 use crate::core::frame::parts::REST;
 use crate::core::manifest::{Erasure, FrameLeaf, Part};
-use crate::core::merkle::{Hash, Tree, leaf_hash};
+use crate::core::merkle::{Base, Hash, Tree, leaf_hash};
 use crate::core::note::{Signer, VerifierKey};
 
 const ORIGIN: &str = "example.com/test";

@@ -3,13 +3,12 @@
 use serde_json::{Value as Json, json};
 
 use super::actions::actions;
-use super::answers::TOLD;
 use super::comparison::comparison;
 use super::deadlines::Deadlines;
 use super::figures::{between, counted, duration, of_signal, pair, percent};
 use super::lessons::{LOUD, lessons};
 use super::questions::questions;
-use super::timeline::{Entry, RESOLVES};
+use super::timeline::Entry;
 use crate::core::incident::{Class, Severity};
 use crate::core::signal::Signal;
 use crate::core::time::UnixNanos;
@@ -34,7 +33,7 @@ pub fn facts(frame: &Json, timeline: &[Entry]) -> Json {
         "summary": summary(frame),
         "impact": impact(frame),
         "timeline": timeline,
-        "is_told": timeline.iter().any(|it| it.line.ends_with(TOLD)),
+        "is_told": !timeline.iter().all(Entry::is_measured),
         "root_cause": root_cause,
         "detection": detection(frame),
         "windows": { "incident": window(frame, "incident"), "baseline": window(frame, "baseline") },
@@ -49,7 +48,7 @@ pub fn facts(frame: &Json, timeline: &[Entry]) -> Json {
 fn incident(frame: &Json, timeline: &[Entry]) -> Json {
     let alert = &frame["alert"];
     let began = &frame["windows"]["incident"]["from"];
-    let resolved = timeline.iter().rev().find(|it| it.line.starts_with(RESOLVES)).map(|it| Json::from(&*it.at));
+    let resolved = timeline.iter().rev().find(|it| it.is_end()).map(|it| Json::from(&*it.at));
     let severity = alert["severity"].as_str().and_then(Severity::parse);
     let time = |at: &Json| at.as_str().and_then(UnixNanos::parse);
     let due = Deadlines::of(severity, time(fired_at(frame)), resolved.as_ref().and_then(time));
@@ -235,7 +234,8 @@ fn ended(frame: &Json) -> Vec<Json> {
 
 /// What breakers did; `is_active` where one that may act opened.
 fn mitigation(frame: &Json, timeline: &[Entry]) -> Json {
-    let actions: Vec<&Entry> = timeline.iter().filter(|it| it.line.starts_with("Breaker ")).collect();
+    let actions: Vec<&Entry> =
+        timeline.iter().filter(|it| it.line.starts_with("Breaker ") && it.is_measured()).collect();
     let mut acting = frame["breakers"].as_object().into_iter().flatten().filter(|(_, state)| *state != "shadow");
     let opened =
         |class: &str| actions.iter().any(|it| it.line[8..].starts_with(class) && it.line.contains(" to open ("));

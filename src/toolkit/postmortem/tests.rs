@@ -172,11 +172,25 @@ fn answers_stand_where_questions_were() {
     empty.check(&asked).unwrap();
     let open = render_with(template, &facts, &Answers::default()).unwrap();
     assert_eq!(render_with(template, &facts, &empty).unwrap(), open);
+    let moved_on = Answers::parse("answers: { 'Whose fault?': '' }").unwrap();
+    moved_on.check(&asked).unwrap();
     let unasked = Answers::parse("answers: { 'Whose fault?': nobody }").unwrap();
     assert!(unasked.check(&asked).unwrap_err().to_string().contains(who));
     for mistake in ["timeline: [{ at: yesterday, line: x }]", "answer: {}", "- 1"] {
         assert!(Answers::parse(mistake).is_err(), "{mistake}");
     }
+}
+
+/// Proves that what people tell of the end or of breakers stands in the timeline and is no evidence.
+#[test]
+fn what_is_told_is_not_measured() {
+    let at = "2026-11-22T04:00:00.000Z";
+    let told = |line: &str| Entry { at: at.into(), line: format!("{line} (told)") };
+    let lines = [told("The alert resolves, we thought"), told("Breaker was opened by hand")];
+    let of = |timeline: &[Entry]| facts(&hostile(), timeline)["incident"]["resolved"].clone();
+    assert_eq!(of(&lines), Json::Null);
+    assert_eq!(facts(&hostile(), &lines)["mitigation"]["actions"], json!([]));
+    assert_eq!(of(&[Entry::resolves(at.into())]), at);
 }
 
 /// Proves when what is due, and that a page says so again to whoever reads its header.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::answers::TOLD;
 use super::figures::duration;
 use crate::engine::registry::ALL;
 use crate::engine::view::Incident;
@@ -20,13 +21,24 @@ pub struct Entry {
 }
 
 /// How the end is told.
-pub(super) const RESOLVES: &str = "The alert resolves";
+const RESOLVES: &str = "The alert resolves";
 
 impl Entry {
     /// The end, at a time of RFC 3339.
     #[must_use]
     pub fn resolves(at: String) -> Self {
         Self { at, line: RESOLVES.to_owned() }
+    }
+
+    /// Whether it tells of the end, as it was measured.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        self.line.starts_with(RESOLVES) && self.is_measured()
+    }
+
+    /// Whether the evidence tells it, and not people.
+    pub(super) fn is_measured(&self) -> bool {
+        !self.line.ends_with(TOLD)
     }
 }
 
@@ -65,7 +77,7 @@ pub fn timeline(frame: &Json, incident: Option<&Incident>, others: Vec<Entry>) -
     // RFC 3339 in UTC and at one precision sorts as text.
     entries.sort_by(|a, b| (&a.at, &a.line).cmp(&(&b.at, &b.line)));
     entries.dedup();
-    let is_over = entries.iter().any(|it| it.line.starts_with(RESOLVES));
+    let is_over = entries.iter().any(Entry::is_end);
     if let Some(last) = entries.last_mut().filter(|_| !is_over && incident.is_none_or(|it| it.recalled)) {
         last.line.push_str(" (what followed is not known here: the sidecar restarted, or the incident is too old)");
     }
