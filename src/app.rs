@@ -42,7 +42,7 @@ pub struct App {
     alerts: AlertFile,
     witnesses: Witnesses,
     exporter: Option<Arc<Exporter>>,
-    judges: Option<Judges>,
+    judges: Judges,
     signals: Signals,
 }
 
@@ -89,9 +89,9 @@ impl App {
         baselines.restore(&mut engine);
         let alerts = AlertFile::in_dir(&config.data_dir);
         alerts.restore(&mut engine, clock::now());
-        let (judges, chosen) = judges(&config.judges)?.unzip();
+        let (judges, queues) = judges(&config.judges)?;
         let engine = engine.with_judges(&config.judges, clock::now());
-        let engine = engine::start(engine, store.clone(), chosen).context("starting the engine")?;
+        let engine = engine::start(engine, store.clone(), queues).context("starting the engine")?;
         let exporter = config.exporter.as_ref().map(exporter::start).transpose().context("starting the exporter")?;
         let sources = Sources {
             reload: reload(engine.clone(), config.clone(), source),
@@ -145,8 +145,7 @@ impl App {
         tasks.spawn(baselines.clone().keep(engine.clone(), receiving.clone().cancelled_owned()));
         let (teller, golden) =
             (Teller::new(engine.clone(), tap(exporter.clone())), GoldenFile::in_dir(&config.data_dir));
-        let judges = judges.map(|it| it.run(teller, golden, clock::now, receiving.clone().cancelled_owned()));
-        let judging = judges.map(|it| tasks.spawn(it));
+        let judging = tasks.spawn(judges.run(teller, golden, clock::now, receiving.clone().cancelled_owned()));
         tasks.spawn(alerts.clone().keep(engine.clone(), receiving.clone().cancelled_owned()));
         let witnesses = tasks.spawn(witnesses.run(notifying.clone().cancelled_owned()));
         tasks.spawn(reload_on(signals.hangup()?, sources.reload.clone()));
@@ -204,17 +203,15 @@ fn tap(exporter: Option<Arc<Exporter>>) -> Tap {
     }
 }
 
-/// Waits until the judges ended, if there are any.
-async fn ended(judging: Option<tokio::task::JoinHandle<()>>) {
-    if let Some(judging) = judging
-        && let Err(error) = judging.await
-    {
+/// Waits until the judges ended.
+async fn ended(judging: tokio::task::JoinHandle<()>) {
+    if let Err(error) = judging.await {
         tracing::error!(%error, "the judges did not end");
     }
 }
 
 /// The judges that the configuration names, and where the engine puts what they are to be asked.
-fn judges(judges: &[config::Judge]) -> anyhow::Result<Option<(Judges, tokio::sync::mpsc::Sender<engine::Chosen>)>> {
+fn judges(judges: &[config::Judge]) -> anyhow::Result<(Judges, engine::Queues)> {
     // A judge that redirects elsewhere would send the answers elsewhere, and so would a proxy nobody configured here.
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build();
     Judges::new(judges, &client.context("building the judges' client")?).context("judges")

@@ -38,7 +38,7 @@ pub(super) const FORMULAS: [&str; 8] = [
     "what is declared of judges, indexes, prompts and tools",
     "(`features.max` + 3) x what one feature's meters, slots, variables and values take at most",
     "(`features.max` + 3) x `records_max` x (6 x `content_bytes_max` + 2 KiB)",
-    "72 x (6 x `content_bytes_max` + 2 KiB), when there are judges",
+    "`judges` x 36 x (6 x `content_bytes_max` + 2 KiB)",
     "`features.rows_max` x 96 bytes; at least 1,000 rows a feature",
 ];
 
@@ -55,10 +55,7 @@ pub(super) fn worst_case(config: &Config) -> [(&'static str, u64); 8] {
         ("declarations", declared::BYTES_MAX as u64),
         ("windows", features.saturating_mul(feature_bytes(&config.windows))),
         ("records", product(&[features, config.records_max as u64, record])),
-        (
-            "judges",
-            if config.judges.is_empty() { 0 } else { product(&[(JUDGE_QUEUE_MAX + JUDGE_CALLS_MAX) as u64, record]) },
-        ),
+        ("judges", product(&[config.judges.len() as u64, (JUDGE_QUEUE_MAX + JUDGE_CALLS_MAX) as u64, record])),
         ("rows", product(&[features.saturating_mul(recorder::ROWS_MIN as u64).max(config.rows_max as u64), ROW_BYTES])),
     ]
 }

@@ -302,11 +302,11 @@ pub struct Golden {
 /// Judges at most.
 pub const JUDGES_MAX: usize = 16;
 
-/// Requests that wait for the judges, of all judges together.
-pub const JUDGE_QUEUE_MAX: usize = 64;
+/// Requests that wait for one judge; half of the places are for those chosen at random.
+pub const JUDGE_QUEUE_MAX: usize = 32;
 
-/// Requests that the judges are asked about at once.
-pub const JUDGE_CALLS_MAX: usize = 8;
+/// Requests that one judge is asked about at once.
+pub const JUDGE_CALLS_MAX: usize = 4;
 
 /// What is taken out before anything is kept.
 #[derive(Clone, Debug, PartialEq)]

@@ -32,7 +32,7 @@ pub use cost::Pricing;
 pub use effect::{Acknowledgement, Effect};
 pub use engine::{Engine, INCIDENTS_MAX, normaliser, redactor};
 pub use handle::{Handle, Ingested, Refused};
-pub use judging::Chosen;
+pub use judging::{Chosen, Queues};
 pub use run::start;
 pub use store::{FrameBytes, Receipt, Store, StoreError};
 pub use view::{Notice, View};

@@ -12,11 +12,10 @@ use super::clock;
 use super::effect::{Acknowledgement, Effect};
 use super::engine::Engine;
 use super::handle::{Command, Handle, Witnessed};
-use super::judging::Chosen;
+use super::judging::Queues;
 use super::store::Store;
 use super::view::{AlertState, FrameState, Notice, View};
 use super::writer::Writer;
-use crate::metrics::Metric;
 
 /// Commands that wait for the engine; one more is refused as busy.
 const COMMANDS_MAX: usize = 64;
@@ -41,8 +40,8 @@ struct Live {
     acknowledgements: mpsc::Receiver<Acknowledgement>,
     view: watch::Sender<Arc<View>>,
     notices: broadcast::Sender<Notice>,
-    /// Who asks the judges, if there are any.
-    judging: Option<mpsc::Sender<Chosen>>,
+    /// Where requests wait for the judges.
+    judging: Queues,
     /// Callers that wait for the frame of an incident.
     witnesses: Vec<(String, bool, oneshot::Sender<Witnessed>)>,
     stopping: Option<oneshot::Sender<()>>,
@@ -53,7 +52,7 @@ struct Live {
 ///
 /// # Errors
 /// When the system gives no thread or no timer.
-pub fn start(engine: Engine, store: Arc<dyn Store>, judging: Option<mpsc::Sender<Chosen>>) -> std::io::Result<Handle> {
+pub fn start(engine: Engine, store: Arc<dyn Store>, judging: Queues) -> std::io::Result<Handle> {
     let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
     let (acknowledge, acknowledgements) = mpsc::channel(COMMANDS_MAX);
     let (view, view_receiver) = watch::channel(Arc::new(engine.view(clock::now())));
@@ -146,15 +145,7 @@ impl Live {
                 }
             }
         }
-        for chosen in self.engine.take_chosen() {
-            let name = chosen.judge.clone();
-            let Some(Err(refused)) = self.judging.as_ref().map(|judging| judging.try_send(chosen)) else { continue };
-            let reason = match refused {
-                mpsc::error::TrySendError::Full(_) => "queue_full",
-                mpsc::error::TrySendError::Closed(_) => "stopping",
-            };
-            Metric::JudgeDropped.add(&[("judge", &name), ("reason", reason)], 1);
-        }
+        self.engine.take_chosen().into_iter().for_each(|chosen| self.judging.put(chosen));
         if changed {
             self.view.send_replace(Arc::new(self.engine.view(now)));
         }

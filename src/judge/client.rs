@@ -7,6 +7,18 @@ use crate::config::Judge;
 use crate::core::request::Failure;
 use crate::toolkit::judge::{self, Exhibit, Verdict};
 
+/// All attempts at one verdict take as long as this many that time out, at most.
+const ATTEMPTS_TIME: u32 = 2;
+
+fn late(whole: std::time::Duration) -> Failure {
+    Failure {
+        kind: "timeout".into(),
+        message: format!("no verdict within {} s", whole.as_secs()).into(),
+        timeout: true,
+        status_code: None,
+    }
+}
+
 /// A judge that can be asked.
 #[derive(Clone, Debug)]
 pub struct JudgeClient {
@@ -36,7 +48,10 @@ impl JudgeClient {
     /// # Errors
     /// Why there is no verdict: of the way there, or of what it said.
     pub async fn ask(&self, exhibit: &Exhibit<'_>) -> Result<Verdict, Failure> {
-        let (reply, _) = self.endpoint.ask(&judge::body(&self.judge, exhibit), false).await?;
+        let body = judge::body(&self.judge, exhibit);
+        let whole = self.judge.timeout * ATTEMPTS_TIME;
+        let reply = tokio::time::timeout(whole, self.endpoint.ask(&body, false)).await;
+        let (reply, _) = reply.map_err(|_| late(whole))??;
         judge::verdict(&reply).map_err(judge::failure)
     }
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
 
 use super::{JudgeClient, Teller};
 use crate::config::Golden;
 use crate::core::golden::{Agreement, Drift, FLIPPED_MAX, Item, Run, Scored, Set};
 use crate::core::time::UnixNanos;
-use crate::kept::GoldenFile;
+use crate::kept::{GoldenFile, Known};
 use crate::metrics::Metric;
 use crate::toolkit::judge::{self, Exhibit};
 use crate::toolkit::report::Said;
@@ -51,36 +52,47 @@ async fn score_item(client: &JudgeClient, item: &Item, repeat: u32) -> Scored {
     Scored::of(item, &verdicts, client.judge().threshold)
 }
 
-/// Scores every judge's golden set now and whenever it is due.
+/// Scores every judge's golden set whenever it is due, each by itself, for as long as it is polled.
 pub(super) async fn keep(clients: Vec<Arc<JudgeClient>>, teller: Teller, file: GoldenFile, now: fn() -> UnixNanos) {
-    let mut due: Vec<(Instant, &Arc<JudgeClient>, &Golden)> =
-        clients.iter().filter_map(|it| Some((Instant::now(), it, it.judge().golden.as_ref()?))).collect();
-    if due.is_empty() {
-        return;
+    let known = Arc::new(Mutex::new(file.restore()));
+    let mut sets: JoinSet<()> = JoinSet::new();
+    for client in clients {
+        let Some(golden) = client.judge().golden.clone() else { continue };
+        sets.spawn(keep_one(client, golden, teller.clone(), (known.clone(), file.clone()), now));
     }
-    let mut reference = file.restore();
+    while sets.join_next().await.is_some() {}
+    std::future::pending().await
+}
+
+/// Scores one golden set at once, unless it was before the restart, and then whenever it is due.
+async fn keep_one(
+    client: Arc<JudgeClient>,
+    golden: Golden,
+    teller: Teller,
+    (known, file): (Arc<Mutex<BTreeMap<String, Known>>>, GoldenFile),
+    now: fn() -> UnixNanos,
+) {
+    let judge = judge::configuration(client.judge());
+    let is_same = |it: &&Known| it.reference.judge == judge && it.reference.set == golden.set.sha256;
+    let last = known.lock().await.get(&client.judge().name).filter(is_same).map(|it| it.scored_at);
+    let mut wait = last.map_or(Duration::ZERO, |last| golden.every.saturating_sub(now().since(last)));
     loop {
-        let Some((at, client, golden)) = due.iter_mut().min_by_key(|(at, ..)| *at) else { return };
-        sleep_until(*at).await;
-        *at = Instant::now() + golden.every;
-        let items = score(client, &golden.set, 1, SCHEDULED_CONCURRENCY).await;
-        let run = Run {
-            judge: judge::configuration(client.judge()),
-            set: golden.set.sha256.clone(),
-            at: now().to_string(),
-            items,
-        };
-        if settle(client, run, &mut reference, &teller, now()).await {
-            file.save(&reference).await;
+        tokio::time::sleep(wait).await;
+        wait = golden.every;
+        let items = score(&client, &golden.set, 1, SCHEDULED_CONCURRENCY).await;
+        let run = Run { judge: judge.clone(), set: golden.set.sha256.clone(), at: now().to_string(), items };
+        let mut known = known.lock().await;
+        if settle(&client, run, &mut known, &teller, now()).await {
+            file.save(&known).await;
         }
     }
 }
 
-/// Counts a run and tells of it. The first run of a configuration is the reference of the later ones; whether it became that.
+/// Counts a run and tells of it; whether it was whole. The first run of a configuration is the reference of the later ones.
 async fn settle(
     client: &JudgeClient,
     run: Run,
-    reference: &mut BTreeMap<String, Run>,
+    known: &mut BTreeMap<String, Known>,
     teller: &Teller,
     at: UnixNanos,
 ) -> bool {
@@ -109,8 +121,11 @@ async fn settle(
     if let Some(declaration) = judge::declaration(judge, calibration, at) {
         teller.tell(&declaration).await;
     }
-    let before = reference.get(&judge.name).filter(|it| it.judge == run.judge && it.set == run.set);
-    let drift = before.map(|before| Drift::between(before, &run, FLIPPED_MAX));
+    let before = known.get_mut(&judge.name).filter(|it| it.reference.judge == run.judge && it.reference.set == run.set);
+    let drift = before.map(|before| {
+        before.scored_at = at;
+        Drift::between(&before.reference, &run, FLIPPED_MAX)
+    });
     let flipped = drift.as_ref().map_or(0, |it| it.flips.len());
     let is_drift = drift.as_ref().is_some_and(Drift::is_drift);
     Metric::GoldenFlipped.set(&label, flipped as u64);
@@ -118,8 +133,7 @@ async fn settle(
     match drift {
         None => {
             counted("reference");
-            reference.insert(judge.name.clone(), run);
-            return true;
+            known.insert(judge.name.clone(), Known { reference: run, scored_at: at });
         }
         Some(drift) if is_drift => {
             counted("drifted");
@@ -127,5 +141,5 @@ async fn settle(
         }
         Some(_) => counted("same"),
     }
-    false
+    true
 }

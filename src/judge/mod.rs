@@ -1,8 +1,9 @@
 //! Judges that the sidecar runs: it asks a model what it thinks of a sample of production's answers, and takes the verdict in
 //! as if somebody had sent it. The verdict goes the way of every log record: to the engine and on to the next hop.
 //!
-//! Nobody waits for a judge. What was chosen stands in a bounded queue, and is dropped and counted beyond it; a judge that
-//! does not answer costs verdicts, never requests. Nothing is kept over a restart but the reference of golden sets.
+//! Nobody waits for a judge. What was chosen stands in the judge's own bounded queue, and is dropped and counted beyond it; a
+//! judge that does not answer costs its verdicts, never requests and no other judge's verdicts. Nothing is kept over a restart
+//! but the reference of golden sets and when they were scored.
 
 mod client;
 mod golden;
@@ -21,34 +22,28 @@ use crate::chat::EndpointError;
 use crate::config;
 use crate::core::request::Failure;
 use crate::core::time::UnixNanos;
-use crate::engine::Chosen;
+use crate::engine::{Chosen, Queues};
 use crate::kept::GoldenFile;
 use crate::metrics::Metric;
 use crate::toolkit::judge::{self, Exhibit, Verdict};
 
-/// All judges and what waits for them.
+/// All judges, and what waits for each.
 #[derive(Debug)]
 pub struct Judges {
-    clients: Vec<Arc<JudgeClient>>,
-    queue: mpsc::Receiver<Chosen>,
+    lanes: Vec<(Arc<JudgeClient>, mpsc::Receiver<Chosen>)>,
 }
 
 impl Judges {
-    /// The judges of a configuration, and where the engine puts what they are to be asked; `None` without any.
+    /// The judges of a configuration, and where the engine puts what they are to be asked.
     ///
     /// # Errors
     /// An endpoint that can't be used.
-    pub fn new(
-        judges: &[config::Judge],
-        client: &reqwest::Client,
-    ) -> Result<Option<(Self, mpsc::Sender<Chosen>)>, EndpointError> {
-        if judges.is_empty() {
-            return Ok(None);
+    pub fn new(judges: &[config::Judge], client: &reqwest::Client) -> Result<(Self, Queues), EndpointError> {
+        let (mut lanes, mut queues) = (Vec::new(), Queues::default());
+        for judge in judges {
+            lanes.push((Arc::new(JudgeClient::new(judge.clone(), client.clone())?), queues.add(&judge.name)));
         }
-        let clients: Result<_, _> =
-            judges.iter().map(|it| Ok(Arc::new(JudgeClient::new(it.clone(), client.clone())?))).collect();
-        let (sender, queue) = mpsc::channel(config::JUDGE_QUEUE_MAX);
-        Ok(Some((Self { clients: clients?, queue }, sender)))
+        Ok((Self { lanes }, queues))
     }
 
     /// Says who judges, and then asks and tells until `stop`. What is unfinished by then is counted and forgotten.
@@ -59,55 +54,44 @@ impl Judges {
         now: fn() -> UnixNanos,
         stop: impl Future<Output = ()>,
     ) {
-        let Self { clients, mut queue } = self;
+        let clients: Vec<Arc<JudgeClient>> = self.lanes.iter().map(|(client, _)| client.clone()).collect();
         for declaration in clients.iter().filter_map(|it| judge::declaration(it.judge(), Vec::new(), now())) {
             teller.tell(&declaration).await;
         }
-        let schedule = tokio::spawn(golden::keep(clients.clone(), teller.clone(), reference, now));
+        let golden_sets = golden::keep(clients, teller.clone(), reference, now);
         let mut asking: JoinSet<()> = JoinSet::new();
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                () = &mut stop => break,
-                Some(_) = asking.join_next() => {}
-                chosen = queue.recv(), if asking.len() < config::JUDGE_CALLS_MAX => {
-                    let Some(chosen) = chosen else { break };
-                    if let Some(client) = clients.iter().find(|it| it.judge().name == *chosen.judge) {
-                        asking.spawn(judge_one(client.clone(), chosen, teller.clone(), now));
-                    }
-                }
-            }
+        for (client, queue) in self.lanes {
+            asking.spawn(ask(client, queue, teller.clone(), now));
         }
-        schedule.abort();
-        queue.close();
-        while let Some(chosen) = queue.recv().await {
-            drop(Unfinished(Some(chosen.judge)));
+        let asked = async { while asking.join_next().await.is_some() {} };
+        tokio::select! {
+            () = stop => {}
+            () = asked => {}
+            () = golden_sets => {}
         }
         asking.shutdown().await;
     }
 }
 
-/// A request of which nothing came yet: counted when it is dropped.
-struct Unfinished(Option<Arc<str>>);
-
-impl Unfinished {
-    fn finish(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(judge) = &self.0 {
-            Metric::JudgeDropped.add(&[("judge", judge), ("reason", "stopping")], 1);
+/// Asks one judge about what waits for it, until nobody puts anything there.
+async fn ask(client: Arc<JudgeClient>, mut queue: mpsc::Receiver<Chosen>, teller: Teller, now: fn() -> UnixNanos) {
+    let mut asking: JoinSet<()> = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = asking.join_next() => {}
+            chosen = queue.recv(), if asking.len() < config::JUDGE_CALLS_MAX => match chosen {
+                Some(chosen) => drop(asking.spawn(ask_about(client.clone(), chosen, teller.clone(), now))),
+                None => break,
+            },
         }
     }
+    while asking.join_next().await.is_some() {}
 }
 
 /// Asks about one request and tells what came of it.
-async fn judge_one(client: Arc<JudgeClient>, chosen: Chosen, teller: Teller, now: fn() -> UnixNanos) {
-    let unfinished = Unfinished(Some(chosen.judge.clone()));
-    let verdict = client.ask(&Exhibit::of(&chosen.request)).await;
+async fn ask_about(client: Arc<JudgeClient>, chosen: Chosen, teller: Teller, now: fn() -> UnixNanos) {
+    let request = chosen.request();
+    let verdict = client.ask(&Exhibit::of(&request)).await;
     let judge = client.judge();
     let result = result(judge, verdict.as_ref());
     if let Err(failure) = &verdict {
@@ -117,11 +101,11 @@ async fn judge_one(client: Arc<JudgeClient>, chosen: Chosen, teller: Teller, now
     let verdict = verdict.map_err(|failure| Failure { message: failure.kind.clone(), ..failure });
     let labels = [("judge", &*judge.name), ("sampled_by", chosen.sampled_by.as_str()), ("result", result)];
     Metric::Judged.add(&labels, 1);
-    let report = judge::evaluation(judge, &chosen.request, chosen.sampled_by, verdict.as_ref(), now());
+    let report = judge::evaluation(judge, &request, chosen.sampled_by, verdict.as_ref(), now());
     if !teller.tell(&report).await {
         Metric::JudgeDropped.add(&[("judge", &judge.name), ("reason", "engine_busy")], 1);
     }
-    unfinished.finish();
+    chosen.finish();
 }
 
 fn result(judge: &config::Judge, verdict: Result<&Verdict, &Failure>) -> &'static str {

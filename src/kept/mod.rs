@@ -11,7 +11,7 @@ mod golden;
 
 pub(crate) use alerts::AlertFile;
 pub(crate) use baselines::BaselineFile;
-pub(crate) use golden::GoldenFile;
+pub(crate) use golden::{GoldenFile, Known};
 
 use std::fmt;
 use std::io;

@@ -13,7 +13,7 @@ use freezeframe::core::manifest::Leaf;
 use freezeframe::core::time::UnixNanos;
 use freezeframe::engine::registry::Registry;
 use freezeframe::engine::store::{Condition, EraseOrder};
-use freezeframe::engine::{self, Engine, FrameBytes, Handle, Receipt, Store, StoreError, clock};
+use freezeframe::engine::{self, Engine, FrameBytes, Handle, Queues, Receipt, Store, StoreError, clock};
 use freezeframe::notify;
 use freezeframe::otlp::Traces;
 use freezeframe::toolkit::traffic::Exchange;
@@ -119,7 +119,7 @@ async fn start(log: Arc<SlowLog>) -> (Handle, Told, CancellationToken) {
     tokio::spawn(async move { axum::serve(listener, router).await });
     let config: Arc<Config> = Arc::new(config::load(&Source::Text(CONFIG.replace("URL", &url)), &|_| None).unwrap().0);
     let registry = Arc::new(Registry::new(config.features.max));
-    let handle = engine::start(Engine::new(config.clone(), registry, 1, clock::now()), log, None).unwrap();
+    let handle = engine::start(Engine::new(config.clone(), registry, 1, clock::now()), log, Queues::default()).unwrap();
     let (stop, settings) = (CancellationToken::new(), config.alertmanager.clone().unwrap());
     let stopped = stop.clone().cancelled_owned();
     tokio::spawn(notify::run(settings, None, "http://ff".into(), client(), handle.clone(), clock::now, stopped));
