@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use freezeframe::config::Evidence;
 use freezeframe::core::time::UnixNanos;
+use freezeframe::engine::clock;
 use freezeframe::engine::store::{FrameBytes, Store as _};
 use freezeframe::evidence::{Log, os_entropy};
 use serde_json::{Value, json};
@@ -43,8 +45,7 @@ pub(crate) fn commit(dir: &Path, frames: &[Value]) {
 
 /// A frame in which everything that telemetry said is hostile, captured some days ago.
 pub(crate) fn hostile(id: &str, days_ago: u64) -> Value {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let at = UnixNanos(u64::try_from(now.as_nanos()).unwrap() - days_ago * 86_400_000_000_000).to_string();
+    let at = clock::now().minus(Duration::from_secs(days_ago * 86_400)).to_string();
     let record = |trace: &str| {
         json!({
             "trace_id": trace, "feature": HOSTILE, "started_at": at, "operation": "chat", "user_query": HOSTILE,

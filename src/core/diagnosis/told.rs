@@ -111,7 +111,8 @@ pub(super) fn verdict(evaluation: &Evaluation) -> String {
 }
 
 fn score(evaluation: &Evaluation) -> String {
-    evaluation.score.map_or_else(|| "no score".to_owned(), |score| format!("score {score}"))
+    let rounded = |score: f64| (score * 1e3).round() / 1e3;
+    evaluation.score.map_or_else(|| "no score".to_owned(), |score| format!("score {}", rounded(score)))
 }
 
 /// Whether the error of the request is that of one of its tools.

@@ -215,3 +215,20 @@ fn figure(value: f64) -> String {
         _ => format!("{value:.6}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that axes have round numbers, and that no axis of a ratio goes beyond the whole.
+    #[test]
+    fn axes_are_round() {
+        let steps = [(28.0, 6.0), (0.5, 3.0), (1.0, 3.0), (12.0, 3.0), (900.0, 6.0)];
+        let steps = steps.map(|(length, lines)| round(round_step(length, lines)).to_string());
+        assert_eq!(steps, ["5", "0.2", "0.5", "5", "200"]);
+        let top = |highest, is_ratio| round(Plot::new((0.0, 60.0), highest, is_ratio).top).to_string();
+        assert_eq!([top(1.0, true), top(0.24, true), top(12.0, false), top(0.0, false)], ["1", "0.3", "15", "1.5"]);
+        let quality = Plot::new((0.0, 60.0), 1.0, true);
+        assert_eq!([quality.shown(0.8), quality.shown(0.0751)], ["80 %", "7.51 %"]);
+    }
+}
