@@ -17,6 +17,7 @@ mod incident;
 #[path = "../../tests/it/attribution/otlp.rs"]
 mod otlp;
 mod score;
+mod sides;
 mod timing;
 #[path = "../../tests/it/attribution/world.rs"]
 mod world;
@@ -60,7 +61,7 @@ fn table(name: &str, mode: Mode, incidents: u64) {
         let answered = Answered::of(&Asked::of(&incident), &incident);
         methods.entry(OURS).or_default().add(cause, &incident, &answered);
         causes.entry(cause).or_default().add(cause, &incident, &answered);
-        let (before, now) = score::sides(&incident);
+        let (before, now) = sides::sides(&incident);
         for (name, method) in anchors::ALL {
             let answered = Answered::by_anchor(method(&before, &now), &incident);
             methods.entry(name).or_default().add(cause, &incident, &answered);

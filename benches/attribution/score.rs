@@ -3,11 +3,10 @@
 use std::fmt;
 
 use freezeframe::core::attribution::dimension::Dimension;
-use freezeframe::core::attribution::{PARTS, Side};
 use freezeframe::core::variable::Variable;
 
 use crate::asked::Asked;
-use crate::incident::{Cause, Incident, Simulated};
+use crate::incident::{Cause, Incident};
 
 /// Bins of confidence, for the calibration error.
 const BINS: usize = 10;
@@ -120,18 +119,4 @@ impl fmt::Display for Score {
             share(self.hidden_blamed, self.hidden),
         )
     }
-}
-
-/// The incident as the anchors read it.
-pub(crate) fn sides(incident: &Incident) -> (Side, Side) {
-    let (mut before, mut now) = (Side::default(), Side::default());
-    for (part, requests) in (0..PARTS as u8).zip(&incident.before) {
-        requests.iter().for_each(|it| before.push(&codes(it), it.fails, part));
-    }
-    incident.now.iter().for_each(|it| now.push(&codes(it), it.fails, 0));
-    (before, now)
-}
-
-fn codes(request: &Simulated) -> [u8; Dimension::COUNT] {
-    request.values.map(|value| value.map_or(0, |value| value + 1))
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use freezeframe::core::attribution::explain;
 
 use crate::incident::{Cause, Mode, incident};
-use crate::score::sides;
+use crate::sides::sides;
 
 const REQUESTS: usize = 20_000;
 

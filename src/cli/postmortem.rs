@@ -91,11 +91,11 @@ pub(super) fn page(args: &PageArgs) -> anyhow::Result<ExitCode> {
         out.write_all(Answers::skeleton(&asked).as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    // One file answers the team's page and the customers', before the incident's end and after.
-    let open: Vec<_> = timeline.iter().filter(|it| !it.is_end()).cloned().collect();
+    // One file answers the team's page and the customers', and what was asked before the evidence or people told more.
+    let nothing_told = postmortem::facts(&frame, &[]);
     let mut known = asked;
     for edition in [Edition::Internal, Edition::External] {
-        for facts in [&facts, &postmortem::facts(&frame, &open)] {
+        for facts in [&facts, &nothing_told] {
             known.extend(postmortem::questions_in(edition.template(), facts)?);
         }
     }

@@ -11,6 +11,14 @@ pub(crate) const WORD_BYTES_MAX: usize = 256;
 /// Components of one prompt.
 const COMPONENTS_MAX: usize = 64;
 
+/// Values of the drill's mark that say there is none, as templated settings have them.
+const NO_DRILL: [&str; 4] = ["", "false", "0", "no"];
+
+/// Whether a drill's mark says that there is one.
+pub(crate) fn is_drill(mark: &str) -> bool {
+    !NO_DRILL.contains(&mark)
+}
+
 /// The text of a field, cut at the limit.
 pub(crate) fn word(said: &LlmSpan<'_>, field: Field) -> Option<Box<str>> {
     said.get(field).map(|it| short(&it.text()))

@@ -36,6 +36,8 @@ use crate::otlp::{LogRecord, Logs, Resource, Scope, Span, Traces};
 
 /// Incidents kept in memory; older ones stay in the log.
 pub const INCIDENTS_MAX: usize = 256;
+/// How often the log says that a drill goes on.
+const DRILL_TOLD_EVERY: Duration = Duration::from_secs(3_600);
 
 /// All state of the sidecar but sockets and files.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub struct Engine {
     slot_ended: bool,
     /// Whether drills are kept apart from everything else.
     are_drills_apart: bool,
+    /// When the log last said that a drill goes on.
+    drill_told: Option<UnixNanos>,
     /// What assembly had evicted when it was last told.
     evicted: [u64; Evicted::ALL.len()],
     /// Declarations evicted when that was last told.
@@ -95,6 +99,7 @@ impl Engine {
             next_slot: now.floor(config.windows.slot).plus(config.windows.slot),
             slot_ended: false,
             are_drills_apart: true,
+            drill_told: None,
             evicted: [0; Evicted::ALL.len()],
             declarations_evicted: 0,
             config_sha256: config.sha256(),
@@ -225,7 +230,7 @@ impl Engine {
         let redactor = self.redactor.clone();
         let answer = redactor.as_deref().zip(request.response.as_deref());
         let leak = answer.is_some_and(|(redactor, answer)| redactor.leaks(answer, request.user_query.as_deref()));
-        let features = self.features_of(&request);
+        let features = self.features_of(&request, now);
         let taken = Taken {
             facts: Facts::of(&request, leak),
             seen: Observation::of(&request),
@@ -252,10 +257,11 @@ impl Engine {
     }
 
     /// What a request counts for: its own feature and the whole service; a drill's for [`DRILL`] alone.
-    fn features_of(&mut self, request: &Request) -> [Option<Arc<str>>; 2] {
+    fn features_of(&mut self, request: &Request, now: UnixNanos) -> [Option<Arc<str>>; 2] {
         if request.drill.is_some() && self.are_drills_apart {
             Metric::DrillRequests.add(&[], 1);
-            if !self.features.contains_key(DRILL) {
+            if self.drill_told.is_none_or(|told| now.since(told) >= DRILL_TOLD_EVERY) {
+                self.drill_told = Some(now);
                 let (drill, feature) = (request.drill.as_deref(), &*request.feature);
                 tracing::warn!(drill, feature, "drill traffic arrives; it counts for no feature but {DRILL}");
             }

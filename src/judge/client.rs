@@ -1,5 +1,7 @@
 //! A judge with its endpoint.
 
+use std::time::Duration;
+
 use reqwest::header::HeaderMap;
 
 use crate::chat::{Endpoint, EndpointError};
@@ -7,10 +9,11 @@ use crate::config::Judge;
 use crate::core::request::Failure;
 use crate::toolkit::judge::{self, Exhibit, Verdict};
 
-/// All attempts at one verdict take as long as this many that time out, at most.
+/// All attempts at one verdict take as long as this many that time out, and the pauses between them this long, at most.
 const ATTEMPTS_TIME: u32 = 2;
+const PAUSES: Duration = Duration::from_secs(10);
 
-fn late(whole: std::time::Duration) -> Failure {
+fn late(whole: Duration) -> Failure {
     Failure {
         kind: "timeout".into(),
         message: format!("no verdict within {} s", whole.as_secs()).into(),
@@ -49,7 +52,7 @@ impl JudgeClient {
     /// Why there is no verdict: of the way there, or of what it said.
     pub async fn ask(&self, exhibit: &Exhibit<'_>) -> Result<Verdict, Failure> {
         let body = judge::body(&self.judge, exhibit);
-        let whole = self.judge.timeout * ATTEMPTS_TIME;
+        let whole = self.judge.timeout * ATTEMPTS_TIME + PAUSES;
         let reply = tokio::time::timeout(whole, self.endpoint.ask(&body, false)).await;
         let (reply, _) = reply.map_err(|_| late(whole))??;
         judge::verdict(&reply).map_err(judge::failure)

@@ -13,12 +13,10 @@ use super::shape::{self, Shape};
 use crate::core::dialect::{Event, Field, Normaliser, Scalar};
 use crate::core::message::{self, Exchange, Json, of_value};
 use crate::core::request::{Judge, TraceId};
+use crate::core::said;
 use crate::core::span::{Kind, SpanId};
 use crate::core::time::UnixNanos;
 use crate::otlp::LogRecord;
-
-/// Values of the drill's mark that say there is none, as templated settings have them.
-const NO_DRILL: [&str; 4] = ["", "false", "0", "no"];
 
 /// A trace that is still being told.
 #[derive(Debug)]
@@ -285,7 +283,7 @@ impl Trace {
     /// The drill that made it, when all its spans say so: what a real request shares a trace with stays real. A verdict on a
     /// drill's request is no request; it counts only where there are no spans.
     pub(super) fn drill(&self) -> Option<Box<str>> {
-        let of = |origin: &Origin| origin.fields.text(Field::Drill).filter(|mark| !NO_DRILL.contains(&&**mark));
+        let of = |origin: &Origin| origin.fields.text(Field::Drill).filter(|mark| said::is_drill(mark));
         let spans = self.spans.iter().map(|it| &it.origin);
         let said = self.said.iter().filter(|_| self.spans.is_empty()).map(|it| &it.origin);
         let mut drills = spans.chain(said).map(|it| of(it));

@@ -87,6 +87,12 @@ const RELEASE: &str = "freezeframe.release";
 /// Declarations by what they are about, and its name.
 type Told = Vec<(Subject, Box<str>, Declaration)>;
 
+/// Whether a record is of a drill, whose versions hold for no request.
+pub(super) fn is_drill(normaliser: &Normaliser, resource: &Resource<'_>, record: &LogRecord<'_>) -> bool {
+    let mark = |said: &LlmSpan<'_>| word(said, Field::Drill).is_some_and(|mark| said::is_drill(&mark));
+    mark(&normaliser.attributes(record.attributes())) || mark(&normaliser.attributes(resource.attributes))
+}
+
 /// The feature a record is about, `None` for every feature, and what it says by name: several things only of tools.
 /// Empty when nothing is named.
 pub(super) fn read(

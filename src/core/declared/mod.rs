@@ -81,6 +81,9 @@ impl Declared {
     /// future, by a clock that runs ahead, counts from now.
     pub fn hear(&mut self, now: UnixNanos, resource: &Resource<'_>, record: &LogRecord<'_>) -> Option<Added> {
         let subject = Subject::of(record)?;
+        if declaration::is_drill(&self.normaliser, resource, record) {
+            return Some(Added::Rejected("a drill declares nothing"));
+        }
         let (feature, told) = declaration::read(&self.normaliser, now, subject, resource, record);
         if told.is_empty() {
             return Some(Added::Rejected("a declaration without a name"));

@@ -112,6 +112,17 @@ fn a_request_is_completed() {
     assert_eq!(sources, [(Some("ci"), UnixNanos(150 * SECOND)); 4], "who said it, and when, is kept");
 }
 
+/// Proves that what a drill declares holds for nobody.
+#[test]
+fn drills_declare_nothing() {
+    let mut declared = declared();
+    let kb = ("gen_ai.data_source.id", Text("kb"));
+    let refused = hear_at(&mut declared, 10, 10, INDEX, &[kb, ("freezeframe.drill", Text("quality"))]);
+    assert_eq!((refused, declared.iter().count()), (Added::Rejected("a drill declares nothing"), 0));
+    hear(&mut declared, 10, INDEX, &[kb, ("freezeframe.drill", Text("false"))]);
+    assert_eq!(declared.iter().count(), 1);
+}
+
 /// Proves that a frame learns what an index has not taken over, until it is told anew, and of the whole service what is
 /// declared for any feature.
 #[test]

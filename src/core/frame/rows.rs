@@ -60,7 +60,8 @@ impl Rows {
     }
 
     /// The columns of a variable by dimension, those left out in which the telemetry tells nothing.
-    pub(super) fn columns(&self, variable: Variable) -> Json {
+    #[must_use]
+    pub fn columns(&self, variable: Variable) -> Json {
         let own = Dimension::ALL.into_iter().filter(|it| it.variable() == variable);
         let told =
             own.filter(|it| self.sides.iter().any(|side| side.columns[it.index()].iter().any(|it| *it != ABSENT)));
@@ -76,7 +77,8 @@ impl Rows {
     }
 
     /// Whether each request fails, and its part of the window.
-    pub(super) fn outcomes(&self) -> Json {
+    #[must_use]
+    pub fn outcomes(&self) -> Json {
         let side = |side: &Side| {
             let fails: Vec<u8> = side.fails.iter().map(|fails| u8::from(*fails)).collect();
             json!({ "requests": side.len(), "fails": packed(&fails), "parts": packed(&side.parts) })
