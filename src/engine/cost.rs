@@ -49,8 +49,9 @@ impl Pricing {
     }
 
     /// Gives every call a cost: the one its telemetry reports, else that of the tables, else none. Models that no
-    /// table knows are counted, and named in the log once.
+    /// table knows are counted, and named in the log once; not those of drills, whose calls nobody pays for.
     pub fn price(&mut self, request: &mut Request) {
+        let is_drill = request.drill.is_some();
         for call in &mut request.calls {
             if call.cost_nano_usd.is_some() {
                 call.cost_source.get_or_insert(CostSource::Reported);
@@ -61,8 +62,8 @@ impl Pricing {
                     call.cost_nano_usd = Some(cost);
                     call.cost_source = Some(source);
                 }
-                Some(Err(Unpriced::Model)) => self.count(call),
-                Some(Err(Unpriced::Usage)) | None => {}
+                Some(Err(Unpriced::Model)) if !is_drill => self.count(call),
+                Some(Err(Unpriced::Model | Unpriced::Usage)) | None => {}
             }
         }
     }

@@ -9,9 +9,8 @@ use crate::config::Judge;
 use crate::core::request::Failure;
 use crate::toolkit::judge::{self, Exhibit, Verdict};
 
-/// All attempts at one verdict take as long as this many that time out, and the pauses between them this long, at most.
-const ATTEMPTS_TIME: u32 = 2;
-const PAUSES: Duration = Duration::from_secs(10);
+/// All attempts at one verdict and the pauses between them take this long at most, or as long as one attempt may.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 fn late(whole: Duration) -> Failure {
     Failure {
@@ -52,7 +51,7 @@ impl JudgeClient {
     /// Why there is no verdict: of the way there, or of what it said.
     pub async fn ask(&self, exhibit: &Exhibit<'_>) -> Result<Verdict, Failure> {
         let body = judge::body(&self.judge, exhibit);
-        let whole = self.judge.timeout * ATTEMPTS_TIME + PAUSES;
+        let whole = self.judge.timeout.max(DEADLINE);
         let reply = tokio::time::timeout(whole, self.endpoint.ask(&body, false)).await;
         let (reply, _) = reply.map_err(|_| late(whole))??;
         judge::verdict(&reply).map_err(judge::failure)

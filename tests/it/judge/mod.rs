@@ -126,6 +126,21 @@ async fn a_judge_that_fails_is_an_error() {
     assert!(logs.iter().all(|it| it["error.type"].is_null() || it["gen_ai.evaluation.score.value"].is_null()));
 }
 
+/// Proves that a judge that never answers costs the verdicts of no other judge.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_judge_delays_no_other() {
+    let silent = Server::answering(|_| Answer::Silence);
+    let (server, hop) = (Server::answering(|_| verdict(0.9)), Hop::start().await);
+    let other =
+        format!("  - {{ name: silent, endpoint: '{}', model: m, rubric: r, sample: {{ share: 1 }} }}", silent.url);
+    let rig = Rig::start(&server, &format!("sample: {{ share: 1 }}\n{other}"), &hop.url);
+    for n in 0..12 {
+        rig.send(n, "q", "a", "stop").await;
+    }
+    rig.count("freezeframe_judged_requests_total", &[("judge", "about-refunds"), ("result", "pass")], 12).await;
+    rig.stop().await;
+}
+
 /// Proves that an answer that speaks to its judge is handed over as data, between marks that it can't write.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_speaks_to_its_judge_is_data() {
