@@ -1,5 +1,6 @@
 use super::*;
 use crate::core::note::Signer;
+use crate::evidence::tests::faults::{Faults, How};
 
 fn note(size: u64) -> String {
     Signer::from_seed("example.com/test", &[1; 32]).unwrap().sign_checkpoint(size, [7; 32])
@@ -34,6 +35,20 @@ fn opening_makes_both_slots_whole() {
         std::fs::write(head_path(dir.path()), [first, second].concat()).unwrap();
         drop(Head::open(&disk, dir.path(), &note(5), 5).unwrap());
         assert_eq!(sizes(dir.path()), [5, 5]);
+    }
+}
+
+/// Proves that while opening, the newest checkpoint is whole until another one is, also when the process dies in the middle of
+/// a write.
+#[test]
+fn opening_spares_the_newest_slot() {
+    let slot = |size: u64| encode(&note(size), size);
+    for (first, second) in [(slot(5), slot(4)), (slot(4), slot(5)), (slot(5), vec![9; BLOCK])] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(head_path(dir.path()), [first, second].concat()).unwrap();
+        let dying = Disk { faults: Faults::new(0, How::Torn, true) };
+        assert!(Head::open(&dying, dir.path(), &note(6), 6).is_err());
+        assert!(sizes(dir.path()).contains(&5), "{:?}", sizes(dir.path()));
     }
 }
 
