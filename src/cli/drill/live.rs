@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::super::output::complain;
 use super::sidecar::{self, Sidecar};
 use crate::core::time::UnixNanos;
 use crate::drill::{
@@ -20,8 +22,10 @@ use crate::toolkit::traffic::Exchange;
 const POLL: Duration = Duration::from_secs(1);
 /// How long it may take to show the first request.
 const FIRST_SEEN_WITHIN: Duration = Duration::from_secs(60);
-/// Polls that may fail in a row.
+/// Polls that may fail in a row,
 const FAILED_POLLS_MAX: u32 = 10;
+/// and exports.
+const FAILED_EXPORTS_MAX: u32 = 10;
 
 /// How a live drill goes.
 #[derive(Clone, Debug)]
@@ -50,6 +54,8 @@ struct Live<'a, W> {
     record: Record,
     watch: W,
     number: u64,
+    /// Ctrl-C, also one that comes while something else is awaited.
+    interrupt: Signal,
     is_stopped: bool,
 }
 
@@ -71,7 +77,9 @@ pub(super) async fn run(
     };
     let id = format!("{}-{}", scenario.name, clock::now().0 / 1_000_000_000);
     let record = Record { id, ..Record::default() };
-    let mut live = Live { sidecar, scenario, expectation, pace, record, watch, number: 0, is_stopped: false };
+    let interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    let mut live =
+        Live { sidecar, scenario, expectation, pace, record, watch, number: 0, interrupt, is_stopped: false };
     live.introduce().await?;
     live.warm_up().await?;
     live.inject().await?;
@@ -141,18 +149,21 @@ impl<W: FnMut(Event<'_>)> Live<'_, W> {
         let (mut send, mut poll) = (tokio::time::interval(self.pace.gap), tokio::time::interval(POLL));
         send.set_missed_tick_behavior(MissedTickBehavior::Delay);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failed = 0;
+        let (mut failed, mut unsent) = (0, 0);
         while Instant::now() < deadline && !(self.is_stopped && traffic == Traffic::Failing) {
             tokio::select! {
-                _ = send.tick() => self.send_as(traffic).await?,
-                stopped = tokio::signal::ctrl_c(), if !self.is_stopped => {
-                    stopped.context("listening for Ctrl-C")?;
-                    self.is_stopped = true;
-                    self.say("stopped", "Ctrl-C: the injection ends; once more leaves at once".to_owned());
-                    return Ok(false);
-                }
-                stopped = tokio::signal::ctrl_c(), if self.is_stopped => {
-                    stopped.context("listening for Ctrl-C")?;
+                _ = send.tick() => match self.send_as(traffic).await {
+                    Ok(()) => unsent = 0,
+                    Err(error) if unsent < FAILED_EXPORTS_MAX => {
+                        unsent += 1;
+                        complain(format_args!("not sent: {error:#}"));
+                    }
+                    Err(error) => return Err(error),
+                },
+                _ = self.interrupt.recv() => {
+                    if !std::mem::replace(&mut self.is_stopped, true) {
+                        self.say("stopped", "Ctrl-C: the injection ends; once more leaves at once".to_owned());
+                    }
                     return Ok(false);
                 }
                 _ = poll.tick() => {
@@ -160,7 +171,7 @@ impl<W: FnMut(Event<'_>)> Live<'_, W> {
                         Ok(state) => state,
                         Err(error) if failed < FAILED_POLLS_MAX => {
                             failed += 1;
-                            super::super::output::complain(format_args!("{error:#}"));
+                            complain(format_args!("{error:#}"));
                             continue;
                         }
                         Err(error) => return Err(error),
