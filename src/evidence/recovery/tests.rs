@@ -109,7 +109,7 @@ fn leaves_are_found_and_forgotten() {
         frame(2, &day(2)),
         erasure(3, 2),
         frame(4, &day(1)),
-        prune(5, 2),
+        prune(5, 4),
         frame(6, &day(9)),
     ]);
     let seqs = |known: &Leaves, range: Range<u64>| known.range(range).map(|(seq, _)| seq).collect::<Vec<_>>();

@@ -426,3 +426,32 @@ fn assert_broken_or_damaged(dir: &Path) {
         start::Reading::Whole(scan, ..) => assert!(!scan.damaged_parts().is_empty()),
     }
 }
+
+/// Proves that a leaf that can't be read is damage where a readable one follows, also without a head that says how long the
+/// log was, and that no acknowledged leaf lies behind the end.
+#[test]
+fn nothing_readable_follows_the_end() {
+    let (dir, vkey, _) = log_with(3);
+    let key = VerifierKey::parse(&vkey).unwrap();
+    let scan = |head| recovery::scan(dir.path(), key.name(), head);
+    let leaves = scan(u64::MAX).unwrap().leaves;
+    let place = |seq| leaves.location(seq).unwrap();
+    let path = |segment| wal::segment_path(dir.path(), segment);
+    let whole: Vec<Vec<u8>> = [1, 2].map(|segment| std::fs::read(path(segment)).unwrap()).into();
+
+    let first = usize::try_from(place(1).offset).unwrap();
+    let mut damaged = whole[0].clone();
+    damaged[first..first + BLOCK].fill(0);
+    std::fs::write(path(1), &damaged).unwrap();
+    for head in [0, 1, 4, u64::MAX] {
+        assert!(scan(head).is_err(), "leaf 2 follows; head {head}");
+    }
+
+    std::fs::write(path(1), &whole[0]).unwrap();
+    let (last, length) = (usize::try_from(place(3).offset).unwrap(), place(3).length);
+    let mut repeated = whole[1].clone();
+    repeated.copy_within(last..last + BLOCK, last + length);
+    std::fs::write(path(2), &repeated).unwrap();
+    assert!(scan(4).is_err(), "leaf 3 was acknowledged and lies behind the end");
+    assert_eq!(scan(3).unwrap().tree.size(), 3, "what was being written");
+}
