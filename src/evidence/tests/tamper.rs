@@ -462,3 +462,35 @@ fn nothing_readable_follows_the_end() {
     }
     assert_eq!(scan(4, &whole), Some(4));
 }
+
+/// Proves that the checkpoint of every leaf is signed by the log's own key and over its own tree, also of leaves that later
+/// checkpoints cover.
+#[test]
+fn every_checkpoint_is_the_logs_own() {
+    let (dir, vkey, _) = log_with(2);
+    let key = VerifierKey::parse(&vkey).unwrap();
+    let scan = |head| recovery::scan(dir.path(), key.name(), head);
+    let honest = scan(u64::MAX).unwrap();
+    let place = honest.leaves.location(1).unwrap();
+    let commit = usize::try_from(place.offset).unwrap() + place.length - BLOCK;
+    let path = wal::segment_path(dir.path(), 1);
+    let whole = std::fs::read(&path).unwrap();
+    let segment = Record::decode(&whole).unwrap().0.segment;
+    let with = |note: &str| {
+        let mut record = Vec::new();
+        Record { kind: Kind::Commit, seq: 1, segment, payload: note.as_bytes() }.encode(&mut record);
+        assert_eq!(record.len(), BLOCK);
+        let mut bytes = whole.clone();
+        bytes[commit..commit + BLOCK].copy_from_slice(&record);
+        std::fs::write(&path, bytes).unwrap();
+        scan(u64::MAX).is_ok()
+    };
+    let seed = std::fs::read(dir.path().join("keys/log.key")).unwrap().try_into().unwrap();
+    let [own, other] = [seed, [9; 32]].map(|seed| Signer::from_seed(key.name(), &seed).unwrap());
+    let root = honest.tree.root_at(2).unwrap();
+    assert!(with(&own.sign_checkpoint(2, root)), "the forger knows the craft");
+    for note in [other.sign_checkpoint(2, root), own.sign_checkpoint(2, [7; 32]), own.sign_checkpoint(3, root)] {
+        assert!(!with(&note), "{note}");
+        assert_eq!(verify(dir.path(), &vkey, None).outcome, Outcome::Altered, "{note}");
+    }
+}
