@@ -141,6 +141,15 @@ mod tests {
         assert!(TlogProof::parse(&extra).is_err());
     }
 
+    /// Proves that the longest path is read whole and a longer one refused.
+    #[test]
+    fn paths_have_a_longest() {
+        let (proof, _) = proof(5);
+        let of = |length| TlogProof { path: vec![[7; 32]; length], ..proof.clone() };
+        assert_eq!(TlogProof::parse(&of(PATH_MAX).to_string()).unwrap().path.len(), PATH_MAX);
+        assert!(TlogProof::parse(&of(PATH_MAX + 1).to_string()).is_err());
+    }
+
     /// All proofs of a log of 13 leaves, at all its sizes.
     fn history(name: &str, seed: u8) -> (Vec<(u8, String)>, VerifierKey) {
         let signer = Signer::from_seed(name, &[seed; 32]).unwrap();

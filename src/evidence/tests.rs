@@ -8,6 +8,7 @@ pub(super) mod faults;
 mod lifecycle;
 mod power;
 mod tamper;
+mod verifying;
 
 use std::path::Path;
 
@@ -39,10 +40,11 @@ fn config() -> Evidence {
 
 /// Deterministic "random" bytes that differ from call to call and from log to log.
 fn entropy(log: u8) -> Entropy {
-    let mut calls = 0_u8;
+    let mut calls = 0_u16;
     Box::new(move |bytes| {
         calls += 1;
-        let hash = Sha256::digest([log, calls]);
+        let [high, low] = calls.to_be_bytes();
+        let hash = Sha256::digest([log, high, low]);
         bytes.copy_from_slice(&hash[..bytes.len()]);
         Ok(())
     })

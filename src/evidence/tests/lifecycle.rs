@@ -30,7 +30,7 @@ pub(super) fn canary(part: &str, number: u32) -> String {
 /// Room for two frames with all parts.
 const WIDE: u64 = 24 * BLOCK as u64;
 
-fn wide(dir: &Path) -> Log {
+pub(super) fn wide(dir: &Path) -> Log {
     open_on(dir, Disk::default(), WIDE).unwrap()
 }
 
@@ -385,13 +385,21 @@ fn witnesses_of_a_policy_are_asked_for() {
         assert_eq!(asked(path, "none"), (Outcome::Verified, Some(Level::L1)));
     }
     witness::Witnessed::cosigned(&log, &checkpoint, &cosigners[0].cosign(&text, 1_795_313_940));
+    let later_leaves = || {
+        let notes = verify(dir.path(), &log.vkey(), None).not_checked;
+        notes.iter().any(|it| it.starts_with("cosignatures of leaves from"))
+    };
+    assert!(!later_leaves(), "all are cosigned");
     log.append(&full(4)).unwrap();
     let (_kept, path) = bundled(&log, 2);
     for path in [dir.path(), &path] {
         assert_eq!(asked(path, "any"), (Outcome::Verified, Some(Level::L3)));
         assert_eq!(asked(path, "all"), (Outcome::Incomplete, Some(Level::L1)));
         assert_eq!(verify(path, &log.vkey(), None).outcome, Outcome::Verified);
+        let cosigned = verify_with_policy(path, &log.vkey(), None, Some(policy("any").as_bytes()));
+        assert!(!cosigned.not_checked.iter().any(|it| it.starts_with("another history")), "{cosigned}");
     }
+    assert!(later_leaves(), "leaf 4 came after the cosignature");
     let (_kept, late) = bundled(&log, 4);
     assert_eq!(asked(&late, "any").0, Outcome::Incomplete, "it came after the cosignature");
     let cosigned = std::fs::read(dir.path().join("cosigned")).unwrap();
