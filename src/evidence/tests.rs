@@ -8,6 +8,7 @@ pub(super) mod faults;
 mod lifecycle;
 mod power;
 mod tamper;
+mod torn;
 mod verifying;
 
 use std::path::Path;
