@@ -122,7 +122,9 @@ impl Facts {
         self.counts >> count.index() & 1 == 1
     }
 
-    fn value(&self, measure: Measure) -> Option<f64> {
+    /// What the request has of a measure, in its unit.
+    #[must_use]
+    pub fn value(&self, measure: Measure) -> Option<f64> {
         let value = self.values[measure.index()];
         (value != NONE).then(|| f64::from(value) / measure.per_unit())
     }

@@ -4,12 +4,15 @@
 //! Half of the rows are the newest requests. The other half are of the last-good baseline: of each slot that is learned
 //! a bounded sample, so that busy minutes do not push out the rest of the baseline.
 
+mod sides;
+
+pub use sides::sides;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attribution::{PARTS, Side};
-use super::detect::Direction;
+use super::attribution::Side;
 use super::facts::Facts;
 use super::request::{Evaluation, Request, TraceId};
 use super::signal::Signal;
@@ -20,9 +23,6 @@ use super::vocabulary::{ABSENT, Codes};
 pub const ROWS_MIN: usize = 1_000;
 /// Requests of the incident that are compared at least, where there are as many: what came before the trouble does no harm.
 const ENOUGH: usize = 150;
-/// Values of the baseline from which its percentiles are read, and which of them may be limits.
-const USUAL_MIN: usize = 40;
-const LEVELS: [usize; 6] = [25, 50, 75, 90, 95, 99];
 /// Rows that are looked through for one that something is said of later.
 const AMENDED_MAX: usize = 20_000;
 /// Evaluations of a whole request, those that came later among them.
@@ -198,52 +198,6 @@ impl Recorder {
         let fine = move |it: &&Sample| it.facts.fails(signal, limit) != Some(true);
         self.clean.iter().rev().filter(fine).map(|it| &it.request)
     }
-}
-
-/// Rows of baseline and incident, in order of time, as they are compared by a signal. A request fails a ratio by itself; a
-/// quantile or a mean where it is beyond the quantile of the baseline that tells the two apart best, or beyond `limit`
-/// where the baseline is too short.
-#[must_use]
-pub fn sides(rows: [&[&Row]; 2], signal: Signal, limit: f64) -> [Side; 2] {
-    let limit = telling_limit(rows, signal).unwrap_or(limit);
-    rows.map(|rows| side(rows, |row| row.facts.fails(signal, limit)))
-}
-
-fn telling_limit(rows: [&[&Row]; 2], signal: Signal) -> Option<f64> {
-    let sign = if signal.worse() == Direction::Above { 1.0 } else { -1.0 };
-    let [before, now] = rows.map(|rows| {
-        let mut values: Vec<f64> =
-            rows.iter().filter_map(|row| row.facts.measured(signal)).map(|it| it * sign).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        values
-    });
-    if before.len() < USUAL_MIN || now.is_empty() {
-        return None;
-    }
-    let beyond = |values: &[f64], limit: f64| {
-        (values.len() - values.partition_point(|it| *it <= limit)) as f64 / values.len() as f64
-    };
-    let apart = |limit: f64| {
-        let (was, is) = (beyond(&before, limit), beyond(&now, limit));
-        (is - was) / (was * (1.0 - was) + 1.0 / before.len() as f64).sqrt()
-    };
-    let limits = LEVELS.map(|level| before[(before.len() * level / 100).min(before.len() - 1)]);
-    let best = limits.into_iter().max_by(|a, b| apart(*a).total_cmp(&apart(*b)))?;
-    Some(best * sign)
-}
-
-/// Rows in order of time as a side, cut into parts of equal length.
-fn side(rows: &[&Row], fails: impl Fn(&Row) -> Option<bool>) -> Side {
-    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Side::default() };
-    let length = last.at.0.saturating_sub(first.at.0).max(1);
-    let mut side = Side::default();
-    for row in rows {
-        if let Some(fails) = fails(row) {
-            let part = u128::from(row.at.0.saturating_sub(first.at.0)) * PARTS as u128 / u128::from(length);
-            side.push(&row.codes, fails, u8::try_from(part).unwrap_or(u8::MAX).min(PARTS as u8 - 1));
-        }
-    }
-    side
 }
 
 fn push<T>(ring: &mut VecDeque<T>, max: usize, item: T) {

@@ -1,53 +1,21 @@
-"""Incidents of a simulated service whose requests end as real ones did: the preferences of AlpacaEval, by model, instruction and
-judge (github.com/tatsu-lab/alpaca_eval, folder `results`). Only what rolls out when, and what is innocent, is simulated.
+"""Incidents of a simulated service whose requests end as real ones did (`sources.py`). Only what rolls out when, and what is
+innocent, is simulated; and where nobody wrote down how long an answer took, that, by its length alone.
 
-    replay.py RESULTS OUT INCIDENTS    writes OUT/SEED.jsonl (OTLP JSON lines) and OUT/SEED.json (the truth)
-    replay.py score OUT FREEZEFRAME    asks `freezeframe explain` and prints the table
+    replay.py alpaca_eval RESULTS OUT INCIDENTS [FIRST]    writes OUT/SEED.jsonl (OTLP JSON lines) and OUT/SEED.json (the truth)
+    replay.py bfcl FOLDER OUT INCIDENTS [FIRST]
+    replay.py score OUT FREEZEFRAME                        asks `freezeframe explain` and prints the table
 """
 
 import bisect, collections, itertools, json, math, pathlib, random, subprocess, sys
 
-JUDGES = ("weighted_alpaca_eval_gpt4_turbo", "alpaca_eval_gpt4")
-CAUSES = {"model": "model_route", "silent": "model_route", "route": "model_route", "prompt": "prompt_revision",
-          "judge": "judge", "class": "traffic_mix", "feature": "traffic_mix", "nothing": None}
+import sources
+
+BEFORE = {"model": "model_route", "silent": "model_route", "route": "model_route"}
+AFTER = {"class": "traffic_mix", "feature": "traffic_mix", "nothing": None}
 HOUR = 3_600
 START = 1_780_000_000
 WINDOWS = ["2026-05-28T20:26:40Z/2026-05-28T21:26:40Z", "2026-05-28T21:26:40Z/2026-05-28T21:36:40Z"]
 REGIONS, TIERS, LANGUAGES = ("eu", "us", "apac"), ("free", "pro"), ("en", "de", "fr")
-
-
-class Outcomes:
-    """Whether the answer of a model to an instruction lost, as a judge saw it."""
-
-    def __init__(self, results):
-        self.lost, self.instructions = {judge: {} for judge in JUDGES}, collections.defaultdict(set)
-        for path in sorted(pathlib.Path(results).glob("*/*/annotations.json")):
-            model, judge = path.parts[-3], path.parts[-2]
-            try:
-                annotations = json.loads(path.read_text())
-            except ValueError:  # stored elsewhere
-                continue
-            if judge not in JUDGES:
-                continue
-            known = {it["instruction"]: it["preference"] <= 1.5 for it in annotations if it.get("preference") is not None}
-            if len(known) > 600:
-                self.lost[judge][model] = known
-                for it in annotations:
-                    self.instructions[it["dataset"]].add(it["instruction"])
-        self.classes = sorted(self.instructions)
-        self.instructions = {name: sorted(self.instructions[name]) for name in self.classes}
-        rate = lambda known: sum(known.values()) / len(known)
-        self.models = [model for model, known in sorted(self.lost[JUDGES[0]].items()) if rate(known) < 0.85]
-        self.judged_twice = sorted(set(self.lost[JUDGES[0]]) & set(self.lost[JUDGES[1]]))
-        names = sorted(self.lost[JUDGES[0]])
-        self.variants = [(name, name + end) for name in names for end in ("_verbose", "_concise") if name + end in names]
-
-    def fails(self, chance, judge, model, of_class):
-        for _ in range(6):
-            found = self.lost[judge][model].get(chance.choice(self.instructions[of_class]))
-            if found is not None:
-                return found
-        return None
 
 
 def shares(chance, count, weight=4.0):
@@ -66,7 +34,7 @@ class Service:
         models = outcomes.judged_twice if cause == "judge" else outcomes.models
         self.base = [chance.choice(models) for _ in range(count)]
         self.new = [chance.choice(outcomes.models) for _ in range(count)]
-        if cause == "prompt":
+        if cause in ("prompt", "tools"):
             pairs = [chance.choice(outcomes.variants) for _ in range(count)]
             order = chance.choice(((0, 1), (1, 0)))
             self.base, self.new = ([pair[at] for pair in pairs] for at in order)
@@ -102,17 +70,18 @@ class Service:
         is_routed = chance.random() < self.routed[now]
         model = (self.alternative if is_routed else self.base)[feature]
         hit = now == 1 and chance.random() < self.share and self.only in (None, feature)
-        replaced = hit and cause in ("model", "silent", "prompt") and not is_routed
+        replaced = hit and cause in ("model", "silent", "prompt", "tools") and not is_routed
         served = self.new[feature] if replaced else model
-        fails = self.outcomes.fails(chance, JUDGES[hit and cause == "judge"], served, of_class)
-        said = {"prompt": "v2" if replaced and cause == "prompt" else "v1", "index": "i1", "tool": "t1",
+        outcome = self.outcomes.draw(chance, hit and cause == "judge", served, of_class)
+        said = {"prompt": "v2" if replaced and cause == "prompt" else "v1", "index": "i1",
+                "tool": "t2" if replaced and cause == "tools" else "t1",
                 "judge": "j2" if hit and cause == "judge" else "j1", "version": "b1"}
         for what, of, share, is_coincident in self.innocent:
             began = now == 1 or (not is_coincident and at > 0.8)
             if began and of in (None, feature) and chance.random() < share:
                 said[what] += "n"
         named = served if cause == "model" else model
-        return None if fails is None else (at, feature, of_class, named, "alt" if is_routed else "primary", said, fails)
+        return None if outcome is None else (at, feature, of_class, named, "alt" if is_routed else "primary", said, outcome)
 
     def window(self, now, requests):
         made = (self.request(now, at) for at in sorted(self.chance.random() for _ in range(requests)))
@@ -121,20 +90,21 @@ class Service:
 
 def incident(outcomes, seed):
     """The first draw whose failures rise by 1.2 points and three deviations of chance, or a draw of nothing; None after 60."""
-    cause = list(CAUSES)[seed % len(CAUSES)]
+    causes = {**BEFORE, **outcomes.causes, **AFTER}
+    cause = list(causes)[seed % len(causes)]
     chance = random.Random(seed)
     for _ in range(60):
         service = Service(outcomes, chance, cause)
         sizes = [int(math.exp(chance.uniform(math.log(a), math.log(b)))) for a, b in ((3_000, 12_000), (500, 6_000))]
         expected = [service.window(now, 1_500) for now in (0, 1)]
-        rate = lambda window: sum(it[-1] for it in window) / max(1, len(window))
+        rate = lambda window: sum(it[-1].fails for it in window) / max(1, len(window))
         if cause != "nothing" and rate(expected[1]) - rate(expected[0]) < 0.03:
             continue
         before, now = (service.window(at, size) for at, size in enumerate(sizes))
         change, rest = rate(now) - rate(before), rate(before) * (1 - rate(before))
         z = change / math.sqrt(rest * (1 / len(before) + 1 / len(now)))
         if cause == "nothing" or (z > 3 and change > 0.012):
-            return cause, (before, now)
+            return {"cause": cause, "variable": causes[cause]}, (before, now)
     return None
 
 
@@ -143,10 +113,11 @@ def write(path, windows, seed):
     text = lambda key, value: {"key": key, "value": {"stringValue": value}}
     with path.open("w") as out:
         for window, begin, length in zip(windows, (START, START + HOUR), (HOUR, 600)):
-            for at, feature, of_class, model, route, said, fails in window:
+            for at, feature, of_class, model, route, said, outcome in window:
                 nanos = int((begin + at * (length - 1)) * 1e9)
+                seconds = outcome.seconds or outcome.tokens * chance.lognormvariate(math.log(0.02), 0.3)
                 verdict = [text("gen_ai.evaluation.name", "win"), text("gen_ai.evaluation.evaluator.config.hash", said["judge"]),
-                           text("gen_ai.evaluation.score.label", "fail" if fails else "pass")]
+                           text("gen_ai.evaluation.score.label", "fail" if outcome.fails else "pass")]
                 attributes = {
                     "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.workflow.name": f"feature-{feature}",
                     "gen_ai.request.model": model, "gen_ai.response.model": f"{model}@{said['version']}",
@@ -155,8 +126,9 @@ def write(path, windows, seed):
                     "gen_ai.request.class": of_class, "cloud.region": chance.choice(REGIONS),
                     "user.tier": chance.choice(TIERS), "user.language": chance.choice(LANGUAGES)}
                 span = {"traceId": f"{chance.getrandbits(128):032x}", "spanId": f"{chance.getrandbits(64):016x}", "name": "chat",
-                        "kind": 3, "startTimeUnixNano": str(nanos - 10**8), "endTimeUnixNano": str(nanos),
-                        "attributes": [text(key, value) for key, value in attributes.items()],
+                        "kind": 3, "startTimeUnixNano": str(nanos - int(seconds * 1e9)), "endTimeUnixNano": str(nanos),
+                        "attributes": [text(key, value) for key, value in attributes.items()]
+                                      + [{"key": "gen_ai.usage.output_tokens", "value": {"intValue": str(outcome.tokens)}}],
                         "events": [{"name": "gen_ai.evaluation.result", "timeUnixNano": str(nanos), "attributes": verdict}]}
                 out.write(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}) + "\n")
 
@@ -164,10 +136,11 @@ def write(path, windows, seed):
 def score(folder, freezeframe):
     rows = collections.defaultdict(collections.Counter)
     for path in sorted(pathlib.Path(folder).glob("*.jsonl")):
-        cause = json.loads(path.with_suffix(".json").read_text())["cause"]
+        truth = json.loads(path.with_suffix(".json").read_text())
+        cause, truth = truth["cause"], truth["variable"]
         asked = [freezeframe, "explain", str(path), "--baseline", WINDOWS[0], "--incident", WINDOWS[1], "--format", "json"]
         verdict = json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)["verdict"]
-        answer, truth = verdict["answer"], CAUSES[cause]
+        answer = verdict["answer"]
         best = max(verdict["shares"], key=verdict["shares"].get) if answer != "no_significant_change" else None
         for name in (cause, "all" if truth else None):
             if name:
@@ -182,13 +155,14 @@ def score(folder, freezeframe):
 def main():
     if sys.argv[1] == "score":
         return score(*sys.argv[2:])
-    outcomes, out = Outcomes(sys.argv[1]), pathlib.Path(sys.argv[2])
+    outcomes, out = getattr(sources, sys.argv[1])(sys.argv[2]), pathlib.Path(sys.argv[3])
     out.mkdir(parents=True, exist_ok=True)
-    for seed in range(int(sys.argv[3])):
+    first = int(sys.argv[5]) if len(sys.argv) > 5 else 0
+    for seed in range(first, first + int(sys.argv[4])):
         found = incident(outcomes, seed)
         if found:
             write(out / f"{seed:04}.jsonl", found[1], seed)
-            (out / f"{seed:04}.json").write_text(json.dumps({"cause": found[0]}))
+            (out / f"{seed:04}.json").write_text(json.dumps(found[0]))
 
 
 main()

@@ -14,6 +14,9 @@ const NEW_EFFECT: f64 = 0.5;
 const UNMOVED: f64 = -1.0;
 /// The same, where that is rare: a judge's model, an index written in place.
 const UNMOVED_RARE: f64 = -2.5;
+/// Of a model behind the same name whose requests are just a slice of traffic, or all: where it is told how much and how fast it
+/// writes, which hardly anything else changes.
+const HIDDEN: f64 = -3.0;
 /// Of all requests at once.
 const ALL: f64 = -1.0;
 /// Of a slice of traffic.
@@ -21,6 +24,8 @@ const TRAFFIC: f64 = -2.0;
 /// Log prior of a new value that harms one slice of traffic, below that of one that harms all, and less what there is to
 /// choose from.
 const LIMITED: f64 = -1.0;
+/// The same for one feature or one model of several: seen, and rarer.
+const LIMITED_RARE: f64 = -3.0;
 /// Log prior of all new values of a dimension at once, below that of one.
 const UNION: f64 = -0.7;
 
@@ -62,6 +67,17 @@ impl Slice {
             Self::Value(dimension, _) | Self::New(dimension, _) | Self::Among((dimension, _), _) => {
                 (!dimension.is_traffic()).then(|| dimension.variable())
             }
+        }
+    }
+
+    /// Whether a request of a side is in it.
+    pub(super) fn has(&self, side: &Side, row: usize) -> bool {
+        let is = |(dimension, value): (Dimension, u8)| side.columns[dimension.index()][row] == value;
+        match self {
+            Self::All => true,
+            Self::Value(dimension, value) => is((*dimension, *value)),
+            Self::New(dimension, values) => values.contains(&side.columns[dimension.index()][row]),
+            Self::Among(value, slice) => is(*value) && is(*slice),
         }
     }
 }
@@ -111,14 +127,19 @@ fn crossed(side: &Side, rows: Dimension, columns: Dimension, [height, width]: [u
     cells.chunks(width.max(1)).map(|row| row.iter().map(|count| f64::from(*count)).collect()).collect()
 }
 
-/// Every candidate of a table.
-pub(super) fn all(table: &Table, new: &[(Dimension, u8)]) -> Vec<Candidate> {
+/// Every candidate of a table; `is_marked` says whether second measures tell of its requests.
+pub(super) fn all(table: &Table, new: &[(Dimension, u8)], is_marked: bool) -> Vec<Candidate> {
     let mut all = vec![Candidate { slice: Slice::All, prior: ALL }];
     for dimension in Dimension::ALL {
         let new: Vec<u8> = new.iter().filter(|(of, _)| *of == dimension).map(|(_, value)| *value).collect();
-        all.append(&mut of_dimension(table, dimension, &new));
-        for traffic in LIMITS.into_iter().filter(|it| !new.is_empty() && table.size(*it) > 1) {
-            let prior = NEW + LIMITED - (table.size(traffic) as f64).ln();
+        all.append(&mut of_dimension(table, dimension, &new, is_marked));
+        let limits = LIMITS.into_iter().filter(|it| it.variable() != dimension.variable());
+        for traffic in limits.filter(|it| !new.is_empty() && table.size(*it) > 1) {
+            let limited = match traffic {
+                Dimension::Feature | Dimension::Model => LIMITED_RARE,
+                _ => LIMITED,
+            };
+            let prior = NEW + limited - (table.size(traffic) as f64).ln();
             all.extend(among(table, dimension, &new, traffic).map(|slice| Candidate { slice, prior }));
         }
         if new.len() > 1 {
@@ -141,7 +162,7 @@ fn among(table: &Table, of: Dimension, new: &[u8], traffic: Dimension) -> impl I
     pairs.into_iter().map(move |(value, slice)| Slice::Among((of, value), (traffic, slice)))
 }
 
-fn of_dimension(table: &Table, dimension: Dimension, new: &[u8]) -> Vec<Candidate> {
+fn of_dimension(table: &Table, dimension: Dimension, new: &[u8], is_marked: bool) -> Vec<Candidate> {
     let now = table.now.len() as f64;
     let column = counts(&table.now.columns[dimension.index()], table.size(dimension));
     let same = same_as_traffic(table, dimension);
@@ -157,6 +178,9 @@ fn of_dimension(table: &Table, dimension: Dimension, new: &[u8]) -> Vec<Candidat
             return Some(if is_effect { NEW_EFFECT } else { NEW });
         }
         let is_special = requests <= UNMOVED_SHARE_MAX * now && !same[usize::from(value)];
+        if !is_special && is_marked && matches!(dimension, Dimension::Model | Dimension::ModelVersion) {
+            return Some(HIDDEN);
+        }
         unmoved(dimension).filter(|_| is_special)
     };
     (0..=u8::MAX)

@@ -5,6 +5,7 @@ use super::dimension::Dimension;
 use super::logistic::logistic;
 use super::model::step;
 use super::scan::{Evidence, Scan};
+use super::signature::{self, Signature};
 use super::table::Table;
 use crate::core::variable::Variable;
 
@@ -50,43 +51,67 @@ struct Scored<'c> {
     beyond_wander: f64,
 }
 
-/// The causes of what the predictions `eta` leave unexplained, strongest first.
+/// The causes of what the predictions `eta` leave unexplained, strongest first. What else changed helps to tell who is behind
+/// the first.
 pub(super) fn causes(table: &Table, eta: &[f32], wander: f64, new: &[(Dimension, u8)]) -> Vec<Cause> {
-    let candidates = candidates::all(table, new);
+    let candidates = candidates::all(table, new, Signature::is_told(table));
     let mut eta = eta.to_vec();
     let mut causes = Vec::new();
     while causes.len() < CAUSES_MAX {
         let scan = Scan::of(table, &eta, wander, new);
-        let mut scored: Vec<Scored<'_>> = candidates.iter().filter_map(|it| score(it, &scan)).collect();
-        scored.sort_by(|a, b| b.score.total_cmp(&a.score));
-        let Some(best) = scored.first() else { break };
+        let mut rivals = rivals(&candidates, &scan);
+        let lead = rivals.get(1).map(|second| rivals[0].score - second.score);
+        if causes.is_empty() && lead.is_some_and(|lead| lead < signature::OVERTURNS_MAX) {
+            let signature = Signature::of(table, new);
+            rivals.iter_mut().for_each(|it| it.score += signature.speaks_for(it.slice).min(it.fault.max(0.0)));
+            rivals.sort_by(|a, b| b.score.total_cmp(&a.score));
+        }
+        let Some(best) = rivals.first() else { break };
         if best.fault < FAULT_MIN || best.beyond_wander < BEYOND_WANDER_MIN {
             break;
         }
         let shifted = given(table, &eta, best.slice, &scan);
         let excess = |(new, old): (&f32, &f32)| f64::from(logistic(*new) - logistic(*old));
         let change = shifted.iter().zip(&eta).map(excess).sum::<f64>() / eta.len().max(1) as f64;
-        causes.push(Cause { change, fault: best.fault, blamed: blamed(&scored, &scan) });
+        causes.push(Cause { change, fault: best.fault, blamed: blamed(&rivals, &scan) });
         eta = shifted;
     }
     causes
 }
 
+/// The best explanation by each variable, and by none of them, best first.
+fn rivals<'c>(candidates: &'c [Candidate], scan: &Scan) -> Vec<Scored<'c>> {
+    let mut scored: Vec<Scored<'_>> = candidates.iter().filter_map(|it| score(it, scan)).collect();
+    scored.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut rivals: Vec<Scored<'_>> = Vec::new();
+    for it in scored {
+        if rivals.iter().all(|known| known.slice.variable() != it.slice.variable()) {
+            rivals.push(it);
+        }
+    }
+    rivals
+}
+
 fn score<'c>(candidate: &'c Candidate, scan: &Scan) -> Option<Scored<'c>> {
+    let (fault, beyond_wander) = weigh(&candidate.slice, scan, single)?;
+    Some(Scored { slice: &candidate.slice, score: fault + candidate.prior, fault, beyond_wander })
+}
+
+/// The evidence for a slice, against nothing and against natural wander, of what `single` takes for one of each of its values.
+pub(super) fn weigh(slice: &Slice, scan: &Scan, single: fn(Evidence) -> Option<(f64, f64)>) -> Option<(f64, f64)> {
     let of = |dimension: &Dimension, value: &u8| scan.values[dimension.index()][usize::from(*value)];
-    let (fault, beyond_wander) = match &candidate.slice {
-        Slice::All => single(scan.all)?,
-        Slice::Value(dimension, value) => single(of(dimension, value))?,
-        Slice::Among(value, slice) => single(among(scan, *value, *slice))?,
+    match slice {
+        Slice::All => single(scan.all),
+        Slice::Value(dimension, value) => single(of(dimension, value)),
+        Slice::Among(value, slice) => single(among(scan, *value, *slice)),
         Slice::New(dimension, values) => {
             let each = values.iter().map(|value| of(dimension, value));
-            each.fold((0.0, 0.0), |(fault, beyond), it| {
+            Some(each.fold((0.0, 0.0), |(fault, beyond), it| {
                 let (own, own_beyond) = single(it).unwrap_or((SILENT, 0.0));
                 (fault + add(-HALF, own - HALF), beyond + own_beyond.max(0.0))
-            })
+            }))
         }
-    };
-    Some(Scored { slice: &candidate.slice, score: fault + candidate.prior, fault, beyond_wander })
+    }
 }
 
 fn among(scan: &Scan, value: (Dimension, u8), slice: (Dimension, u8)) -> Evidence {
@@ -135,18 +160,12 @@ fn groups(table: &Table, slice: &Slice, scan: &Scan) -> Vec<u8> {
     }
 }
 
-/// The best explanation by each variable, and by none of them, with its posterior probability.
-fn blamed(scored: &[Scored<'_>], scan: &Scan) -> Vec<Blamed> {
-    let mut best: Vec<&Scored<'_>> = Vec::new();
-    for it in scored {
-        if best.iter().all(|known| known.slice.variable() != it.slice.variable()) {
-            best.push(it);
-        }
-    }
-    let most = best.first().map_or(0.0, |it| it.score);
-    let weights: Vec<f64> = best.iter().map(|it| (it.score - most).exp()).collect();
+/// Rivals with their posterior probabilities.
+fn blamed(rivals: &[Scored<'_>], scan: &Scan) -> Vec<Blamed> {
+    let most = rivals.first().map_or(0.0, |it| it.score);
+    let weights: Vec<f64> = rivals.iter().map(|it| (it.score - most).exp()).collect();
     let sum: f64 = weights.iter().sum();
-    let blamed = best.iter().zip(weights).map(|(it, weight)| Blamed {
+    let blamed = rivals.iter().zip(weights).map(|(it, weight)| Blamed {
         variable: it.slice.variable(),
         probability: weight / sum,
         value: value(it.slice, scan),

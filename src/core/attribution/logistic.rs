@@ -6,12 +6,14 @@ const LIMIT: f32 = 30.0;
 
 /// `1 / (1 + e^-x)`, relative error below 1e-6.
 #[must_use]
+#[inline]
 pub(super) fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x.clamp(-LIMIT, LIMIT)))
 }
 
 /// `1 / (1 + e^-x)` and one less that, each with its own relative precision.
 #[must_use]
+#[inline]
 pub(super) fn logistic_and_rest(x: f32) -> (f32, f32) {
     let inverse = exp(-x.clamp(-LIMIT, LIMIT));
     let rate = 1.0 / (1.0 + inverse);

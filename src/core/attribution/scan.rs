@@ -45,8 +45,12 @@ pub(super) struct Among {
     pub(super) evidence: Vec<Evidence>,
 }
 
+/// Requests a slice, from which on it costs less to look at slices that are empty than to sort out those that are not.
+const MANY: usize = 32;
+
 /// What a harm is often limited to.
-pub(super) const LIMITS: [Dimension; 2] = [Dimension::RequestClass, Dimension::Language];
+pub(super) const LIMITS: [Dimension; 4] =
+    [Dimension::Feature, Dimension::RequestClass, Dimension::Language, Dimension::Model];
 
 impl Scan {
     /// Evidence beyond the predictions `eta`, where natural wander has variance `wander`.
@@ -62,7 +66,13 @@ impl Scan {
             let (predicted, size, column) = (&predicted, table.size(traffic), &now.columns[traffic.index()]);
             groups.iter().map(move |(value, having)| {
                 let row = |at: &usize| (now.fails[*at], predicted.bins[*at], column[*at]);
-                let evidence = few_slices(having.iter().map(row), size, predicted, wander);
+                let rows = having.iter().map(row);
+                let is_many = having.len() > MANY * size;
+                let evidence = if is_many {
+                    slices(rows, size, predicted, wander)
+                } else {
+                    few_slices(rows, size, predicted, wander)
+                };
                 Among { value: *value, traffic, evidence }
             })
         });

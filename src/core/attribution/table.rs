@@ -1,6 +1,7 @@
 //! Requests as columns: the form in which baseline and incident are compared.
 
 use super::dimension::Dimension;
+use super::mark::{BEYOND, Mark, UNTOLD, USUAL};
 use crate::core::vocabulary::{ABSENT, OTHER};
 
 /// Distinct values of a column at most.
@@ -18,6 +19,8 @@ pub struct Side {
     pub fails: Vec<bool>,
     /// Which part of its window each request fell in, from 0; [`PARTS`] of them.
     pub parts: Vec<u8>,
+    /// What else is told of each request, by [`Mark::index`]: 0 nothing, 1 as usual, 2 beyond.
+    pub marks: [Vec<u8>; Mark::COUNT],
 }
 
 /// Parts a window is cut into, to learn how much a rate wanders by itself.
@@ -25,22 +28,35 @@ pub const PARTS: usize = 6;
 
 impl Default for Side {
     fn default() -> Self {
-        Self { columns: std::array::from_fn(|_| Vec::new()), fails: Vec::new(), parts: Vec::new() }
+        let columns = std::array::from_fn(|_| Vec::new());
+        Self { columns, fails: Vec::new(), parts: Vec::new(), marks: Default::default() }
     }
 }
 
 impl Side {
-    /// Adds a request.
+    /// Adds a request of which nothing else is told.
     pub fn push(&mut self, codes: &[u8; Dimension::COUNT], fails: bool, part: u8) {
+        self.push_marked(codes, fails, part, [None; Mark::COUNT]);
+    }
+
+    /// Adds a request, with whether it is beyond what is usual by each mark that is told.
+    pub fn push_marked(
+        &mut self,
+        codes: &[u8; Dimension::COUNT],
+        fails: bool,
+        part: u8,
+        marks: [Option<bool>; Mark::COUNT],
+    ) {
         self.columns.iter_mut().zip(codes).for_each(|(column, code)| column.push(*code));
         self.fails.push(fails);
         self.parts.push(part);
+        let mark = |told: Option<bool>| told.map_or(UNTOLD, |is_beyond| if is_beyond { BEYOND } else { USUAL });
+        self.marks.iter_mut().zip(marks).for_each(|(column, told)| column.push(mark(told)));
     }
 
     /// The same requests, with those failing that do not.
     pub(super) fn inverted(&self) -> Self {
-        let fails = self.fails.iter().map(|fails| !fails).collect();
-        Self { fails, columns: self.columns.clone(), parts: self.parts.clone() }
+        Self { fails: self.fails.iter().map(|fails| !fails).collect(), ..self.clone() }
     }
 
     /// Of more than [`ROWS_MAX`] requests, every second, third, ...
@@ -50,6 +66,21 @@ impl Side {
             columns: std::array::from_fn(|d| every(&self.columns[d], step)),
             fails: every(&self.fails, step),
             parts: every(&self.parts, step),
+            marks: std::array::from_fn(|mark| every(&self.marks[mark], step)),
+        }
+    }
+
+    /// At most `rows_max` of the requests of which `mark` is told, those failing that are beyond what is usual.
+    pub(super) fn marked(&self, mark: Mark, rows_max: usize) -> Self {
+        let marks = &self.marks[mark.index()];
+        let told: Vec<usize> = (0..marks.len()).filter(|row| marks[*row] != UNTOLD).collect();
+        let told = every(&told, told.len().div_ceil(rows_max).max(1));
+        let of = |column: &[u8]| told.iter().map(|row| column[*row]).collect();
+        Self {
+            columns: std::array::from_fn(|d| of(&self.columns[d])),
+            fails: told.iter().map(|row| marks[*row] == BEYOND).collect(),
+            parts: of(&self.parts),
+            marks: Default::default(),
         }
     }
 
@@ -89,6 +120,12 @@ impl Table {
         let (mut before, mut now) = (before.clone(), now.clone());
         let codes = std::array::from_fn(|d| densify([&mut before.columns[d], &mut now.columns[d]]));
         Self { before, now, codes }
+    }
+
+    /// The same codes for the requests of which a mark is told, by that mark.
+    pub(super) fn marked(&self, mark: Mark, rows_max: usize) -> Self {
+        let [before, now] = [&self.before, &self.now].map(|side| side.marked(mark, rows_max));
+        Self { before, now, codes: self.codes.clone() }
     }
 
     /// Distinct values of a dimension.

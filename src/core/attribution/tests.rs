@@ -1,7 +1,7 @@
 //! The honest answers, each on the smallest traffic that calls for it.
 
 use super::dimension::Dimension::{self, *};
-use super::{Answer, PARTS, Side, Standing, Verdict};
+use super::{Answer, Mark, PARTS, Side, Standing, Verdict};
 use crate::core::variable::Variable;
 
 /// A number below 1 that looks like chance, the same in every run.
@@ -11,13 +11,25 @@ fn chance(n: u32) -> f64 {
 
 /// `requests` of one feature, with what `of` says of the `n`th: its values and the chance of its failing.
 fn side(requests: u32, seed: u32, of: impl Fn(u32) -> (Vec<(Dimension, u8)>, f64)) -> Side {
+    marked(requests, seed, None, |n| (of(n), 0.0))
+}
+
+/// The same, with the chance of being beyond what is usual by one mark.
+fn marked(
+    requests: u32,
+    seed: u32,
+    mark: Option<Mark>,
+    of: impl Fn(u32) -> ((Vec<(Dimension, u8)>, f64), f64),
+) -> Side {
     let mut side = Side::default();
     for n in 0..requests {
-        let (values, rate) = of(n);
+        let ((values, rate), beyond) = of(n);
         let mut codes = [1; Dimension::COUNT];
         values.into_iter().for_each(|(dimension, code)| codes[dimension.index()] = code);
         let part = u8::try_from(n as usize * PARTS / requests as usize).unwrap();
-        side.push(&codes, chance(n + seed) < rate, part);
+        let is_beyond = chance(n + seed + 900_000) < beyond;
+        let marks = Mark::ALL.map(|it| (Some(it) == mark).then_some(is_beyond));
+        side.push_marked(&codes, chance(n + seed) < rate, part, marks);
     }
     side
 }
@@ -133,4 +145,58 @@ fn a_cause_that_crept_into_the_baseline_is_named() {
     let (before, now) = (side(80, 7, of(1)), side(40, 50_000, of(10)));
     let Answer::One(best) = verdict(&before, &now).answer else { panic!("one answer expected") };
     assert_eq!((best.variable, best.value.as_str()), (Variable::PromptRevision, "v2"));
+}
+
+/// What two rollouts to the same half of the requests are blamed for, where that half shifts `mark` to `beyond` from a half.
+fn blamed(rollouts: [Dimension; 2], mark: Option<Mark>, beyond: f64) -> Vec<Variable> {
+    let before = marked(3_000, 7, mark, |_| ((Vec::new(), 0.08), 0.5));
+    let now = marked(1_500, 50_000, mark, |n| {
+        let is_new = half(n, 1);
+        let values = rollouts.map(|dimension| (dimension, 1 + u8::from(is_new))).to_vec();
+        ((values, if is_new { 0.4 } else { 0.08 }), if is_new { beyond } else { 0.5 })
+    });
+    match verdict(&before, &now).answer {
+        Answer::One(best) => vec![best.variable],
+        Answer::Ambiguous(tied) => tied.iter().map(|it| it.variable).collect(),
+        other => panic!("somebody to blame expected: {other:?}"),
+    }
+}
+
+/// Proves that users who stay content exonerate what they see and those who do not the judge, which they never see; that
+/// longer answers tell nothing where a rollout that makes them so anyway went to the same requests; and that a mark
+/// tells nothing between two that shift it alike.
+#[test]
+fn users_tell_a_judge_from_a_prompt() {
+    use Variable::{Judge, ModelRoute, PromptRevision};
+    let twins = [PromptVersion, JudgeConfig];
+    assert_eq!(blamed(twins, None, 0.5).len(), 2);
+    assert_eq!(blamed(twins, Some(Mark::Feedback), 0.9), [PromptRevision]);
+    assert_eq!(blamed(twins, Some(Mark::Feedback), 0.5).first(), Some(&Judge));
+    assert_eq!(blamed(twins, Some(Mark::OutputTokens), 0.9).len(), 2);
+    let mut tied = blamed([PromptVersion, ModelVersion], Some(Mark::Feedback), 0.9);
+    tied.sort_unstable();
+    assert_eq!(tied, [PromptRevision, ModelRoute]);
+}
+
+/// Proves that a model that writes more and slower than it did, behind the same name and to one feature alone, is suspected,
+/// where without that nobody recorded the cause.
+#[test]
+fn a_model_is_seen_to_change_behind_its_name() {
+    let of = |is_bad: bool, mark: Option<Mark>| {
+        let feature = move |n: u32| 1 + u8::from(half(n, 1));
+        let side = |requests, seed, rate: f64, beyond: f64| {
+            marked(requests, seed, mark, move |n| {
+                let of = feature(n);
+                let (rate, beyond) = if of == 2 { (rate, beyond) } else { (0.08, 0.5) };
+                ((vec![(Feature, of), (Model, of)], rate), beyond)
+            })
+        };
+        let now = if is_bad { side(1_500, 50_000, 0.4, 0.9) } else { side(1_500, 50_000, 0.4, 0.5) };
+        verdict(&side(3_000, 7, 0.08, 0.5), &now).answer
+    };
+    for (mark, is_shifted) in [(None, false), (Some(Mark::Pace), false)] {
+        assert!(matches!(of(is_shifted, mark), Answer::CannotTell(_)), "{mark:?}");
+    }
+    let Answer::One(best) = of(true, Some(Mark::Pace)) else { panic!("one answer expected") };
+    assert_eq!((best.variable, best.dimension, best.value.as_str()), (Variable::ModelRoute, Model, "v2"));
 }

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use super::verdict;
 use crate::core::attribution::dimension::Dimension;
-use crate::core::attribution::{PARTS, ROWS_MAX, Side, Verdict, Wording};
+use crate::core::attribution::{Mark, PARTS, ROWS_MAX, Side, Verdict, Wording};
 use crate::core::variable::Variable;
 use crate::core::vocabulary::{ABSENT, ABSENT_TEXT, OTHER, OTHER_TEXT};
 
@@ -76,12 +76,19 @@ impl Rows {
         Json::Object(told.map(column).collect())
     }
 
-    /// Whether each request fails, and its part of the window.
+    /// Whether each request fails, its part of the window, and what else is told of it.
     #[must_use]
     pub fn outcomes(&self) -> Json {
         let side = |side: &Side| {
             let fails: Vec<u8> = side.fails.iter().map(|fails| u8::from(*fails)).collect();
-            json!({ "requests": side.len(), "fails": packed(&fails), "parts": packed(&side.parts) })
+            let mut outcomes = json!({ "requests": side.len(), "fails": packed(&fails), "parts": packed(&side.parts) });
+            for mark in Mark::ALL {
+                let column = &side.marks[mark.index()];
+                if column.iter().any(|told| *told != 0) {
+                    outcomes[mark.as_str()] = packed(column).into();
+                }
+            }
+            outcomes
         };
         let sides = SIDES.iter().zip(&self.sides).map(|(name, it)| ((*name).to_owned(), side(it)));
         Json::Object(sides.collect())
@@ -108,6 +115,12 @@ impl Rows {
             side.parts = outcome("parts")?.into_iter().map(|part| part.min(PARTS as u8 - 1)).collect();
             if side.parts.len() != side.fails.len() {
                 return Err(damaged("verdict", name, "parts"));
+            }
+            for mark in Mark::ALL {
+                let column = &outcomes[*name][mark.as_str()];
+                let told = if column.is_null() { Some(vec![0; side.len()]) } else { unpacked(column) };
+                let told = told.filter(|told| told.len() == side.len());
+                side.marks[mark.index()] = told.ok_or_else(|| damaged("verdict", name, mark.as_str()))?;
             }
             for dimension in Dimension::ALL {
                 let column = &variables[dimension.variable().as_str()]["detail"]["rows"][dimension.as_str()];
