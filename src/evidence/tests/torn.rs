@@ -57,12 +57,9 @@ fn no_leaf_takes_the_number_of_one_that_was_signed() {
     assert_eq!(log.vkey(), vkey, "logs of one seed are the same");
     drop(log);
     let of = |kind, seq| record(dir.path(), kind, seq, &published);
-    for (tail, is_signed) in [
-        (vec![1; 700], false),
-        (of(Kind::Part, 2), false),
-        (of(Kind::Commit, 2), true),
-        (of(Kind::Commit, 3), true),
-    ] {
+    for (tail, is_signed) in
+        [(vec![1; 700], false), (of(Kind::Part, 2), false), (of(Kind::Commit, 2), true), (of(Kind::Commit, 3), true)]
+    {
         let mut left = 0;
         for at in 0..FAULTS {
             let dir = with_tail(&tail);
