@@ -82,7 +82,8 @@ pub(super) async fn erase(
     Ok(Json(dto::Erased { leaf }))
 }
 
-/// `GET /api/v1/frames?fingerprint=F&starts_at=T`: committed frames of an alert, newest first.
+/// `GET /api/v1/frames?fingerprint=F&starts_at=T`: committed frames of an alert, newest first; of an incident the second one
+/// before the one that it refines.
 pub(super) async fn frames(
     State(api): State<Api>,
     query: Result<Query<dto::FrameQuery>, QueryRejection>,
@@ -97,19 +98,25 @@ pub(super) async fn frames(
         Some(at) => incident.is_about(&query.fingerprint, at),
         None => incident.fingerprint == query.fingerprint,
     });
-    let frames = found.filter_map(|incident| match &incident.frame {
-        FrameState::Committed(receipt) => Some(dto::FoundFrame {
-            incident_id: incident.id.clone(),
-            fingerprint: incident.fingerprint.clone(),
-            starts_at: time(incident.starts_at),
-            frame_id: receipt.frame_id.clone(),
-            frame_url: view::frame_url(&api.base_url, &incident.id),
-            frame_sha256: receipt.frame_sha256.clone(),
-            checkpoint: receipt.checkpoint.clone(),
-        }),
-        FrameState::Committing | FrameState::NotCommitted { .. } => None,
+    let frames = found.flat_map(|incident| {
+        let second = incident.refined.as_ref().map(|refined| &refined.frame);
+        let both = second.into_iter().chain([&incident.frame]);
+        both.filter_map(|frame| found_frame(&api, incident, frame))
     });
     Ok(Json(dto::Frames { frames: frames.collect() }))
+}
+
+fn found_frame(api: &Api, incident: &view::Incident, frame: &FrameState) -> Option<dto::FoundFrame> {
+    let FrameState::Committed(receipt) = frame else { return None };
+    Some(dto::FoundFrame {
+        incident_id: incident.id.clone(),
+        fingerprint: incident.fingerprint.clone(),
+        starts_at: time(incident.starts_at),
+        frame_id: receipt.frame_id.clone(),
+        frame_url: view::frame_url(&api.base_url, &receipt.frame_id),
+        frame_sha256: receipt.frame_sha256.clone(),
+        checkpoint: receipt.checkpoint.clone(),
+    })
 }
 
 /// Incidents that may be seen outside.

@@ -217,7 +217,12 @@ fn log(notice: &Notice) {
         },
         Notice::Refined { incident, .. } => {
             let (suspect, feature) = (incident.suspect.as_deref().unwrap_or("nobody alone"), &*incident.feature);
-            tracing::info!(incident = incident.id, feature, suspect, "answer refined");
+            match incident.refined.as_ref().map(|refined| &refined.frame) {
+                Some(FrameState::NotCommitted { reason }) => {
+                    tracing::error!(incident = incident.id, feature, reason, "second frame not committed");
+                }
+                _ => tracing::info!(incident = incident.id, feature, suspect, "answer refined"),
+            }
         }
     }
 }

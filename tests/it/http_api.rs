@@ -7,11 +7,11 @@ use freezeframe::api::{self, BindError, Phase};
 use freezeframe::config;
 use freezeframe::core::breaker::{self, Mode};
 use freezeframe::engine::handle::{BreakerAction, Command, NoSuchBreaker};
-use freezeframe::engine::view::{AlertState, Notice, View};
+use freezeframe::engine::view::{AlertState, FrameState, Notice, Refined, View};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use super::admin::{Admin, MemoryStore, NOW, Options, alert, breaker, json, request, view};
+use super::admin::{Admin, MemoryStore, NOW, Options, alert, breaker, incident, json, receipt, request, view};
 
 const FRAME: &[u8] = br#"{"id":"0192-committed","schema":"freezeframe.frame/v1"}"#;
 
@@ -183,6 +183,29 @@ async fn frames_are_served_as_committed() {
         assert_eq!(frames["frames"].as_array().unwrap().len(), found, "{starts_at}");
     }
     admin.stop().await;
+}
+
+/// Proves that an incident's second frame is found beside its first, before it, once it is committed.
+#[tokio::test]
+async fn second_frames_are_found_too() {
+    let committed = FrameState::Committed(receipt("0194-second"));
+    for (frame, ids) in
+        [(committed, &["0194-second", "0192-committed"][..]), (FrameState::Committing, &["0192-committed"])]
+    {
+        let second = Refined { id: "0194-second".into(), at: NOW, frame, suspect: None };
+        let mut incident = (*incident("0192-committed", FrameState::Committed(receipt("0192-committed")))).clone();
+        incident.refined = Some(second);
+        let fingerprint = incident.fingerprint.clone();
+        let view = View { incidents: vec![incident.into()], ..view() };
+        let admin = Admin::start(Options { view, store: store(), ..Options::default() }).await;
+        let found = json(admin.get(&format!("/api/v1/frames?fingerprint={fingerprint}")).await).await;
+        let found = found["frames"].as_array().unwrap();
+        let of = |key: &str| found.iter().map(|it| it[key].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        let urls: Vec<_> = ids.iter().map(|id| format!("{}/api/v1/incidents/{id}/frame", admin.url)).collect();
+        assert_eq!((of("frame_id"), of("frame_url")), (ids.iter().map(|&id| id.to_owned()).collect(), urls));
+        assert!(of("incident_id").iter().all(|id| id == "0192-committed"));
+        admin.stop().await;
+    }
 }
 
 /// Proves that the postmortem tells what frame and incident know, as text and as data.
