@@ -16,6 +16,7 @@ use super::{client, source};
 use crate::config::{self, Config, parse_duration};
 use crate::drill::{self, Event, Outcome, Overrides, Plan, SCENARIOS, Scenario, report};
 use crate::engine::clock;
+use crate::toolkit::whole;
 use live::Pace;
 use screen::Screen;
 use sidecar::Sidecar;
@@ -107,10 +108,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn read_overrides(path: &std::path::Path) -> anyhow::Result<Overrides> {
-    use std::io::Read as _;
-    let mut text = String::new();
-    let file = std::fs::File::open(path).with_context(|| format!("reading {}", path.display()))?;
-    file.take(EXPECT_BYTES_MAX).read_to_string(&mut text).with_context(|| format!("reading {}", path.display()))?;
+    let text = whole::text(path, EXPECT_BYTES_MAX)?;
     Overrides::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
 }
 

@@ -1,7 +1,7 @@
 //! `freezeframe incident postmortem`: the page of an incident; `freezeframe postmortem check`: what a reviewer would object
 //! to in one.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use super::output::{Format, complain, print_json, print_table};
 use crate::api::postmortem_textfile;
 use crate::engine::clock;
 use crate::toolkit::postmortem::{self, Answers, Checked, Edition, Finding};
+use crate::toolkit::whole;
 
 /// Bytes of a page or of a template at most.
 const PAGE_BYTES_MAX: u64 = 4 << 20;
@@ -158,13 +159,5 @@ fn answers(file: &Path) -> anyhow::Result<Answers> {
 }
 
 pub(super) fn read(path: &Path) -> anyhow::Result<String> {
-    let mut text = String::new();
-    let read =
-        |mut from: Box<dyn std::io::Read>, text: &mut String| from.by_ref().take(PAGE_BYTES_MAX).read_to_string(text);
-    match path == Path::new("-") {
-        true => read(Box::new(std::io::stdin()), &mut text),
-        false => std::fs::File::open(path).and_then(|file| read(Box::new(file), &mut text)),
-    }
-    .with_context(|| format!("reading {}", path.display()))?;
-    Ok(text)
+    Ok(whole::text(path, PAGE_BYTES_MAX)?)
 }

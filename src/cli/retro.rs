@@ -1,7 +1,6 @@
 //! `freezeframe retro`: what repeats over the incidents of one or several logs.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,6 +16,7 @@ use crate::evidence::Reader;
 use crate::kept::AlertFile;
 use crate::toolkit::postmortem::{Checked, second};
 use crate::toolkit::retro::{self, Action, Beside, Period};
+use crate::toolkit::whole;
 
 /// Frames read of one log at most: the newest.
 const FRAMES_MAX: usize = 100_000;
@@ -58,7 +58,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("--since {}: expected a duration such as 90d", args.since)
     };
     let until = clock::now();
-    let actions = args.actions.as_deref().map(|path| anyhow::Ok(Action::list(&read(path)?)?)).transpose()?;
+    let actions = args
+        .actions
+        .as_deref()
+        .map(|path| anyhow::Ok(Action::list(&whole::text(path, ACTIONS_BYTES_MAX)?)?))
+        .transpose()?;
     let pages = args.postmortems.as_deref().map(|dir| pages(dir, until)).transpose()?;
     let (frames, known) = args.frames()?;
     let beside = Beside { actions, pages, ..known };
@@ -76,19 +80,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         complain(format_args!("{unread} frames could not be read and are not counted"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).with_context(|| format!("reading {}", path.display()))?;
-    let bytes = file
-        .take(ACTIONS_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .with_context(|| format!("reading {}", path.display()))?;
-    if bytes as u64 > ACTIONS_BYTES_MAX {
-        bail!("{}: more than {ACTIONS_BYTES_MAX} bytes", path.display());
-    }
-    Ok(text)
 }
 
 /// The postmortems of a directory, by name.

@@ -1,6 +1,5 @@
 //! `freezeframe triage`: class, severity and response time, by the decision tree, from a frame, an alert, or answers.
 
-use std::io::Read as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -9,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::incident::Where;
 use super::output::{Format, heading, print_json, print_table, say, sentence};
 use crate::core::triage::{self, Answered, End, Findings, Hypothesis, Play, Question, Recognised, Walk};
+use crate::toolkit::whole;
 
 /// Bytes of a document that is read.
 const DOCUMENT_BYTES_MAX: u64 = 128 << 20;
@@ -74,16 +74,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn document(args: &Args) -> anyhow::Result<Option<Json>> {
     let bytes = match (&args.document, &args.incident) {
-        (Some(path), _) => {
-            let mut bytes = Vec::new();
-            let read =
-                |input: &mut dyn std::io::Read, bytes: &mut Vec<u8>| input.take(DOCUMENT_BYTES_MAX).read_to_end(bytes);
-            match path.as_str() {
-                "-" => read(&mut std::io::stdin().lock(), &mut bytes)?,
-                path => read(&mut std::fs::File::open(path).with_context(|| path.to_owned())?, &mut bytes)?,
-            };
-            bytes
-        }
+        (Some(path), _) => whole::text(path.as_ref(), DOCUMENT_BYTES_MAX)?.into_bytes(),
         (None, Some(id)) => args.place.frame(id)?,
         (None, None) => return Ok(None),
     };

@@ -20,3 +20,4 @@ pub mod retro;
 pub mod simulate;
 pub mod text;
 pub mod traffic;
+pub mod whole;

@@ -1,10 +1,10 @@
 //! `freezeframe judge golden`: a judge on answers that people labelled.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use serde_json::Value as Json;
 
 use super::arguments::{Which, share};
@@ -12,7 +12,7 @@ use crate::cli::output::{Format, complain, print_json, print_wide_table, say};
 use crate::core::golden::{Agreement, Drift, FLIPPED_MAX, Run, SET_BYTES_MAX, Set};
 use crate::engine::clock;
 use crate::judge::score;
-use crate::toolkit::judge;
+use crate::toolkit::{judge, whole};
 
 /// Bytes of an earlier result.
 const BASELINE_BYTES_MAX: u64 = 256 << 20;
@@ -56,10 +56,10 @@ struct Findings {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let set = Set::parse(&read(&args.file, SET_BYTES_MAX as u64)?);
+    let set = Set::parse(&whole::text(&args.file, SET_BYTES_MAX as u64)?);
     let set = Arc::new(set.with_context(|| args.file.display().to_string())?);
     let before = args.baseline.as_deref().map(|path| {
-        Run::parse(&read(path, BASELINE_BYTES_MAX)?).with_context(|| format!("--baseline {}", path.display()))
+        Run::parse(&whole::text(path, BASELINE_BYTES_MAX)?).with_context(|| format!("--baseline {}", path.display()))
     });
     let before = before.transpose()?;
     let client = Arc::new(args.which.client()?);
@@ -80,13 +80,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Table | Format::Markdown => findings.print(args.format)?,
     }
     Ok(if findings.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-/// The text of a file of a bounded size.
-fn read(path: &Path, bytes_max: u64) -> anyhow::Result<String> {
-    let bytes = std::fs::metadata(path).with_context(|| path.display().to_string())?.len();
-    ensure!(bytes <= bytes_max, "{}: more than {bytes_max} bytes", path.display());
-    std::fs::read_to_string(path).with_context(|| path.display().to_string())
 }
 
 impl Args {

@@ -10,6 +10,7 @@ use super::time;
 use crate::core::declared::Subject;
 use crate::core::time::UnixNanos;
 use crate::toolkit::report::Said;
+use crate::toolkit::whole;
 
 /// Bytes of a file of tool definitions.
 const DEFINITIONS_BYTES_MAX: u64 = 1 << 20;
@@ -257,9 +258,7 @@ impl Prompt {
 impl Tool {
     fn attributes(&self) -> anyhow::Result<Vec<Maybe>> {
         let definitions = self.definitions.as_ref().map(|path| {
-            let bytes = std::fs::metadata(path).with_context(|| path.display().to_string())?.len();
-            ensure!(bytes <= DEFINITIONS_BYTES_MAX, "{}: larger than 1 MiB", path.display());
-            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            let text = whole::text(path, DEFINITIONS_BYTES_MAX)?;
             let json: serde_json::Value =
                 serde_json::from_str(&text).with_context(|| format!("{}: not JSON", path.display()))?;
             anyhow::Ok(json.to_string())

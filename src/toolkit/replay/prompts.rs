@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use thiserror::Error;
 
 use crate::core::request::Request;
+use crate::toolkit::whole;
 
 /// Versions known at most, and bytes of one file.
 const VERSIONS_MAX: usize = 1_024;
@@ -23,6 +24,12 @@ pub enum PromptsError {
         /// Why.
         error: std::io::Error,
     },
+    /// A text that can't be read, or a larger one.
+    #[error(transparent)]
+    Text(std::io::Error),
+    /// More prompts than are kept.
+    #[error("more than {VERSIONS_MAX} versions of prompts")]
+    TooMany,
     /// A registry that is none.
     #[error("{0}: expected a prompt {{name, version, prompt}} or a list of them, as JSON")]
     Registry(String),
@@ -65,7 +72,7 @@ impl Prompts {
         } else {
             let document =
                 serde_json::from_str(&text(path)?).map_err(|_| PromptsError::Registry(path.display().to_string()))?;
-            prompts.registry(&document).ok_or_else(|| PromptsError::Registry(path.display().to_string()))?;
+            prompts.registry(&document, path)?;
         }
         Ok(prompts)
     }
@@ -114,9 +121,7 @@ impl Prompts {
             let path = entry.map_err(io)?.path();
             let is_text = path.extension().is_some_and(|it| it == "txt" || it == "md");
             match path.file_stem().and_then(|it| it.to_str()) {
-                Some(version) if is_text && self.texts.len() < VERSIONS_MAX => {
-                    self.texts.insert(version.to_owned(), text(&path)?.trim_end().to_owned());
-                }
+                Some(version) if is_text => self.insert(version.to_owned(), text(&path)?.trim_end().to_owned())?,
                 _ if path.is_dir() && depth > 0 => self.directory(&path, depth - 1)?,
                 _ => {}
             }
@@ -124,10 +129,16 @@ impl Prompts {
         Ok(())
     }
 
-    fn registry(&mut self, document: &Json) -> Option<()> {
+    fn insert(&mut self, version: String, text: String) -> Result<(), PromptsError> {
+        self.texts.insert(version, text);
+        if self.texts.len() > VERSIONS_MAX { Err(PromptsError::TooMany) } else { Ok(()) }
+    }
+
+    fn registry(&mut self, document: &Json, path: &Path) -> Result<(), PromptsError> {
+        let none = || PromptsError::Registry(path.display().to_string());
         let list =
             document.as_array().or(document["data"].as_array()).map_or(std::slice::from_ref(document), Vec::as_slice);
-        for entry in list.iter().take(VERSIONS_MAX) {
+        for entry in list {
             let version =
                 entry["version"].as_str().map(str::to_owned).or(entry["version"].as_i64().map(|it| it.to_string()));
             let text = match &entry["prompt"] {
@@ -137,21 +148,17 @@ impl Prompts {
                         messages.iter().filter(|it| it["role"] == "system").filter_map(|it| it["content"].as_str());
                     system.collect::<Vec<_>>().join("\n")
                 }
-                _ => return None,
+                _ => return Err(none()),
             };
             let labels = entry["labels"].as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned);
             for name in version.into_iter().chain(labels) {
-                self.texts.insert(name, text.clone());
+                self.insert(name, text.clone())?;
             }
         }
-        (!self.texts.is_empty()).then_some(())
+        if self.texts.is_empty() { Err(none()) } else { Ok(()) }
     }
 }
 
 fn text(path: &Path) -> Result<String, PromptsError> {
-    use std::io::Read as _;
-    let io = |error| PromptsError::Io { path: path.display().to_string(), error };
-    let mut text = String::new();
-    std::fs::File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text)).map_err(io)?;
-    Ok(text)
+    whole::text(path, BYTES_MAX).map_err(PromptsError::Text)
 }

@@ -199,6 +199,23 @@ fn prompts_are_found_by_version() {
     assert!(Prompts::read(&export).is_err());
 }
 
+/// Proves that no prompt is cut, and none left out, because there is much.
+#[test]
+fn too_much_of_prompts_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let long = dir.path().join("long.txt");
+    std::fs::write(&long, "x".repeat((4 << 20) + 1)).unwrap();
+    let error = Prompts::read(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("long.txt: more than 4194304 bytes"), "{error}");
+
+    let export = dir.path().join("many.json");
+    for (versions, is_read) in [(1_024, true), (1_025, false)] {
+        let many: Vec<_> = (0..versions).map(|version| json!({ "version": version, "prompt": "p" })).collect();
+        std::fs::write(&export, json!(many).to_string()).unwrap();
+        assert_eq!(Prompts::read(&export).is_ok(), is_read, "{versions}");
+    }
+}
+
 /// Proves that a simulation without a change repeats the answer, and with one quotes the document that fits the question.
 #[test]
 fn a_simulation_quotes() {
