@@ -115,12 +115,17 @@ fn what_is_wrong_is_said() {
 }
 
 /// Proves the schedule: the first run is the reference and calibrates the judge, a judge that changes is told by metrics, the
-/// reference is the same after a restart, and every explanation says when the judge was calibrated and how far it agreed.
+/// reference is the same after a restart, every explanation says when the judge was calibrated and how far it agreed, and a
+/// run without verdicts is counted and changes nothing of that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_judge_that_drifts_in_production_is_told() {
-    let is_lenient = Arc::new(AtomicBool::new(false));
-    let (flag, mut like) = (is_lenient.clone(), judge_of("refund"));
-    let server = Server::answering(move |asked| if flag.load(Relaxed) { verdict(0.8) } else { like(asked) });
+    let [is_lenient, is_mute] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let (lenient, mute, mut like) = (is_lenient.clone(), is_mute.clone(), judge_of("refund"));
+    let server = Server::answering(move |asked| match (lenient.load(Relaxed), mute.load(Relaxed)) {
+        (_, true) => says("I would rather not."),
+        (true, false) => verdict(0.8),
+        (false, false) => like(asked),
+    });
     let (hop, dir) = (Hop::start().await, tempfile::tempdir().unwrap());
     write_set(&dir.path().join("golden.jsonl"));
     let settings = "sample: { share: 0, failing: 0, per_value: 0 }\n    golden: { path: golden.jsonl, every: 1s }";
@@ -151,5 +156,18 @@ async fn a_judge_that_drifts_in_production_is_told() {
     .await;
     rig.count("freezeframe_judge_golden_flipped", &[], 10).await;
     assert_eq!(rig.sum("freezeframe_judge_golden_runs_total", &[("result", "reference")]).await, Ok(0.0));
-    assert!(rig.stop().await.contains("the judge drifted"));
+
+    let agreement = rig.sum("freezeframe_judge_golden_agreement", &[]).await;
+    is_mute.store(true, Relaxed);
+    eventually("a failed run", async || {
+        match rig.sum("freezeframe_judge_golden_runs_total", &[("result", "failed")]).await? {
+            0.0 => Err("none".into()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    rig.count("freezeframe_judge_golden_flipped", &[], 10).await;
+    assert_eq!(rig.sum("freezeframe_judge_golden_agreement", &[]).await, agreement);
+    let log = rig.stop().await;
+    assert!(log.contains("the judge drifted") && log.contains("the golden set was not judged as a whole"), "{log}");
 }
