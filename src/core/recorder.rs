@@ -206,3 +206,35 @@ fn push<T>(ring: &mut VecDeque<T>, max: usize, item: T) {
     }
     ring.push_back(item);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::request::tests::{evaluation, request};
+
+    /// Proves that a request which is judged after it was taken for healthy becomes a failing sample that tells who judged
+    /// it and how, and no other request does.
+    #[test]
+    fn what_is_judged_late_fails_late() {
+        let mut recorder = Recorder::new(100, 10);
+        let [judged, other] = [1, 2].map(|id| Request { trace_id: TraceId([id; 16]), ..request() });
+        for request in [&judged, &other] {
+            let facts = Facts::of(request, false);
+            let row = Row { at: request.ended_at, trace: trace(request.trace_id), codes: [ABSENT; _], facts };
+            recorder.record(row, Arc::new(request.clone()));
+        }
+        let failing = |recorder: &Recorder| -> Vec<(TraceId, usize)> {
+            let failing = recorder.failing(UnixNanos(0), Signal::EvaluationPassRatio, 0.0);
+            failing.map(|it| (it.trace_id, it.evaluations.len())).collect()
+        };
+        assert_eq!(failing(&recorder), []);
+
+        let said = vec![evaluation("relevance", false); EVALUATIONS_MAX + 1];
+        recorder.amend(judged.trace_id, Some((3, 9)), &Facts::of_late(&said, None), &said);
+        assert_eq!(failing(&recorder), [(judged.trace_id, EVALUATIONS_MAX)]);
+        let healthy: Vec<_> = recorder.healthy(Signal::EvaluationPassRatio, 0.0).map(|it| it.trace_id).collect();
+        assert_eq!(healthy, [other.trace_id]);
+        let codes: Vec<u8> = recorder.since(UnixNanos(0)).map(|row| row.codes[3]).collect();
+        assert_eq!(codes, [ABSENT, 9]);
+    }
+}

@@ -330,6 +330,19 @@ impl FinishReason {
 pub(crate) mod tests {
     use super::*;
 
+    /// What nobody in particular says of a request.
+    pub(crate) fn evaluation(metric: &str, passed: bool) -> Evaluation {
+        Evaluation {
+            metric: metric.into(),
+            score: None,
+            label: None,
+            passed: Some(passed),
+            judge: Judge::default(),
+            error: None,
+            sampled_by: None,
+        }
+    }
+
     /// A request with nothing but what every request has.
     pub(crate) fn request() -> Request {
         Request {

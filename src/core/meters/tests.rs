@@ -1,6 +1,6 @@
 use super::*;
-use crate::core::request::tests::request;
-use crate::core::request::{Evaluation, Failure, Judge, ModelCall, Retrieval, ToolCall};
+use crate::core::request::tests::{evaluation, request};
+use crate::core::request::{Failure, ModelCall, Retrieval, ToolCall};
 use std::time::Duration;
 
 fn failure() -> Failure {
@@ -9,18 +9,6 @@ fn failure() -> Failure {
 
 fn tool(name: &str, ok: bool) -> ToolCall {
     ToolCall { name: name.into(), ran: true, error: (!ok).then(failure), ..ToolCall::default() }
-}
-
-fn evaluation(metric: &str, passed: bool) -> Evaluation {
-    Evaluation {
-        metric: metric.into(),
-        score: None,
-        label: None,
-        passed: Some(passed),
-        judge: Judge::default(),
-        error: None,
-        sampled_by: None,
-    }
 }
 
 /// Proves that labels beyond the cap share one entry, that those below keep theirs, and that nothing is lost.
