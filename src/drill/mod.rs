@@ -18,7 +18,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 pub use expectation::{Expectation, Overrides};
-pub use outcome::{Fired, Outcome, Reading, Record, SAMPLES_MAX, Sample, Stage};
+pub use outcome::{Fired, Outcome, Reading, Record, SAMPLES_MAX, Sample, Stage, redirection};
 pub use scenario::{SCENARIOS, Scenario};
 pub use score::Check;
 
@@ -219,7 +219,7 @@ impl<W: FnMut(Event<'_>)> Drill<W> {
         })?;
         (self.record.opened, self.record.redirected) = (opened, redirected);
         let line = match opened {
-            Some(_) => format!("Circuit breaker activated \u{2014} {redirected} requests redirected to fallback"),
+            Some(_) => redirection(redirected),
             None => "Circuit breaker stayed closed".to_owned(),
         };
         self.say("mitigation", line);

@@ -204,3 +204,10 @@ impl Sample {
         json!({ "at": self.at.to_string(), "signals": self.readings.iter().map(reading).collect::<serde_json::Map<_, _>>() })
     }
 }
+
+/// What is said of a breaker that opened and turned `redirected` requests to the fallback.
+#[must_use]
+pub fn redirection(redirected: u64) -> String {
+    let why = if redirected == 0 { ": in shadow none is" } else { "" };
+    format!("Circuit breaker activated \u{2014} {redirected} requests redirected to fallback{why}")
+}

@@ -136,8 +136,11 @@ rules:
   rules:
     - {{ name: LLMQualityDegradation, class: QUALITY_DEGRADATION, severity: SEV-2, signal: quality, direction: below,
         limit: {{ fixed: 0.7 }}, window: 5s, for: 0s, keep_firing_for: 2s, samples_min: 20, summary: Answers got worse. }}
+    - {{ name: LLMRetrievalEmpty, class: RETRIEVAL_OUTAGE, severity: SEV-1, signal: empty_retrieval_ratio, direction: above,
+        limit: {{ fixed: 0.3 }}, window: 5s, for: 0s, keep_firing_for: 2s, samples_min: 20, summary: Nothing is found. }}
 breakers:
   - {{ class: QUALITY_DEGRADATION, mode: enforce, open_for: 3s, open_for_max: 3s, probe_share: 0.5, probes: 5 }}
+  - {{ class: RETRIEVAL_OUTAGE, mode: enforce, open_for: 3s, open_for_max: 3s, probe_share: 0.5, probes: 5 }}
 alertmanager: {{ urls: ['{alertmanager}'], resend_interval: 1s, drills: {drills} }}
 ",
             data.display()
@@ -187,14 +190,14 @@ fn alertmanager() -> (String, Arc<Mutex<String>>) {
     (url, received)
 }
 
-fn live(drills: bool) -> (Value, String, [String; 3], PathBuf) {
+fn live(scenario: &str, drills: bool) -> (Value, String, [String; 3], PathBuf) {
     let dir = tempfile::tempdir().unwrap().keep();
     let (url, received) = alertmanager();
     let sidecar = Sidecar::start(&dir, &url, drills);
     let (target, admin, own) = (sidecar.url("otlp_http"), sidecar.url("admin"), text(&dir.join("drill")));
     let place = ["--target", &target, "--url", &admin, "--dir", &own, "--format", "json"];
     let pace = ["--rate", "20", "--warm-up", "20s", "--timeout", "60s"];
-    let output = drill(&[&["quality-degradation"], &place[..], &pace[..]].concat());
+    let output = drill(&[&[scenario], &place[..], &pace[..]].concat());
     assert!(output.status.success(), "{output:?} {}", std::fs::read_to_string(dir.join("sidecar.log")).unwrap());
     let seen = ["/metrics", "/api/v1/features/_all", "/api/v1/incidents"].map(|path| sidecar.get(path));
     let posts = received.lock().unwrap().clone();
@@ -205,8 +208,8 @@ fn live(drills: bool) -> (Value, String, [String; 3], PathBuf) {
 /// nobody, and that it pages where somebody wants that.
 #[test]
 fn a_live_drill_pages_nobody_unless_asked() {
-    let asked = std::thread::spawn(|| live(true));
-    let (drill, posts, [metrics, all, incidents], dir) = live(false);
+    let asked = std::thread::spawn(|| live("retrieval-outage", true));
+    let (drill, posts, [metrics, all, incidents], dir) = live("quality-degradation", false);
     assert_eq!(missed(&drill), Vec::<&str>::new(), "{drill}");
     assert!(drill["redirected"].as_u64() > Some(0), "{drill}");
     assert_eq!(posts, "");
@@ -219,7 +222,8 @@ fn a_live_drill_pages_nobody_unless_asked() {
     assert!(incidents.contains("\"feature\":\"_drill\"") && !incidents.contains("\"feature\":\"_all\""), "{incidents}");
     std::fs::remove_dir_all(dir).unwrap();
 
-    let (_, posts, [metrics, ..], dir) = asked.join().unwrap();
+    let (drill, posts, [metrics, ..], dir) = asked.join().unwrap();
+    assert_eq!(missed(&drill), Vec::<&str>::new(), "{drill}");
     assert!(posts.contains("\"feature\":\"_drill\""), "{posts}");
     assert!(metrics.contains("freezeframe_alert_state{feature=\"_drill\""), "{metrics}");
     std::fs::remove_dir_all(dir).unwrap();

@@ -13,6 +13,7 @@ use super::sidecar::{self, Sidecar};
 use crate::core::time::UnixNanos;
 use crate::drill::{
     CYCLE, Event, Expectation, FAILING, Outcome, Record, Scenario, Stage, changed, diagnosis_line, injected,
+    redirection,
 };
 use crate::engine::clock;
 use crate::evidence;
@@ -284,11 +285,7 @@ impl<W: FnMut(Event<'_>)> Live<'_, W> {
                 self.send(|exchange| Exchange { model: "fallback", ..exchange }).await?;
             }
         }
-        let redirected = self.record.redirected;
-        self.say(
-            "mitigation",
-            format!("Circuit breaker activated \u{2014} {redirected} requests redirected to fallback"),
-        );
+        self.say("mitigation", redirection(self.record.redirected));
         Ok(())
     }
 

@@ -14,7 +14,7 @@ const INFALLIBLE: &str = "writing to a String cannot fail";
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 150.0;
 const LEFT: f64 = 62.0;
-const TOP: f64 = 58.0;
+const TOP: f64 = 78.0;
 const BELOW: f64 = 28.0;
 const RIGHT: f64 = 26.0;
 /// Lines and times on an axis at most.
@@ -156,9 +156,10 @@ impl Plot {
         }
     }
 
+    /// Each word on a line of its own: moments may be close.
     fn marks(&self, out: &mut String, marks: &[Mark]) {
         for (n, mark) in (0_u8..).zip(marks) {
-            let (x, y) = (self.x(mark.at), 30.0 + f64::from(n % 3) * 10.0);
+            let (x, y) = (self.x(mark.at), 30.0 + f64::from(n) * 10.0);
             writeln!(out, "<path class=\"mark\" d=\"M{x:.1} {y:.1}V{:.1}\"/>", TOP + HEIGHT).expect(INFALLIBLE);
             let (x, anchor) = if x > LEFT + WIDTH * 0.9 { (x - 3.0, "end") } else { (x + 3.0, "start") };
             tick(out, (x, y + 3.0), anchor, mark.word);
