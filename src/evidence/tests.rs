@@ -2,6 +2,7 @@
 //! is lost, whatever fails and whenever.
 
 mod bundles;
+mod copies;
 mod device;
 mod directories;
 pub(super) mod faults;

@@ -12,15 +12,17 @@ const LEVELS: [usize; 6] = [25, 50, 75, 90, 95, 99];
 
 /// Rows of baseline and incident, in order of time, as they are compared by a signal. A request fails a ratio by itself; a
 /// quantile or a mean where it is beyond the quantile of the baseline that tells the two apart best, or beyond `limit`
-/// where the baseline is too short. Marks stand beside a ratio only: a latency is what the other figures are made of.
+/// where the baseline is too short. Marks stand beside a ratio only, for a latency is what the other figures are made of; and
+/// none is the signal itself.
 #[must_use]
 pub fn sides(rows: [&[&Row]; 2], signal: Signal, limit: f64) -> [Side; 2] {
     let sign = if signal.worse() == Direction::Above { 1.0 } else { -1.0 };
     let worse = |facts: &Facts| facts.measured(signal).map(|value| value * sign);
     let limit = telling_limit(rows, worse, |more| more).map_or(limit, |limit| limit * sign);
-    let is_ratio = signal.shape() == Shape::Ratio;
+    let is_beside =
+        |mark| signal.shape() == Shape::Ratio && (mark, signal) != (Mark::Feedback, Signal::BadFeedbackRatio);
     let marks = Mark::ALL
-        .map(|mark| if is_ratio { telling_limit(rows, |facts| measured(facts, mark), f64::abs) } else { None });
+        .map(|mark| if is_beside(mark) { telling_limit(rows, |facts| measured(facts, mark), f64::abs) } else { None });
     rows.map(|rows| {
         side(
             rows,
@@ -79,4 +81,43 @@ fn side(rows: &[&Row], fails: impl Fn(&Row) -> Option<bool>, is_beyond: impl Fn(
         }
     }
     side
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::request::tests::{evaluation, request};
+    use crate::core::request::{Feedback, Request, TraceId};
+    use crate::core::time::UnixNanos;
+    use crate::core::vocabulary::ABSENT;
+
+    /// Requests of which everything is told; in every third the user is not content, and where `is_worse` all others are not.
+    fn rows(is_worse: bool) -> Vec<Row> {
+        let row = |n: u8| {
+            let positive = Some((n % 3 == 0) == is_worse);
+            let request = Request {
+                trace_id: TraceId([n; 16]),
+                evaluations: vec![evaluation("relevance", n % 3 == 0)],
+                feedback: Some(Feedback { positive, score: None, comment: None }),
+                ..request()
+            };
+            Row { at: UnixNanos(n.into()), trace: n.into(), codes: [ABSENT; _], facts: Facts::of(&request, false) }
+        };
+        (0..90).map(row).collect()
+    }
+
+    /// Proves that a mark is told beside another ratio, and neither beside itself nor beside a quantile.
+    #[test]
+    fn no_mark_is_the_signal_itself() {
+        let [before, now] = [rows(false), rows(true)];
+        let [before, now] = [&before, &now].map(|rows| rows.iter().collect::<Vec<_>>());
+        let beyond = |signal| {
+            let sides = sides([&before, &now], signal, 0.5);
+            assert!(sides.iter().all(|side| side.fails.len() == 90), "{signal:?}");
+            sides.map(|side| side.marks[Mark::Feedback.index()].iter().filter(|mark| **mark == 2).count())
+        };
+        assert_eq!(beyond(Signal::EvaluationPassRatio), [30, 60]);
+        assert_eq!(beyond(Signal::BadFeedbackRatio), [0, 0]);
+        assert_eq!(beyond(Signal::LatencyP95), [0, 0]);
+    }
 }

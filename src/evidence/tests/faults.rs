@@ -65,6 +65,11 @@ impl Faults {
         ask(self.plan().device.as_mut().unwrap())
     }
 
+    /// The next faults: steps until each, counted from the one before.
+    pub(super) fn plan_next(&self, coming: Vec<(usize, How)>) {
+        self.plan().coming = coming;
+    }
+
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.0.lock().unwrap()
     }
@@ -228,7 +233,7 @@ fn a_lying_device_stops_the_log() {
     let disk = Disk::default();
     let log = open_on(dir.path(), disk.clone(), SEGMENT).unwrap();
     // A leaf takes three steps: write, sync, read back.
-    disk.faults.plan().coming = vec![(0, How::Lie), (2, How::Lie)];
+    disk.faults.plan_next(vec![(0, How::Lie), (2, How::Lie)]);
     assert!(matches!(log.append(&frame(2)), Err(StoreError::Fatal(_))));
     assert!(matches!(log.append(&frame(3)), Err(StoreError::Fatal(_))));
     drop(log);
@@ -259,7 +264,7 @@ fn a_leaf_once_signed_is_finished_first() {
     let (dir, vkey, mut receipts) = log_with(1);
     let disk = Disk::default();
     let log = open_on(dir.path(), disk.clone(), SEGMENT).unwrap();
-    disk.faults.plan().coming = vec![(0, How::After), (0, How::After)];
+    disk.faults.plan_next(vec![(0, How::After), (0, How::After)]);
     assert!(matches!(log.append(&frame(2)), Err(StoreError::Retry(_))));
     assert_eq!(log.size(), 1, "not acknowledged, not visible");
     receipts.push(log.append(&frame(3)).unwrap());
@@ -276,7 +281,7 @@ fn a_failed_sync_ends_a_segment() {
     let (dir, _, _) = log_with(1);
     let disk = Disk::default();
     let log = open_on(dir.path(), disk.clone(), SEGMENT).unwrap();
-    disk.faults.plan().coming = vec![(1, How::Before)];
+    disk.faults.plan_next(vec![(1, How::Before)]);
     assert_eq!(log.append(&frame(2)).unwrap().seq, 2);
     let next = std::fs::read(wal::segment_path(dir.path(), 2)).unwrap();
     let (record, _) = Record::decode(&next[BLOCK..]).unwrap();
