@@ -232,8 +232,10 @@ fn diff(DiffArgs { one: OneArgs { id, place }, other, now }: &DiffArgs) -> anyho
         (None, _) => None,
     };
     let side = |frame, window| Side { frame, window };
-    let b = other.as_ref().map_or(side(&frame, "baseline"), |other| side(other, "incident"));
-    let found = difference::of(side(&frame, "incident"), b);
+    let found = match &other {
+        Some(other) => difference::of(side(&frame, "incident"), side(other, "incident")),
+        None => difference::of(side(&frame, "baseline"), side(&frame, "incident")),
+    };
     if place.format == Format::Json {
         print_json(&found)?;
         return Ok(ExitCode::SUCCESS);

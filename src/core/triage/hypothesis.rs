@@ -9,6 +9,8 @@ use crate::core::variable::Variable;
 
 /// Share of the added time that a stage must explain.
 const STAGE_SHARE_MIN: f64 = 0.5;
+/// Time that was added, as a part of the usual time of all stages, below which none was.
+const ADDED_MIN: f64 = 0.05;
 /// A signal that confirms a hypothesis must have changed by this factor (shares: see [`super::findings`]).
 pub(super) const FACTOR_MIN: f64 = 1.25;
 
@@ -139,23 +141,25 @@ fn signal_worse(frame: &Json, signal: Signal) -> (Standing, String) {
 pub(super) fn stage(frame: &Json, signal: Signal) -> (Standing, String) {
     let added = |signal: Signal| {
         let Pair { incident, baseline, .. } = pair(frame, signal)?;
-        Some(incident.value - baseline?.value)
+        let usual = baseline?.value;
+        Some((incident.value - usual, usual))
     };
     let stages =
         [("model calls", Signal::ModelTime), ("retrieval", Signal::RetrievalTime), ("tools", Signal::ToolTime)];
-    let known: Vec<(&str, Signal, f64)> =
+    let known: Vec<(&str, Signal, (f64, f64))> =
         stages.into_iter().filter_map(|(name, signal)| Some((name, signal, added(signal)?))).collect();
-    let Some((_, _, own)) = known.iter().find(|(_, its, _)| *its == signal) else {
+    let Some((_, _, (own, _))) = known.iter().find(|(_, its, _)| *its == signal) else {
         return (Standing::Open, format!("{} is not known on both sides", signal.as_str()));
     };
     let mut figures: Vec<String> =
-        known.iter().map(|(name, _, by)| format!("{name} {:+.2} s", hundredths(*by))).collect();
+        known.iter().map(|(name, _, (by, _))| format!("{name} {:+.2} s", hundredths(*by))).collect();
     if let Some(Pair { incident, baseline: Some(usual), .. }) = pair(frame, Signal::RetriesPerRequest) {
         // A request is its first attempt and its retries.
         figures.push(format!("attempts x{}", figure((1.0 + incident.value) / (1.0 + usual.value))));
     }
-    let total: f64 = known.iter().map(|(_, _, by)| by.max(0.0)).sum();
-    let is_most = *own > 0.0 && *own >= total * STAGE_SHARE_MIN;
+    let total: f64 = known.iter().map(|(_, _, (by, _))| by.max(0.0)).sum();
+    let usual: f64 = known.iter().map(|(_, _, (_, usual))| usual).sum();
+    let is_most = *own > 0.0 && *own >= total * STAGE_SHARE_MIN && total > usual * ADDED_MIN;
     (if is_most { Standing::Confirmed } else { Standing::Rejected }, figures.join(", "))
 }
 
@@ -224,6 +228,18 @@ mod tests {
         assert_eq!(of("retrieval is the bottleneck"), Standing::Rejected);
         assert_eq!(of("retries multiply the calls"), Standing::Rejected);
         assert_eq!(of("a tool is slower"), Standing::Open);
+    }
+
+    /// Proves that no stage is the slow one where hardly any time was added.
+    #[test]
+    fn a_thousandth_is_no_slow_stage() {
+        for (now, standing) in [(1.101, Standing::Rejected), (1.2, Standing::Confirmed)] {
+            let frame =
+                json!({ "signals": signals(&[(Signal::ModelTime, now, 1.1), (Signal::RetrievalTime, 0.12, 0.12)]) });
+            let found = hypotheses(Class::PerformanceDegradation, &frame);
+            let model = found.iter().find(|it| it.text == "the model API is slower").unwrap();
+            assert_eq!(model.standing, standing, "{}", model.evidence);
+        }
     }
 
     /// Proves that a variable is confirmed when what moved fails, rejected when it does not or nothing moved, and open
