@@ -24,8 +24,8 @@ const RECORD_TEXTS: u64 = 6;
 /// Everything of a kept request but its texts.
 const RECORD_BYTES: u64 = 2 << 10;
 
-/// A row, and what its ring has to spare.
-const ROW_BYTES: u64 = 96;
+/// A row; its ring has no room to spare.
+const ROW_BYTES: u64 = 80;
 
 /// `_all`, `_other` and `_drill`.
 const OWN_FEATURES: u64 = 3;
@@ -39,7 +39,7 @@ pub(super) const FORMULAS: [&str; 8] = [
     "(`features.max` + 3) x what one feature's meters, slots, variables and values take at most",
     "(`features.max` + 3) x `records_max` x (6 x `content_bytes_max` + 2 KiB)",
     "`judges` x 36 x (6 x `content_bytes_max` + 2 KiB)",
-    "`features.rows_max` x 96 bytes; at least 1,000 rows a feature",
+    "`features.rows_max` x 80 bytes; at least 1,000 rows a feature",
 ];
 
 /// The parts of the worst case, `(what, bytes)`.

@@ -290,7 +290,7 @@ telemetry: {log_format: xml}
               found:   "xml"
               allowed: text or json
             config: error: memory.limit
-              found:   a worst case of 1208MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 943MiB + records 42MiB + judges 0B + rows 19MiB)
+              found:   a worst case of 1205MiB (receiver 128MiB + forward queue 0B + assembly 74MiB + declarations 4MiB + windows 943MiB + records 42MiB + judges 0B + rows 16MiB)
               allowed: at most 512MiB
               hint:    raise memory.limit, or lower the limits behind windows
             19 errors in config
@@ -395,7 +395,7 @@ fn errors_between_fields() {
               found:   0.0.0.0:4317
               allowed: a port other than that of receiver.otlp.grpc.endpoint
             config:3:17: error: memory.limit
-              found:   a worst case of 427MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + declarations 4MiB + windows 98MiB + records 42MiB + judges 0B + rows 19MiB)
+              found:   a worst case of 424MiB (receiver 128MiB + forward queue 64MiB + assembly 74MiB + declarations 4MiB + windows 98MiB + records 42MiB + judges 0B + rows 16MiB)
               allowed: at most 64MiB
               hint:    raise memory.limit, or lower the limits behind receiver
             config:4:29: error: exporter.otlp.endpoint
