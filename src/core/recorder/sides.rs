@@ -94,10 +94,10 @@ mod tests {
     /// Requests of which everything is told; in every third the user is not content, and where `is_worse` all others are not.
     fn rows(is_worse: bool) -> Vec<Row> {
         let row = |n: u8| {
-            let positive = Some((n % 3 == 0) == is_worse);
+            let positive = Some((n.is_multiple_of(3)) == is_worse);
             let request = Request {
                 trace_id: TraceId([n; 16]),
-                evaluations: vec![evaluation("relevance", n % 3 == 0)],
+                evaluations: vec![evaluation("relevance", n.is_multiple_of(3))],
                 feedback: Some(Feedback { positive, score: None, comment: None }),
                 ..request()
             };
