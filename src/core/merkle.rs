@@ -325,8 +325,8 @@ mod tests {
     fn roots_equal_ct_merkle() {
         let full = tree(SIZE);
         let (mut oracle, mut frontier) = (MemoryBackedTree::<Sha256, Vec<u8>>::new(), Frontier::default());
-        assert_eq!(full.root_at(0), Some(empty_root()));
-        assert_eq!(frontier.root(), empty_root());
+        let empty: Hash = (*oracle.root().as_bytes()).into();
+        assert_eq!((full.root_at(0), frontier.root()), (Some(empty), empty));
         for index in 0..SIZE {
             oracle.push(data(index));
             frontier.push(leaf_hash(&data(index)));
@@ -379,6 +379,29 @@ mod tests {
             assert!(verify_consistency(0, &empty_root(), size, &root, &[]));
             assert!(!verify_consistency(0, &root, size, &root, &[]));
             assert!(!verify_consistency(size, &root, size - 1, &full.root_at(size - 1).unwrap(), &[]));
+        }
+    }
+
+    /// Proves that a tree goes on from its base as from all of its leaves, and from no base with a hash more or less.
+    #[test]
+    fn bases_have_as_many_hashes_as_their_size_says() {
+        let full = tree(600);
+        for size in [0, 1, 3, 255, 256, 257, 511, 512, 599] {
+            let base = full.base(size).unwrap();
+            let mut tree = Tree::from_base(&base).unwrap();
+            (size..600).for_each(|index| tree.push(leaf_hash(&data(index))));
+            assert_eq!(tree.root_at(600), full.root_at(600), "{size}");
+            let more = |hashes: &[Hash]| [hashes, &[empty_root()]].concat();
+            let less = |hashes: &[Hash]| hashes.split_last().map(|(_, rest)| rest.to_vec());
+            let of = |edge, tiles| Base { size, edge, tiles };
+            let (edge, tiles) = (&base.edge, &base.tiles);
+            let others = [
+                Some(of(more(edge), tiles.clone())),
+                Some(of(edge.clone(), more(tiles))),
+                less(edge).map(|edge| of(edge, tiles.clone())),
+                less(tiles).map(|tiles| of(edge.clone(), tiles)),
+            ];
+            others.into_iter().flatten().for_each(|other| assert!(Tree::from_base(&other).is_none(), "{other:?}"));
         }
     }
 
