@@ -332,7 +332,7 @@ mod tests {
             frontier.push(leaf_hash(&data(index)));
             let expected: Hash = (*oracle.root().as_bytes()).into();
             assert_eq!(full.root_at(index + 1), Some(expected));
-            assert_eq!(frontier.root(), expected);
+            assert_eq!((frontier.root(), frontier.size()), (expected, index + 1));
             assert_eq!(tree(index + 1).frontier(), frontier);
         }
         assert_eq!(full.root_at(SIZE + 1), None);
@@ -375,6 +375,9 @@ mod tests {
                 assert_eq!(path.concat(), oracle.prove_consistency(additions).as_bytes());
                 let theirs: Vec<_> = path.iter().map(|hash| tlog::Hash(*hash)).collect();
                 tlog::check_tree(&theirs, size, tlog::Hash(root), old_size, tlog::Hash(old_root)).unwrap();
+            }
+            for (old_size, size) in [(0, size), (size + 1, size), (size, SIZE + 1)] {
+                assert_eq!(full.consistency_proof(old_size, size), None, "{old_size} {size}");
             }
             assert!(verify_consistency(0, &empty_root(), size, &root, &[]));
             assert!(!verify_consistency(0, &root, size, &root, &[]));

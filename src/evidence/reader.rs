@@ -42,10 +42,12 @@ impl Reader {
     /// open. Nothing is verified here: see [`super::verify()`].
     ///
     /// # Errors
-    /// When there is no log, or its leaves are damaged.
+    /// When there is no log, which begins with `id.json`, or its leaves are damaged.
     pub fn open(dir: &Path) -> io::Result<Self> {
         let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-        let genesis = Manifest::parse(&std::fs::read(dir.join("id.json"))?);
+        let path = dir.join("id.json");
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let genesis = Manifest::parse(&std::fs::read(&path).map_err(named)?);
         let origin = genesis.map_err(|error| invalid(format!("id.json: {error}")))?.origin;
         let scan = recovery::scan(dir, &origin, u64::MAX).map_err(|error| invalid(error.to_string()))?;
         let (vkey, note) = (scan.chain.current().to_string(), scan.note.unwrap_or_default());
