@@ -381,6 +381,8 @@ mod tests {
             }
             assert!(verify_consistency(0, &empty_root(), size, &root, &[]));
             assert!(!verify_consistency(0, &root, size, &root, &[]));
+            assert!(!verify_consistency(size, &root, size, &empty_root(), &[]));
+            assert!(!verify_consistency(size, &root, size, &root, &[root]));
             assert!(!verify_consistency(size, &root, size - 1, &full.root_at(size - 1).unwrap(), &[]));
         }
     }
