@@ -454,6 +454,21 @@ mod tests {
         assert_eq!(with_signature(note.trim_end(), &first), None);
     }
 
+    /// Proves which names a key may have.
+    #[test]
+    fn names_of_keys_are_one_word() {
+        for (name, is_name) in [
+            ("example.com/log", true),
+            ("", false),
+            ("a b", false),
+            ("a\u{a0}b", false),
+            ("a\u{7}b", false),
+            ("a+b", false),
+        ] {
+            assert_eq!(is_key_name(name), is_name, "{name:?}");
+        }
+    }
+
     /// Proves the base64 rule on the trap itself: `QQ==` is the only spelling of `A`.
     #[test]
     fn base64_has_one_spelling() {
